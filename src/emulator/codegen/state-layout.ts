@@ -1,0 +1,203 @@
+// The layout of the one WebAssembly memory: CPU state, machine state, tables, event ring, decoded code, guest RAM.
+// One table for both sides of the WASM border: TypeScript reads it here; the core (AssemblyScript) gets the same numbers as
+// constants in core/generated/layout.ts, written by the build. Nothing else may spell an address of this memory.
+
+export type CellType = 'u8' | 'u16' | 'u32' | 'i32' | 'u64' | 'v128';
+
+/** One named cell (or array of cells) of a state structure. */
+export interface Cell {
+  readonly name: string;
+  readonly type: CellType;
+  readonly count: number;
+  readonly doc: string;
+  /** Byte address in the WASM memory (for vCPU cells: of the active vCPU). */
+  readonly address: number;
+}
+
+export const cellBytes: Record<CellType, number> = { u8: 1, u16: 2, u32: 4, i32: 4, u64: 8, v128: 16 };
+
+/** Large areas of the memory, in order; sizes in bytes. RAM starts after the last one. */
+const regionSizes: readonly (readonly [name: string, bytes: number, doc: string])[] = [
+  ['guard', 0x1000, 'never used: a null pointer of the core lands here'],
+  ['cpu', 0x1000, 'the active vCPU (fixed address; others are parked)'],
+  ['machine', 0x2000, 'state of the machine as a whole, run control, stop masks'],
+  ['coreData', 0xc000, 'static data of the AssemblyScript core'],
+  ['decodeTables', 0x18000, 'opcode maps, written by the machine at creation from the built tables'],
+  ['vmcsOffsets', 0x1000, 'u16 by (width << 2 | type) << 7 | index: byte offset of the field in the VMCS region, 0 = no such field'],
+  ['parkedCpus', 0x8000, 'eight vCPU states of 4 KiB'],
+  ['scratch', 0x10000, 'fetch buffer, one-instruction blocks, bounce buffers'],
+  ['codeHooks', 0x10000, 'open-addressed hash of hooked linear addresses (u64)'],
+  ['devices', 0x10000, 'state of devices: local APICs, serial port, timers'],
+  ['serialOut', 0x10000, 'bytes that the guest sent on COM1, a ring'],
+  ['tlbPool', 0x180000, '32 TLB contexts of 48 KiB: read, write and execute tables of 1,024 entries'],
+  ['pageCode', 0x400000, 'u32 by guest RAM page: first code descriptor of the page, 0 = no code'],
+  ['pageFlags', 0x100000, 'u8 by guest RAM page: 1 dirty since the last snapshot, 2 watched'],
+  ['events', 0x800000, 'the event ring'],
+  ['codeHeap', 0x2c00000, 'decoded blocks and code descriptors'],
+];
+
+export interface Region { readonly name: string; readonly base: number; readonly size: number; readonly doc: string }
+
+export const regions: readonly Region[] = (() => {
+  let base = 0;
+  return regionSizes.map(([name, size, doc]) => { const r = { name, base, size, doc }; base += size; return r; });
+})();
+
+export function region(name: string): Region {
+  const found = regions.find(r => r.name === name);
+  if (!found) throw new Error(`no memory region named ${name}`);
+  return found;
+}
+
+/** Guest-physical address 0 in the WASM memory. */
+export const ramBase = Math.ceil(regions.reduce((end, r) => Math.max(end, r.base + r.size), 0) / 0x100000) * 0x100000;
+
+function place(base: number, limit: number, rows: readonly (readonly [name: string, type: CellType, count: number, doc: string])[]): Cell[] {
+  let at = base;
+  const cells = rows.map(([name, type, count, doc]) => {
+    const bytes = cellBytes[type];
+    at = Math.ceil(at / bytes) * bytes;
+    const cell: Cell = { name, type, count, doc, address: at };
+    at += bytes * count;
+    return cell;
+  });
+  if (at > base + limit) throw new Error(`state structure at ${base} overflows its region`);
+  return cells;
+}
+
+/**
+ * State of one vCPU. The first cells form the register file that decoded records index by byte offset (u8): general registers in
+ * encoding order, then slots that behave like registers in address computation.
+ */
+export const cpuCells: readonly Cell[] = place(region('cpu').base, region('cpu').size, [
+  ['gpr', 'u64', 16, 'RAX RCX RDX RBX RSP RBP RSI RDI R8..R15'],
+  ['zeroSlot', 'u64', 1, 'always 0: the absent base or index register'],
+  ['pageBase', 'u64', 1, 'linear address of the page of the running block; RIP-relative operands add to it'],
+  ['eaSlot', 'u64', 1, 'linear address computed by an address record for operands with a segment base or a short address size'],
+  ['segBase', 'u64', 8, 'bases of ES CS SS DS FS GS LDTR TR'],
+  ['segSelector', 'u32', 8, 'selectors, same order'],
+  ['segLimit', 'u32', 8, 'limits in bytes (granularity applied), same order'],
+  ['segRights', 'u32', 8, 'access rights in the VMCS format (type, S, DPL, P, AVL, L, D/B, G, unusable in bit 16), same order'],
+  ['gdtrBase', 'u64', 1, ''], ['idtrBase', 'u64', 1, ''], ['gdtrLimit', 'u32', 1, ''], ['idtrLimit', 'u32', 1, ''],
+  ['flagsR', 'u64', 1, 'arithmetic flags, first half: the sign-extended result'],
+  ['flagsC', 'u64', 1, 'arithmetic flags, second half: the reduced carry vector'],
+  ['rip', 'u64', 1, 'RIP at an instruction boundary (linear minus CS base)'],
+  ['rflagsSystem', 'u64', 1, 'RFLAGS without CF PF AF ZF SF OF: bit 1 set, TF IF DF IOPL NT RF VM AC VIF VIP ID'],
+  ['cr0', 'u64', 1, ''], ['cr2', 'u64', 1, ''], ['cr3', 'u64', 1, ''], ['cr4', 'u64', 1, ''], ['xcr0', 'u64', 1, ''],
+  ['dr', 'u64', 8, 'DR0..DR3, (DR4, DR5 unused), DR6, DR7'],
+  ['pdpte', 'u64', 4, 'PDPTEs of PAE paging, loaded with CR3 or at VM entry'],
+  ['efer', 'u64', 1, ''], ['star', 'u64', 1, ''], ['lstar', 'u64', 1, ''], ['cstar', 'u64', 1, ''], ['fmask', 'u64', 1, ''],
+  ['kernelGsBase', 'u64', 1, ''], ['tscAux', 'u64', 1, ''], ['tscAdjust', 'u64', 1, ''],
+  ['sysenterCs', 'u64', 1, ''], ['sysenterEsp', 'u64', 1, ''], ['sysenterEip', 'u64', 1, ''],
+  ['pat', 'u64', 1, ''], ['debugctl', 'u64', 1, ''], ['miscEnable', 'u64', 1, ''], ['featureControl', 'u64', 1, ''], ['apicBase', 'u64', 1, ''],
+  ['perfGlobalCtrl', 'u64', 1, ''], ['specCtrl', 'u64', 1, ''], ['biosSignature', 'u64', 1, 'IA32_BIOS_SIGN_ID'],
+  ['mtrrDefType', 'u64', 1, ''], ['mtrrFixed', 'u64', 11, ''], ['mtrrVariable', 'u64', 16, 'base and mask pairs'],
+  ['xmm', 'v128', 16, 'XMM0..XMM15'], ['mxcsr', 'u32', 1, ''],
+  ['id', 'u32', 1, 'number of the vCPU, its initial APIC id'],
+  ['cpl', 'u32', 1, 'current privilege level (DPL of SS)'],
+  ['mode', 'u32', 1, 'key of decoded code: bits 1:0 code size (0: 16, 1: 32, 2: 64 bit), bit 2 stack is 32 bits wide, bit 3 flat segments'],
+  ['activity', 'u32', 1, 'activity state as in the VMCS: 0 active, 1 HLT, 2 shutdown, 3 wait for SIPI'],
+  ['shadowBits', 'u32', 1, 'interruptibility bits 0 (STI) and 1 (MOV SS) of the blocking that ends at shadowUntil'],
+  ['shadowUntil', 'u64', 1, 'time (units) at which the STI or MOV SS blocking ends'],
+  ['nmiBlocked', 'u32', 1, 'NMIs (or virtual NMIs) are blocked until IRET'],
+  ['nmiPending', 'u32', 1, ''], ['initPending', 'u32', 1, ''], ['sipiPending', 'u32', 1, '0, or 1 + the SIPI vector'],
+  ['pendingDebug', 'u64', 1, 'pending debug exceptions in the VMCS format, delivered at the next boundary'],
+  // -- the fault, exit or event under way
+  ['abortKind', 'u32', 1, 'why an instruction was abandoned: 0 none, 1 exception, 2 run alone (MMIO, code page, watched page), 3 VM exit done, 4 stop'],
+  ['faultVector', 'u32', 1, ''], ['faultHasError', 'u32', 1, ''], ['faultError', 'u32', 1, ''],
+  ['faultAddress', 'u64', 1, 'linear address of a page fault (next CR2); for #DB the DR6 bits to set'],
+  ['alone', 'u32', 1, 'this instruction runs alone in its block: slow accesses may complete'],
+  ['eventVectoring', 'u32', 1, 'event under delivery in the format of IDT-vectoring information (bit 31 valid), 0 = none'],
+  ['eventVectoringError', 'u32', 1, ''], ['eventInstructionLength', 'u32', 1, ''],
+  ['instructionLength', 'u32', 1, 'length of the system instruction that runs (rip is at its start)'],
+  ['record', 'u32', 1, 'address of the decoded record of the system instruction that runs'],
+  // -- TLB
+  ['tlbBase', 'u32', 1, 'address of the TLB context in use'], ['tlbGeneration', 'u64', 1, 'low 12 bits of valid tags in that context'],
+  // -- VMX
+  ['vmxOn', 'u32', 1, 'in VMX operation'], ['nonRoot', 'u32', 1, 'in VMX non-root operation'],
+  ['vmxonPointer', 'u64', 1, ''], ['currentVmcs', 'u64', 1, 'current-VMCS pointer, all ones = none'],
+  ['vmcsHost', 'u32', 1, 'WASM address of the current VMCS region, 0 = none'],
+  ['shadowVmcsHost', 'u32', 1, 'WASM address of the VMCS that the link pointer names while VMCS shadowing is on, 0 = none'],
+  ['pinControls', 'u32', 1, 'controls in force in non-root operation (0 in root): pin-based'], ['procControls', 'u32', 1, 'primary processor-based'],
+  ['proc2Controls', 'u32', 1, 'secondary (0 if not activated)'], ['exitControls', 'u32', 1, ''], ['entryControls', 'u32', 1, ''],
+  ['exceptionBitmap', 'u32', 1, ''], ['pfErrorMask', 'u32', 1, ''], ['pfErrorMatch', 'u32', 1, ''],
+  ['cr0Mask', 'u64', 1, ''], ['cr4Mask', 'u64', 1, ''], ['cr0Shadow', 'u64', 1, ''], ['cr4Shadow', 'u64', 1, ''],
+  ['eptp', 'u64', 1, 'EPT pointer in force, 0 = EPT off'], ['vpid', 'u32', 1, 'VPID in force, 0 in root or with VPID off'],
+  ['tscOffset', 'u64', 1, 'added to TSC reads in non-root operation (0 in root)'],
+  ['preemptionDeadline', 'u64', 1, 'time (units) at which the VMX-preemption timer expires, all ones = off'],
+  ['vmxBoundary', 'u32', 1, 'non-zero: VMX has something to look at before each instruction (windows, MTF): asks for a boundary check'],
+  ['mtfPending', 'u32', 1, 'a monitor-trap-flag exit is pending before the next instruction'],
+  ['exitReason', 'u32', 1, 'of the last VM exit or failed entry'], ['exitQualification', 'u64', 1, ''],
+  ['guestPhysicalFault', 'u64', 1, 'guest-physical address of the last EPT violation or misconfiguration'],
+  ['failedCheck', 'u32', 1, '1 + row of spec/entry-checks that refused the last VM entry, 0 = none'],
+]);
+
+/** State of the machine as a whole. Times are in units: one retired instruction, string iteration or delivered event each. */
+export const machineCells: readonly Cell[] = place(region('machine').base, region('machine').size, [
+  ['ramSize', 'u32', 1, 'bytes of guest RAM from guest-physical address 0'],
+  ['vcpuCount', 'u32', 1, ''], ['physicalWidth', 'u32', 1, 'MAXPHYADDR'],
+  ['budget', 'i32', 1, 'units left until the deadline, as of the last time the run loop wrote it'],
+  ['deadline', 'u64', 1, 'time at which the budget is 0: time = deadline - budget'],
+  ['runEnd', 'u64', 1, 'time at which run returns'],
+  ['quantumEnd', 'u64', 1, 'time at which the next vCPU takes over'],
+  ['stopKind', 'u32', 1, 'why run returned, see stopKinds; 0 while running'],
+  ['stopReasonIndex', 'u32', 1, 'exit reason, vector, instruction, hook address index ... of that stop'],
+  ['stopAddress', 'u64', 1, 'linear address or value of that stop'],
+  ['eventMask', 'u32', 1, 'bit per event kind that is recorded in the ring'],
+  ['ringHead', 'u32', 1, 'slots ever written'], ['ringTail', 'u32', 1, 'slots ever read'],
+  ['stopOnExit', 'u32', 4, 'bit per basic exit reason: stop after such a VM exit'],
+  ['stopOnEntry', 'u32', 1, 'stop after each VM entry, before the first guest instruction'],
+  ['stopOnVmx', 'u32', 1, 'bit per VMX instruction (see vmxInstructions): stop before it'],
+  ['stopOnVmfail', 'u32', 1, ''], ['stopOnEntryFailure', 'u32', 1, ''], ['stopOnTripleFault', 'u32', 1, ''],
+  ['stopOnException', 'u32', 1, 'bit per vector: stop when such an exception is about to be delivered'],
+  ['hookCount', 'u32', 1, 'hooked linear addresses'], ['hookSkip', 'u64', 1, 'linear address whose hook is passed once (resuming from it)'],
+  ['hookOffsets', 'u8', 4096, 'by page offset: number of hooks at that offset of some page'],
+  ['serialHead', 'u32', 1, 'bytes ever sent on COM1'], ['debugExitCode', 'u32', 1, ''], ['heapTop', 'u32', 1, 'next free byte of the code heap'],
+  ['exits', 'u64', 1, 'VM exits since creation'], ['entries', 'u64', 1, 'VM entries since creation'],
+]);
+
+/** Why `run` returned; index is the value of the cell `stopKind`. */
+export const stopKinds = ['none', 'budget', 'idle', 'codeHook', 'vmExit', 'vmEntry', 'vmxInstruction', 'vmfail', 'entryFailure', 'tripleFault', 'exception',
+  'watch', 'debugExit', 'ringFull', 'unimplemented', 'shutdown'] as const;
+export type StopKind = (typeof stopKinds)[number];
+
+/** VMX instructions in the order of their ids in events and stop masks. */
+export const vmxInstructions = ['VMCALL', 'VMCLEAR', 'VMLAUNCH', 'VMPTRLD', 'VMPTRST', 'VMREAD', 'VMRESUME', 'VMWRITE', 'VMXOFF', 'VMXON', 'INVEPT', 'INVVPID', 'VMFUNC'] as const;
+
+/** Kinds of record in the event ring; index is the value in the record and the bit in `eventMask`. */
+export const eventKinds = ['pad', 'reset', 'vmxInstruction', 'vmExit', 'vmEntry', 'exception', 'interrupt', 'unimplemented', 'tripleFault', 'vcpuSwitch'] as const;
+export type EventKind = (typeof eventKinds)[number];
+
+/** Outcome of a `vmxInstruction` event. */
+export const vmxOutcomes = ['success', 'failInvalid', 'failValid', 'exited', 'fault'] as const;
+
+/** One slot of the ring, bytes. A record takes one slot, or four when it carries registers (VM exit and entry). */
+export const eventSlotBytes = 64;
+export const eventSlots = region('events').size / eventSlotBytes;
+
+/** Byte offsets inside an event record. Meaning of a, b, c by kind: see docs of `EventRecord` in emulator/event-ring.ts. */
+export const eventFields = {
+  kind: 0, slots: 2, vcpu: 3, aux: 4, time: 8, rip: 16, rsp: 24, cr3: 32, a: 40, b: 48, c: 56,
+  gpr: 64, d: 192, e: 200, instructionLength: 208, interruptionInfo: 212, interruptionError: 216, vectoringInfo: 220, vectoringError: 224,
+  instructionInfo: 228, failedCheck: 232, flags: 236, rflags: 240, cr0: 248,
+} as const;
+
+/** Byte offsets in a decoded record (32 bytes). */
+export const recordFields = {
+  caseId: 0, length: 2, ordinal: 3, dst: 4, src: 5, base: 6, index: 7, scale: 8, aux: 9, pageOffset: 10, displacement: 12, immediate: 16, link0: 24, link1: 28,
+} as const;
+export const recordBytes = 32;
+
+/** A block: header of 16 bytes (count of instructions, hotness, translated entry), then records. */
+export const blockHeaderBytes = 16;
+
+export function cell(cells: readonly Cell[], name: string): Cell {
+  const found = cells.find(c => c.name === name);
+  if (!found) throw new Error(`no state cell named ${name}`);
+  return found;
+}
+export const cpuCell = (name: string): Cell => cell(cpuCells, name);
+export const machineCell = (name: string): Cell => cell(machineCells, name);
+
+/** Offsets in the register file, as decoded records use them. */
+export const registerSlot = { zero: 16 * 8, pageBase: 17 * 8, ea: 18 * 8, segBase: 19 * 8 } as const;

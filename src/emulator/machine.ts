@@ -1,0 +1,113 @@
+// The façade of the engine and its API boundary: create a machine, load its memory, run it for a budget, look at it, set hooks.
+// It knows nothing of debuggers or levels. Everything it does is deterministic: time is virtual and counted in units (one retired
+// instruction, one iteration of a repeated string instruction or one delivered event each); input arrives by method calls.
+import type { EventKind, StopKind } from './codegen/state-layout';
+import type { EventReader } from './event-ring';
+
+/** The two WebAssembly modules that the build makes, as bytes or compiled. */
+export interface EngineModules {
+  readonly core: BufferSource | WebAssembly.Module;
+  readonly interpreter: BufferSource | WebAssembly.Module;
+  /** Opcode maps and tables that the core's decoder reads (written to the region `decodeTables`). */
+  readonly decodeTables: Uint8Array;
+}
+
+export interface MachineOptions {
+  /** Bytes of RAM from guest-physical address 0; a multiple of 2 MiB, at most 3.5 GiB. */
+  readonly memoryBytes: number;
+  /** 1 to 8. */
+  readonly vcpus?: number;
+}
+
+/** Why `run` returned. `units` is what was retired by this call. */
+export interface RunResult {
+  readonly kind: StopKind;
+  readonly vcpu: number;
+  readonly units: number;
+  /** Exit reason (vmExit, entryFailure), vector (exception), VMX instruction id, debug exit code, by kind. */
+  readonly index: number;
+  /** Linear address of a code hook, or the value that belongs to the stop. */
+  readonly address: bigint;
+}
+
+/** What to stop at, beside code hooks. All off at first. */
+export interface StopMask {
+  /** Basic exit reasons (also for failed entries use entryFailure). */
+  readonly exits?: Iterable<number>;
+  readonly everyEntry?: boolean;
+  /** Ids of VMX instructions (index in vmxInstructions), stopped at before they execute. */
+  readonly vmxInstructions?: Iterable<number>;
+  readonly vmfail?: boolean;
+  readonly entryFailure?: boolean;
+  readonly tripleFault?: boolean;
+  /** Exception vectors, stopped at before delivery. */
+  readonly exceptions?: Iterable<number>;
+}
+
+/** Registers of one vCPU by name, as the processor has them now (all values as unsigned 64-bit). */
+export interface RegisterFile {
+  get(name: RegisterName): bigint;
+  /** Sets a register as a debugger does: no side effects on memory, caches are kept coherent. Throws RangeError on a value that the register cannot hold. */
+  set(name: RegisterName, value: bigint): void;
+}
+
+/** 'rax'..'r15', 'rip', 'rflags', 'cr0' 'cr2' 'cr3' 'cr4' 'cr8', 'dr0'..'dr7', 'efer', 'gdtr.base' 'gdtr.limit' 'idtr.base' 'idtr.limit',
+ * '<seg>.selector|base|limit|rights' for es cs ss ds fs gs ldtr tr, 'msr.<name>', 'xmm0.low' 'xmm0.high' ..., 'cpl', 'mxcsr'. */
+export type RegisterName = string;
+
+/** VMX state of a vCPU. Pointers are host-physical; undefined = none. */
+export interface VmxState {
+  readonly vmxOn: boolean;
+  readonly nonRoot: boolean;
+  readonly vmxonPointer?: bigint;
+  readonly currentVmcs?: bigint;
+  readonly eptp?: bigint;
+  readonly vpid: number;
+}
+
+/** Result of a translation without side effects (no accessed or dirty bits are set). */
+export type Translation =
+  | { readonly kind: 'mapped'; readonly guestPhysical: bigint; readonly physical: bigint; readonly pageBytes: number }
+  | { readonly kind: 'fault'; readonly step: string; readonly guestPhysical?: bigint };
+
+export interface PagingContext { readonly cr0: bigint; readonly cr3: bigint; readonly cr4: bigint; readonly efer: bigint; readonly eptp?: bigint }
+
+export interface Machine {
+  readonly vcpuCount: number;
+  readonly memoryBytes: number;
+  /** The vCPU that runs next. */
+  readonly activeVcpu: number;
+  /** Virtual time in units. */
+  time(): bigint;
+
+  /** Runs until something stops it, at most `maxUnits` (1 to 2^31-1) units. Never throws for anything that guest code does. */
+  run(maxUnits: number): RunResult;
+  /** What the next `run` stops at. */
+  setStops(mask: StopMask): void;
+  /** Stops before the instruction at that linear address executes, in any context: the caller checks the level. Resuming from a hook passes it. */
+  addCodeHook(linear: bigint): void;
+  removeCodeHook(linear: bigint): void;
+  /** Kinds of event to record in the ring. Everything but 'exception' and 'interrupt' by default. */
+  recordEvents(kinds: Iterable<EventKind>): void;
+  /** Calls `visit` for each unread event in order and frees their slots. The reader is reused: copy what must outlive the call. */
+  drainEvents(visit: (event: EventReader) => void): void;
+
+  registers(vcpu: number): RegisterFile;
+  vmx(vcpu: number): VmxState;
+  /** Raw value of a field in the VMCS region at a physical address, undefined if the encoding does not exist or the address is not RAM. */
+  readVmcs(pointer: bigint, encoding: number): bigint | undefined;
+  writeVmcs(pointer: bigint, encoding: number, value: bigint): boolean;
+
+  /** Bytes of RAM (a copy); undefined when any byte is outside RAM. */
+  readPhysical(address: bigint, length: number): Uint8Array | undefined;
+  writePhysical(address: bigint, bytes: Uint8Array): boolean;
+  /** Paging (and EPT) of the vCPU as it is now, or of the given context. */
+  translate(vcpu: number, linear: bigint, context?: PagingContext): Translation;
+  readLinear(vcpu: number, linear: bigint, length: number, context?: PagingContext): Uint8Array | undefined;
+  writeLinear(vcpu: number, linear: bigint, bytes: Uint8Array, context?: PagingContext): boolean;
+
+  /** Bytes that the guest has sent on its first serial port since the last call. */
+  takeSerialOutput(): Uint8Array;
+  /** VM exits and entries since creation. */
+  counters(): { exits: number; entries: number };
+}
