@@ -8,9 +8,9 @@ const ring = region('events');
 /**
  * A cursor on one event. Meaning by kind:
  *
- * - `vmxInstruction`: aux = instruction id | outcome << 8 | error number << 16; a = pointer operand, or field encoding of VMREAD and VMWRITE;
+ * - `vmxInstruction`: aux = instruction id | outcome << 8 | error number << 16 | register << 24; a = pointer operand, or field encoding of VMREAD and VMWRITE;
  *   b = value (VMREAD: as read, 0 when it exited); c = current-VMCS pointer as the processor has it in root operation, all ones in non-root
- *   operation (only software below knows); flags bits 15:8 = destination register of a VMREAD, 0xff = memory. rip is at the instruction.
+ *   operation (only software below knows); register = destination of a VMREAD, 0xff = memory. rip is at the instruction.
  * - `vmExit`: aux = exit reason field (bit 31: failed entry); a = exit qualification, b = VMCS pointer, c = guest-physical address,
  *   d = guest-linear address; rip, rsp, cr3, rflags, cr0 and gpr are the guest's at the exit; failedCheck = 1 + row of spec/entry-checks.
  * - `vmEntry`: aux = 0 VMLAUNCH, 1 VMRESUME; a = VMCS pointer, b = EPT pointer (0 = off), c = VPID; interruptionInfo = injected event;
@@ -25,7 +25,7 @@ export class EventReader {
   /** Moves to the slot with that absolute number. */
   seek(slot: number): void { this.at = ring.base + (slot % eventSlots) * eventSlotBytes; }
 
-  get kind(): EventKind { return eventKinds[this.view.getUint16(this.at + F.kind, true)]; }
+  get kind(): EventKind { return eventKinds[this.view.getUint8(this.at + F.kind)]; }
   get slots(): number { return this.view.getUint8(this.at + F.slots); }
   get vcpu(): number { return this.view.getUint8(this.at + F.vcpu); }
   get aux(): number { return this.view.getUint32(this.at + F.aux, true); }
@@ -45,8 +45,8 @@ export class EventReader {
   get vectoringError(): number { return this.u32(F.vectoringError); }
   get instructionInfo(): number { return this.u32(F.instructionInfo); }
   get failedCheck(): number { return this.u32(F.failedCheck); }
-  /** Bit 0: in VMX non-root operation; bit 1: IA-32e mode; bits 3:2: CPL; bits 15:8 by kind. */
-  get flags(): number { return this.u32(F.flags); }
+  /** Of the instruction or interrupted code. Bit 0: in VMX non-root operation; bit 1: IA-32e mode; bits 3:2: CPL. */
+  get flags(): number { return this.view.getUint8(this.at + F.flags); }
   get rflags(): bigint { return this.u64(F.rflags); }
   get cr0(): bigint { return this.u64(F.cr0); }
   /** General register `n` (encoding order), on records that carry them. */
@@ -54,7 +54,9 @@ export class EventReader {
   /** `vmxInstruction`: mnemonic and outcome. */
   get instruction(): (typeof vmxInstructions)[number] { return vmxInstructions[this.aux & 0xff]; }
   get outcome(): (typeof vmxOutcomes)[number] { return vmxOutcomes[this.aux >> 8 & 0xff]; }
-  get errorNumber(): number { return this.aux >>> 16; }
+  get errorNumber(): number { return this.aux >>> 16 & 0xff; }
+  /** `vmxInstruction`: destination register of a VMREAD in encoding order, undefined when it is memory. */
+  get destination(): number | undefined { const r = this.aux >>> 24; return r === 0xff ? undefined : r; }
   /** `vmExit`: basic exit reason. */
   get basicReason(): number { return this.aux & 0xffff; }
 

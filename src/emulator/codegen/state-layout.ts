@@ -177,9 +177,9 @@ export const eventSlots = region('events').size / eventSlotBytes;
 
 /** Byte offsets inside an event record. Meaning of a, b, c by kind: see docs of `EventRecord` in emulator/event-ring.ts. */
 export const eventFields = {
-  kind: 0, slots: 2, vcpu: 3, aux: 4, time: 8, rip: 16, rsp: 24, cr3: 32, a: 40, b: 48, c: 56,
+  kind: 0, flags: 1, slots: 2, vcpu: 3, aux: 4, time: 8, rip: 16, rsp: 24, cr3: 32, a: 40, b: 48, c: 56,
   gpr: 64, d: 192, e: 200, instructionLength: 208, interruptionInfo: 212, interruptionError: 216, vectoringInfo: 220, vectoringError: 224,
-  instructionInfo: 228, failedCheck: 232, flags: 236, rflags: 240, cr0: 248,
+  instructionInfo: 228, failedCheck: 232, rflags: 240, cr0: 248,
 } as const;
 
 /** Byte offsets in a decoded record (32 bytes). */
