@@ -1,0 +1,80 @@
+// Commands, the menus they stand in, the Levels view and its welcome, and the walkthrough. A command is listed once it works.
+
+import type { Command, Contributions, MenuItem } from './manifest-types';
+
+export const levelsView = 'abyme.levels';
+const abymeSession = "inDebugMode && debugType == 'abyme'";
+
+export const commands: readonly Command[] = [
+  { command: 'abyme.startDemonstration', title: 'Start the Demonstration Stack', category: 'Abyme', icon: '$(debug-alt)' },
+  { command: 'abyme.debugImage', title: 'Debug This Image', category: 'Abyme', icon: '$(debug-alt)' },
+  { command: 'abyme.chooseStops', title: 'Choose Stops by Reason and Level', shortTitle: 'Choose Stops', category: 'Abyme', icon: '$(list-filter)', enablement: abymeSession },
+  { command: 'abyme.refreshLevels', title: 'Refresh Levels', category: 'Abyme', icon: '$(refresh)', enablement: abymeSession },
+  { command: 'abyme.showLevel', title: 'Show Where This Level Is', category: 'Abyme', icon: '$(go-to-file)', enablement: abymeSession },
+];
+
+export const menus: Partial<Contributions['menus']> = {
+  commandPalette: [
+    { command: 'abyme.debugImage', when: 'resourceExtname == .elf' },
+    { command: 'abyme.showLevel', when: 'false' },
+  ],
+  'editor/title/run': [{ command: 'abyme.debugImage', when: 'resourceExtname == .elf', group: '1_run@1' }],
+  'explorer/context': [{ command: 'abyme.debugImage', when: 'resourceExtname == .elf', group: '2_workspace' }],
+  'view/title': [
+    { command: 'abyme.chooseStops', when: `view == ${levelsView} && ${abymeSession}`, group: 'navigation@1' },
+    { command: 'abyme.refreshLevels', when: `view == ${levelsView} && ${abymeSession}`, group: 'navigation@2' },
+  ],
+  'view/item/context': [{ command: 'abyme.showLevel', when: `view == ${levelsView} && viewItem == level.located`, group: 'inline' }],
+} satisfies Record<string, readonly MenuItem[]>;
+
+export const views: Contributions['views'] = {
+  debug: [{
+    id: levelsView,
+    name: 'Levels',
+    icon: 'media/levels.svg',
+    contextualTitle: 'Abyme',
+    // Users of other debuggers see the view only while nothing runs.
+    when: "!inDebugMode || debugType == 'abyme'",
+  }],
+};
+
+export const viewsWelcome: Contributions['viewsWelcome'] = [
+  {
+    view: levelsView,
+    when: '!inDebugMode',
+    contents: 'Each virtualization level of a stack of hypervisors, and which of them executes.\n[Start the Demonstration Stack](command:abyme.startDemonstration)\n'
+      + 'Three copies of a recursive hypervisor and a guest boot on an emulated processor with Intel VT-x, and stop inside the guest\'s `CPUID` exit.',
+  },
+  { view: levelsView, when: 'inDebugMode', contents: 'No level has started yet.' },
+];
+
+export const walkthroughs = [
+  {
+    id: 'abyme.start',
+    title: 'Debug Nested Hypervisors',
+    description: 'From F5 to the inside of a VM exit, three hypervisors deep.',
+    steps: [
+      {
+        id: 'start',
+        title: 'Boot three hypervisors and a guest',
+        description: 'No files are needed: the demonstration is part of the extension.\n[Start the Demonstration Stack](command:abyme.startDemonstration)',
+        media: { markdown: 'media/walkthrough-start.md' },
+        completionEvents: ['onCommand:abyme.startDemonstration'],
+      },
+      {
+        id: 'levels',
+        title: 'Look at the levels',
+        description: 'Every level is a thread with its own stack. The Levels view marks the one that executes; a click shows where a level stands.\n[Open Run and Debug](command:workbench.view.debug)',
+        media: { markdown: 'media/walkthrough-levels.md' },
+        completionEvents: ['onCommand:abyme.showLevel'],
+      },
+      {
+        id: 'stops',
+        title: 'Choose where to stop',
+        description: 'VM exits by reason and level, failed VM entries, VMfail, triple faults.\n[Choose Stops](command:abyme.chooseStops)',
+        media: { markdown: 'media/walkthrough-stops.md' },
+        completionEvents: ['onCommand:abyme.chooseStops'],
+      },
+    ],
+  },
+];
