@@ -7,7 +7,7 @@
  */
 import { bit, bits, extract, maskOf } from './bit-fields';
 import type { BitField } from './bit-fields';
-import { controlWords, controls } from './controls';
+import { controlWordTraits, controlWords } from './controls';
 import type { ControlWordName } from './controls';
 import { exceptions } from './exceptions';
 import type { ExceptionId } from './exceptions';
@@ -69,13 +69,13 @@ const exceptionBits = exceptions.map((row) => bit(row.vector, row.id as Exceptio
 
 export const bitLayouts = {
   // SDM 3C 25.6 to 25.8: the control words are the rows of controls.ts.
-  pinBasedControls: controls.pin,
-  primaryProcControls: controls.primary,
-  secondaryProcControls: controls.secondary,
-  tertiaryProcControls: controls.tertiary,
-  vmExitControls: controls.exit,
-  secondaryVmExitControls: controls.secondaryExit,
-  vmEntryControls: controls.entry,
+  pinBasedControls: controlWords.pin,
+  primaryProcControls: controlWords.primary,
+  secondaryProcControls: controlWords.secondary,
+  tertiaryProcControls: controlWords.tertiary,
+  vmExitControls: controlWords.exit,
+  secondaryVmExitControls: controlWords.secondaryExit,
+  vmEntryControls: controlWords.entry,
 
   // SDM 3C 25.6.3 'Exception Bitmap'
   exceptionBitmap: exceptionBits,
@@ -602,8 +602,8 @@ export function namedBits(layout: LayoutName): bigint {
 
 /** Bits of a control word that are always 1 and have no name; 0 for every other layout. */
 function fixedBits(layout: LayoutName): bigint {
-  const word = (Object.keys(controlWords) as ControlWordName[]).find((name) => controlWords[name].layout === layout);
-  return word === undefined ? 0n : BigInt(controlWords[word].default1) & ~namedBits(layout);
+  const word = (Object.keys(controlWordTraits) as ControlWordName[]).find((name) => controlWordTraits[name].layout === layout);
+  return word === undefined ? 0n : BigInt(controlWordTraits[word].default1) & ~namedBits(layout);
 }
 
 export interface DecodedBits {

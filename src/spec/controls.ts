@@ -153,10 +153,10 @@ const entry = [
 ] as const;
 
 /** Rows of each control word. The key is the word's short name, used in references such as `secondary.enableEpt`. */
-export const controls = { pin, primary, secondary, tertiary, exit, secondaryExit, entry } as const;
+export const controlWords = { pin, primary, secondary, tertiary, exit, secondaryExit, entry } as const;
 
-export type ControlWordName = keyof typeof controls;
-export type ControlId<W extends ControlWordName> = (typeof controls)[W][number]['id'];
+export type ControlWordName = keyof typeof controlWords;
+export type ControlId<W extends ControlWordName> = (typeof controlWords)[W][number]['id'];
 /** A control by name: `primary.hltExiting`. */
 export type ControlRef = { [W in ControlWordName]: `${W}.${ControlId<W>}` }[ControlWordName];
 
@@ -174,7 +174,7 @@ export interface ControlWord {
   readonly activatedBy?: ControlRef;
 }
 
-export const controlWords: { readonly [W in ControlWordName]: ControlWord } = {
+export const controlWordTraits: { readonly [W in ControlWordName]: ControlWord } = {
   pin: { field: 'PIN_BASED_CONTROLS', layout: 'pinBasedControls', width: 32, default1: 0x0000_0016, msr: 0x481, trueMsr: 0x48d },
   primary: { field: 'PRIMARY_PROC_BASED_CONTROLS', layout: 'primaryProcControls', width: 32, default1: 0x0401_e172, msr: 0x482, trueMsr: 0x48e },
   secondary: { field: 'SECONDARY_PROC_BASED_CONTROLS', layout: 'secondaryProcControls', width: 32, default1: 0, msr: 0x48b, activatedBy: 'primary.activateSecondaryControls' },
@@ -184,12 +184,12 @@ export const controlWords: { readonly [W in ControlWordName]: ControlWord } = {
   entry: { field: 'VM_ENTRY_CONTROLS', layout: 'vmEntryControls', width: 32, default1: 0x0000_11ff, msr: 0x484, trueMsr: 0x490 },
 };
 
-export const controlWordNames = Object.keys(controls) as readonly ControlWordName[];
+export const controlWordNames = Object.keys(controlWords) as readonly ControlWordName[];
 
 /** The row of a control; an unknown reference is our own mistake and throws. */
 export function controlByRef(ref: ControlRef): Control {
   const [word, id] = ref.split('.') as [ControlWordName, string];
-  const row = (controls[word] as readonly Control[] | undefined)?.find((candidate) => candidate.id === id);
+  const row = (controlWords[word] as readonly Control[] | undefined)?.find((candidate) => candidate.id === id);
   if (row === undefined) throw new Error(`no control '${ref}'`);
   return row;
 }
@@ -202,5 +202,5 @@ export function controlMask(ref: ControlRef): bigint {
 /** Whether `text` names a control. */
 export function isControlRef(text: string): text is ControlRef {
   const [word, id] = text.split('.');
-  return word !== undefined && Object.hasOwn(controls, word) && (controls[word as ControlWordName] as readonly Control[]).some((row) => row.id === id);
+  return word !== undefined && Object.hasOwn(controlWords, word) && (controlWords[word as ControlWordName] as readonly Control[]).some((row) => row.id === id);
 }
