@@ -5,7 +5,10 @@
 import { At, Tag } from './dwarf/constants';
 import { DebugInfo, type Entry } from './dwarf/debug-info';
 import { entryAddress, scopesAt, type Scope } from './dwarf/scopes';
+import { TypeTable } from './dwarf/type-table';
 import { PT_LOAD, SHF_ALLOC, SHF_EXECINSTR, parseElf, type ElfImage, type ElfSegment } from './elf';
+import { Frame, type FrameState } from './frame';
+import { GlobalIndex } from './global-index';
 import { LineLookup, type LineAddress, type LineLocation } from './line-lookup';
 import { RangeMap, type AddressRange } from './range-map';
 import { SymbolTable, type ImageSymbol, type SymbolAt } from './symbol-table';
@@ -56,6 +59,8 @@ export class SymbolFile {
   private readonly loadedMap: RangeMap;
   private table: SymbolTable | undefined;
   private frames: CallFrameInformation | undefined;
+  private typeTable: TypeTable | undefined;
+  private globalIndex: GlobalIndex | undefined;
 
   /** Throws SymbolError when the bytes are not an ELF image that can be read at all. */
   constructor(bytes: Uint8Array, name: string) {
@@ -234,6 +239,21 @@ export class SymbolFile {
 
   private frameSections(): FrameSection[] {
     return (['.debug_frame', '.eh_frame'] as const).map(name => ({ name, bytes: this.sectionBytes(name), address: this.image.sectionNamed(name)?.address ?? 0n }));
+  }
+
+  /** C types, one object for each entry that describes one. */
+  get types(): TypeTable {
+    return (this.typeTable ??= new TypeTable(this.units.debugInfo));
+  }
+
+  /** Global variables and file-scope statics with storage or a value, by name. */
+  globals(): GlobalIndex {
+    return (this.globalIndex ??= new GlobalIndex(this.units, this.types));
+  }
+
+  /** A frame of the running program, for the values of its variables. */
+  frame(state: FrameState): Frame {
+    return new Frame(this, state);
   }
 
   private attempt<T>(work: () => T, fallback: T): T {

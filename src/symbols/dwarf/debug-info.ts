@@ -264,6 +264,22 @@ export class Entry {
     }
   }
 
+  /** All entries below this one in the file's order. */
+  *descendants(): Generator<Entry> {
+    let offset = this.end;
+    for (let depth = this.hasChildren ? 1 : 0; depth > 0 && offset < this.unit.header.end;) {
+      const entry = this.unit.entryAt(offset);
+      if (!entry) {
+        offset++;
+        depth--;
+        continue;
+      }
+      yield entry;
+      offset = entry.end;
+      if (entry.hasChildren) depth++;
+    }
+  }
+
   has(name: number): boolean {
     return this.abbreviation.names.includes(name);
   }

@@ -55,3 +55,8 @@ export function registersOf(machine: ElfMachine): RegisterConvention {
 export function registersByName(machine: ElfMachine, values: Readonly<Record<string, bigint | undefined>>): (bigint | undefined)[] {
   return registersOf(machine).names.map(name => (name === undefined ? undefined : values[name]));
 }
+
+/** Whether two frames know the same registers with the same values. */
+export function registersAreEqual(a: RegisterValues, b: RegisterValues): boolean {
+  return a.length === b.length && a.every((value, i) => value === b[i]);
+}

@@ -26,6 +26,8 @@ export type UnwindResult =
     /** The frame's canonical frame address: the stack pointer before the call that made the frame. */
     readonly cfa: bigint;
     readonly method: UnwindMethod;
+    /** Where the caller's registers are saved in memory (runtime addresses), by DWARF number; others are still in their registers. */
+    readonly savedAt: ReadonlyMap<number, bigint>;
     /** False when the frame was interrupted (a signal or interrupt frame), so that the caller's address is exact. */
     readonly isReturnAddress: boolean;
   }
@@ -86,14 +88,19 @@ function unwindByRow(image: UnwindImage, row: UnwindRow, registers: RegisterValu
     const bytes = context.readMemory(wrap(image, address), addressSize);
     return bytes && bytes.length >= addressSize ? littleEndian(bytes.subarray(0, addressSize)) : undefined;
   };
+  const savedAt = new Map<number, bigint>();
+  const saved = (register: number, address: bigint): bigint | undefined => {
+    savedAt.set(register, wrap(image, address));
+    return load(address);
+  };
   const recover = (register: number, rule: RegisterRule): bigint | undefined => {
     switch (rule.kind) {
       case 'undefined': return undefined;
       case 'sameValue': return registers[register];
-      case 'savedAt': return load(cfa + BigInt(rule.offset));
+      case 'savedAt': return saved(register, cfa + BigInt(rule.offset));
       case 'valueIs': return wrap(image, cfa + BigInt(rule.offset));
       case 'register': return registers[rule.register];
-      case 'savedAtExpression': return load(evaluateValue(rule.expression, expressionContext(image, registers, context), [cfa]));
+      case 'savedAtExpression': return saved(register, evaluateValue(rule.expression, expressionContext(image, registers, context), [cfa]));
       case 'valueIsExpression': return evaluateValue(rule.expression, expressionContext(image, registers, context), [cfa]);
     }
   };
@@ -109,7 +116,7 @@ function unwindByRow(image: UnwindImage, row: UnwindRow, registers: RegisterValu
     return { kind: 'end', reason: 'the frame would be its own caller', isOutermost: false };
   }
   if (returnAddress === 0n) return { kind: 'end', reason: 'the return address is zero', isOutermost: true };
-  return { kind: 'caller', registers: caller, cfa, method: 'call frame information', isReturnAddress: !row.isSignalFrame };
+  return { kind: 'caller', registers: caller, cfa, savedAt, method: 'call frame information', isReturnAddress: !row.isSignalFrame };
 }
 
 /** Registers that calls destroy and no rule recovers are unknown in the caller. */
@@ -139,6 +146,7 @@ function unwindByConvention(image: UnwindImage, registers: RegisterValues, linke
     return bytes && bytes.length >= addressSize ? littleEndian(bytes.subarray(0, addressSize)) : undefined;
   };
   const to = (returnAddress: bigint | undefined, cfa: bigint, callerFp: bigint | undefined, method: UnwindMethod): UnwindResult => {
+    const savedFramePointer = new Map(method === 'frame pointer' ? [[framePointer, cfa - 2n * word]] : []);
     if (returnAddress === undefined) return { kind: 'end', reason: 'the return address cannot be read', isOutermost: false };
     if (!image.isCode(returnAddress - (context.bias ?? 0n) - 1n)) {
       return { kind: 'end', reason: `there is no call frame information, and ${hex(returnAddress)} is not a return address of this image`, isOutermost: returnAddress === 0n };
@@ -148,7 +156,7 @@ function unwindByConvention(image: UnwindImage, registers: RegisterValues, linke
     caller[stackPointer] = cfa;
     caller[framePointer] = callerFp;
     caller[instructionPointer] = returnAddress;
-    return { kind: 'caller', registers: caller, cfa, method, isReturnAddress: true };
+    return { kind: 'caller', registers: caller, cfa, method, savedAt: savedFramePointer, isReturnAddress: true };
   };
   if (sp !== undefined && !context.isReturnAddress) {
     const opcode = image.codeBytes(linked, 1)[0];
