@@ -1,0 +1,87 @@
+// Disassembly for the editor's view: instructions around an address, with symbols and source lines. Going backwards in code of variable
+// length starts from a known boundary (the beginning of a function or of a line) where there is one, else tries offsets until the decoding
+// meets the address again.
+import type { DebugProtocol } from '@vscode/debugprotocol';
+import type { DisassemblerModule } from './adapter-types';
+import type { TargetClient } from './target-client';
+
+export interface DisassemblyWish { readonly reference: string; readonly byteOffset: number; readonly instructionOffset: number; readonly count: number }
+
+/** An instruction of the protocol, with the source path as recorded. */
+export type ListedInstruction = Omit<DebugProtocol.DisassembledInstruction, 'location'> & { readonly source?: string };
+
+interface Decoded { readonly address: bigint; readonly length: number; readonly bytes: Uint8Array; readonly text: string; readonly valid: boolean; readonly target?: bigint }
+
+const longestInstruction = 15;
+
+/** Exactly `count` instructions; addresses that cannot be read are marked invalid. */
+export async function disassemble(iced: DisassemblerModule, target: TargetClient, wish: DisassemblyWish): Promise<ListedInstruction[]> {
+  const { address: base, prefix, bits } = await target.call('symbolAt', [wish.reference, 0]).then(({ address, prefix, bits }) => ({ address: BigInt(address) + BigInt(wish.byteOffset), prefix, bits }));
+  const before = Math.max(0, -wish.instructionOffset), after = Math.max(0, wish.instructionOffset + wish.count);
+  const earlier = before === 0 ? [] : await decodeBackwards(iced, target, prefix, base, before, bits);
+  const later = after === 0 ? [] : await decodeForwards(iced, target, prefix, base, after, bits);
+  const all = [...earlier, ...later].slice(before + wish.instructionOffset).slice(0, wish.count);
+  return Promise.all(all.map(async ({ address, bytes, text, valid, target: branch }): Promise<ListedInstruction> => {
+    const hex = `0x${address.toString(16)}`;
+    const at = await target.call('symbolAt', [`${prefix}${hex}`, 0]);
+    const to = branch === undefined ? undefined : (await target.call('symbolAt', [`${prefix}0x${branch.toString(16)}`, 0])).symbol;
+    return {
+      address: hex, instruction: to === undefined ? text : `${text} <${to}>`, instructionBytes: [...bytes].map(byte => byte.toString(16).padStart(2, '0')).join(' '),
+      ...at.symbol !== undefined && { symbol: at.symbol }, ...at.source !== undefined && { source: at.source }, ...at.line !== undefined && { line: at.line },
+      ...!valid && { presentationHint: 'invalid' as const },
+    };
+  }));
+}
+
+async function decodeForwards(iced: DisassemblerModule, target: TargetClient, prefix: string, from: bigint, count: number, bits: number): Promise<Decoded[]> {
+  const { bytes } = await target.call('readMemory', [`${prefix}0x${from.toString(16)}`, 0, count * longestInstruction]);
+  const decoded = decode(iced, bytes, from, bits, count);
+  while (decoded.length < count) {
+    const last = decoded[decoded.length - 1], address = last ? last.address + BigInt(last.length) : from;
+    decoded.push(unreadable(address));
+  }
+  return decoded;
+}
+
+async function decodeBackwards(iced: DisassemblerModule, target: TargetClient, prefix: string, end: bigint, count: number, bits: number): Promise<Decoded[]> {
+  const room = BigInt(count * longestInstruction + 64), start = end > room ? end - room : 0n;
+  const { bytes, address } = await target.call('readMemory', [`${prefix}0x${start.toString(16)}`, 0, Number(end - start)]);
+  const from = BigInt(address), held = end - from === BigInt(bytes.length) ? bytes : new Uint8Array();
+  // Of all starting offsets, the first whose decoding meets `end` exactly: x86 code falls into step after a few instructions.
+  let best: Decoded[] = [];
+  for (let skip = 0; skip < Math.min(64, held.length); skip++) {
+    const decoded = decode(iced, held.subarray(skip), from + BigInt(skip), bits, Number.MAX_SAFE_INTEGER);
+    const last = decoded[decoded.length - 1];
+    if (!last || last.address + BigInt(last.length) !== end) continue;
+    best = decoded;
+    if (decoded.slice(-count).every(({ valid }) => valid)) break;
+  }
+  const found = best.slice(-count);
+  while (found.length < count) found.unshift(unreadable((found[0]?.address ?? end) - 1n));
+  return found;
+}
+
+const unreadable = (address: bigint): Decoded => ({ address: BigInt.asUintN(64, address), length: 1, bytes: new Uint8Array(), text: '??', valid: false });
+
+function decode(iced: DisassemblerModule, bytes: Uint8Array, address: bigint, bits: number, count: number): Decoded[] {
+  const decoder = new iced.Decoder(bits, bytes, iced.DecoderOptions.None), formatter = new iced.Formatter(iced.FormatterSyntax.Intel);
+  decoder.ip = address;
+  formatter.hexPrefix = '0x';
+  formatter.hexSuffix = '';
+  formatter.firstOperandCharIndex = 8;
+  formatter.spaceAfterOperandSeparator = true;
+  const decoded: Decoded[] = [], instruction = new iced.Instruction();
+  while (decoder.canDecode && decoded.length < count) {
+    const position = decoder.position;
+    decoder.decodeOut(instruction);
+    const valid = !instruction.isInvalid, length = Math.max(1, instruction.length), branch = valid && (instruction.isCallNear || instruction.isJccShortOrNear || instruction.isJmpShortOrNear);
+    decoded.push({
+      address: BigInt.asUintN(64, address + BigInt(position)), length, bytes: bytes.slice(position, position + length), text: valid ? formatter.format(instruction) : '(bad)', valid,
+      ...branch && { target: instruction.nearBranchTarget },
+    });
+  }
+  instruction.free();
+  formatter.free();
+  decoder.free();
+  return decoded;
+}

@@ -1,0 +1,75 @@
+// The filters that are on, as one stop mask for the machine and one decision at a stop: which filter, if any, wants it? Until the innermost
+// guest has started (`stopsFrom: guest`), nothing but VM entries stops the machine, and those only to see the guest start.
+import type { RunResult, StopMask } from '../../emulator/machine';
+import type { Context } from '../levels/context';
+import { parseFilterId, type FilterKind } from './stop-filters';
+import type { FilterRequest, FilterResult } from '../target-types';
+
+/** A condition on a stop of `context`. Throws on nothing: an expression without a value is false. */
+export type StopCondition = (context: Context, result: RunResult) => boolean;
+
+interface ArmedFilter { readonly id: string; readonly kind: FilterKind; readonly index?: number; readonly level?: number; readonly condition?: StopCondition }
+
+const stopKindOf: Readonly<Record<FilterKind, RunResult['kind']>> = {
+  exit: 'vmExit', entryFailure: 'entryFailure', vmfail: 'vmfail', vmxInstruction: 'vmxInstruction', exception: 'exception', tripleFault: 'tripleFault',
+};
+const any = Array.from({ length: 128 }, (_, i) => i);
+
+export class ArmedFilters {
+  private filters: readonly ArmedFilter[] = [];
+  private isArmed: boolean;
+  /** Changes with the mask. */
+  version = 0;
+
+  /** `from`: the level whose first instruction arms the filters; undefined: armed from reset. */
+  constructor(private readonly from: number | undefined) { this.isArmed = from === undefined || from === 0; }
+
+  get armed(): boolean { return this.isArmed; }
+
+  /** Replaces the filters. `compile` reads a condition and throws an Error with the reason when it has a mistake. */
+  set(requests: readonly FilterRequest[], compile: (text: string) => StopCondition): FilterResult[] {
+    const filters: ArmedFilter[] = [];
+    const results = requests.map(({ filter: id, condition }): FilterResult => {
+      const found = parseFilterId(id);
+      if (!found) return { verified: false, message: `There is no filter ${id.slice(0, 80)}. The request abyme/filters lists them.` };
+      try {
+        const { kind, index } = found.filter;
+        filters.push({ id, kind, index, level: found.level, ...condition !== undefined && condition.trim() !== '' && { condition: compile(condition) } });
+        return { verified: true };
+      } catch (error) {
+        return { verified: false, message: `The condition ${condition} has a mistake: ${error instanceof Error ? error.message : String(error)}` };
+      }
+    });
+    this.filters = filters;
+    this.version++;
+    return results;
+  }
+
+  /** The innermost guest may have started. */
+  observe(executing: Context): void {
+    if (this.isArmed || executing.level < this.from!) return;
+    this.isArmed = true;
+    this.version++;
+  }
+
+  /** What the machine is to stop at. */
+  get mask(): StopMask {
+    if (!this.isArmed) return { everyEntry: true };
+    const indices = (kind: FilterKind): number[] => this.filters.filter(filter => filter.kind === kind).flatMap(({ index }) => index ?? any);
+    const has = (kind: FilterKind): boolean => this.filters.some(filter => filter.kind === kind);
+    return {
+      exits: indices('exit').filter(n => n < 128), vmxInstructions: indices('vmxInstruction').filter(n => n < 13), exceptions: indices('exception').filter(n => n < 32),
+      vmfail: has('vmfail'), entryFailure: has('entryFailure'), tripleFault: has('tripleFault'),
+    };
+  }
+
+  /** The first filter that wants this stop of `context`. */
+  match(result: RunResult, context: Context): string | undefined {
+    if (!this.isArmed) return undefined;
+    for (const { id, kind, index, level, condition } of this.filters) {
+      if (stopKindOf[kind] !== result.kind || index !== undefined && index !== result.index || level !== undefined && level !== context.level) continue;
+      if (!condition || condition(context, result)) return id;
+    }
+    return undefined;
+  }
+}

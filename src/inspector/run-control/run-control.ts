@@ -1,0 +1,167 @@
+// Runs the machine in slices under a plan, and decides at every stop of the machine whether the user wants to see it. The order at one stop:
+// events reach the level tracker first; then breakpoints and filters are asked; then the plan. Nothing runs between a stop and the answer.
+// Invariant: at most one resume at a time; while one is under way the machine is touched by nobody else except between slices.
+import type { Machine, RunResult, StopMask } from '../../emulator/machine';
+import type { EventReader } from '../../emulator/event-ring';
+import { eventKinds, type EventKind } from '../../emulator/codegen/state-layout';
+import type { Context } from '../levels/context';
+import type { WorldSwitch } from '../levels/switch-log';
+import type { ArmedFilters } from './armed-filters';
+import type { CodeBreakpoints } from './code-breakpoints';
+import { continuePlan, type Advance, type Levels, type Plan, type Progress } from './plan';
+import { SliceClock, Yielder } from './slices';
+
+/** Why a resume ended, in terms of contexts; the Target puts it into words. */
+export type Halt =
+  | { readonly kind: 'pause'; readonly context: Context }
+  | { readonly kind: 'plan'; readonly context: Context; readonly note?: string }
+  | { readonly kind: 'filter'; readonly context: Context; readonly filter: string; readonly result: RunResult }
+  | { readonly kind: 'breakpoint'; readonly context: Context; readonly breakpoints: readonly number[] }
+  | { readonly kind: 'shutdown'; readonly context: Context }
+  | { readonly kind: 'debugExit'; readonly context: Context; readonly code: number };
+
+export interface LevelSource extends Levels {
+  feed(event: EventReader): void;
+  readonly switches: { readonly count: number; since(number: number): WorldSwitch[] };
+}
+
+export interface RunHooks {
+  serial(bytes: Uint8Array): void;
+  /** An instruction or feature that the machine does not have. */
+  unimplemented(event: EventReader): void;
+  /** Contexts may have come or gone. */
+  levelsChanged(): void;
+}
+
+const always: readonly EventKind[] = eventKinds.filter(kind => kind !== 'pad' && kind !== 'exception' && kind !== 'interrupt');
+const whileStepping: readonly EventKind[] = [...always, 'exception', 'interrupt'];
+const allExits = Array.from({ length: 128 }, (_, reason) => reason);
+
+export class RunControl {
+  private pauseRequested = false;
+  private running = false;
+  private readonly clock = new SliceClock();
+  private readonly yielder = new Yielder();
+  private armedMask = '';
+  private planHook: bigint | undefined;
+  private delivered: Progress['delivered'];
+  private injected = false;
+
+  constructor(
+    private readonly machine: Machine, private readonly levels: LevelSource, private readonly filters: ArmedFilters, private readonly breakpoints: CodeBreakpoints,
+    private readonly hooks: RunHooks,
+  ) {}
+
+  get isRunning(): boolean { return this.running; }
+
+  /** Ends the resume under way after the current slice. */
+  pause(): void { this.pauseRequested = true; }
+
+  /** Runs under a plan until something that the user wants to see. */
+  async resume(plan?: Plan): Promise<Halt> {
+    if (this.running) throw new Error('the machine runs already');
+    this.running = true;
+    this.pauseRequested = false;
+    this.machine.recordEvents(plan ? whileStepping : always);
+    try {
+      return await this.loop(plan ?? continuePlan());
+    } finally {
+      this.running = false;
+      this.setPlanHook(undefined);
+      this.yielder.rest();
+    }
+  }
+
+  private async loop(plan: Plan): Promise<Halt> {
+    const startRip = this.executingRip();
+    let units = 0;
+    this.clock.begin();
+    for (let step = plan.next(); !step.done;) {
+      const advance = step.value;
+      this.arm(advance);
+      const before = this.levels.switches.count, started = performance.now();
+      const result = this.machine.run(advance.kind === 'one' ? 1 : this.clock.units);
+      if (result.kind === 'budget' && advance.kind === 'run') this.clock.ran(result.units, performance.now() - started);
+      this.drain();
+      // A breakpoint where the run began has been seen: pass it.
+      const isStart = result.kind === 'codeHook' && units === 0 && result.units === 0 && result.address === startRip;
+      units += result.units;
+      const progress: Progress = { result, switches: this.levels.switches.since(before), delivered: this.delivered, injected: this.injected };
+      if (!isStart) {
+        const halt = this.judge(result, progress);
+        if (halt) return halt;
+      }
+      // An instruction that a hook or filter held back has not run: the plan still waits for it.
+      const heldBack = advance.kind === 'one' && result.units === 0 && progress.switches.length === 0 && result.kind !== 'budget';
+      if (!heldBack && (advance.kind === 'one' ? result.kind !== 'idle' : advance.wake(progress))) step = plan.next(progress);
+      if (step.done) return { kind: 'plan', ...step.value };
+      if (result.kind === 'idle' || this.clock.over) {
+        await this.yielder.turn();
+        if (this.pauseRequested) return { kind: 'pause', context: this.levels.executing(this.machine.activeVcpu) };
+        this.clock.begin();
+      }
+    }
+    return { kind: 'pause', context: this.levels.executing(this.machine.activeVcpu) };
+  }
+
+  /** Asks breakpoints and filters about a stop of the machine. */
+  private judge(result: RunResult, { switches }: Progress): Halt | undefined {
+    const context = this.levels.executing(result.vcpu);
+    switch (result.kind) {
+      case 'codeHook': {
+        const breakpoints = this.breakpoints.hit(context, result.address);
+        return breakpoints.length > 0 ? { kind: 'breakpoint', context, breakpoints } : undefined;
+      }
+      case 'debugExit': return { kind: 'debugExit', context, code: result.index };
+      case 'shutdown': return { kind: 'shutdown', context };
+      case 'vmExit': case 'entryFailure': case 'vmxInstruction': case 'vmfail': case 'exception': case 'tripleFault': {
+        const left = switches.findLast(({ kind }) => kind === 'exit');
+        const subject = result.kind === 'vmExit' ? this.levels.contexts.find(({ id }) => id === left?.fromContext) ?? context : context;
+        const filter = this.filters.match(result, subject);
+        return filter === undefined ? undefined : { kind: 'filter', context: subject, filter, result };
+      }
+      default: return undefined;
+    }
+  }
+
+  private drain(): void {
+    this.delivered = undefined;
+    this.injected = false;
+    let changed = false;
+    this.machine.drainEvents(event => {
+      switch (event.kind) {
+        case 'exception': case 'interrupt': this.delivered = event.kind; break;
+        case 'unimplemented': this.hooks.unimplemented(event); break;
+        case 'vmEntry': this.injected = event.interruptionInfo >>> 31 === 1; break;
+        default: break;
+      }
+      this.levels.feed(event);
+      changed = true;
+    });
+    const serial = this.machine.takeSerialOutput();
+    if (serial.length > 0) this.hooks.serial(serial);
+    if (changed) this.hooks.levelsChanged();
+    this.filters.observe(this.levels.executing(this.machine.activeVcpu));
+  }
+
+  private arm(advance: Advance): void {
+    const mask = this.filters.mask;
+    const entries = advance.kind === 'one' || advance.entries === true || mask.everyEntry === true, exits = advance.kind === 'one' || advance.exits === true;
+    const key = `${this.filters.version} ${entries} ${exits}`;
+    if (key !== this.armedMask) {
+      const armed: StopMask = { ...mask, everyEntry: entries, ...exits && { exits: allExits } };
+      this.machine.setStops(armed);
+      this.armedMask = key;
+    }
+    this.setPlanHook(advance.kind === 'run' ? advance.hook : undefined);
+  }
+
+  private setPlanHook(hook: bigint | undefined): void {
+    if (hook === this.planHook) return;
+    if (this.planHook !== undefined) this.breakpoints.release(this.planHook);
+    if (hook !== undefined) this.breakpoints.retain(hook);
+    this.planHook = hook;
+  }
+
+  private executingRip(): bigint { return this.machine.registers(this.machine.activeVcpu).get('rip'); }
+}

@@ -1,0 +1,50 @@
+// Dividing a long run into slices of a few milliseconds, between which messages get their turn. Slices are counted in units of the machine;
+// how many units fit is measured, so that a pause is answered in time whatever the speed. Yielding goes through a MessageChannel, since
+// timers are clamped to milliseconds.
+
+const targetMs = 6, longestMs = 9;
+const fewest = 2_000, most = 40_000_000;
+
+/** A clock in milliseconds. */
+export type Clock = () => number;
+
+export class SliceClock {
+  private unitsPerSlice = 200_000;
+  private sliceStart: number;
+
+  constructor(private readonly now: Clock = () => performance.now()) { this.sliceStart = now(); }
+
+  /** Units to ask the machine for now. */
+  get units(): number { return this.unitsPerSlice; }
+
+  /** A new slice begins. */
+  begin(): void { this.sliceStart = this.now(); }
+
+  /** The slice has used its time: let messages in. */
+  get over(): boolean { return this.now() - this.sliceStart >= targetMs; }
+
+  /** Learns from a run that used its whole budget. */
+  ran(units: number, elapsedMs: number): void {
+    if (units < fewest) return;
+    if (elapsedMs > longestMs) this.unitsPerSlice = Math.max(fewest, Math.floor(units * targetMs / elapsedMs));
+    else if (elapsedMs < targetMs / 2) this.unitsPerSlice = Math.min(most, units * 2);
+  }
+}
+
+/** Lets messages be handled, then goes on. The channel is closed when it rests, so that it keeps no process alive. */
+export class Yielder {
+  private channel: MessageChannel | undefined;
+
+  turn(): Promise<void> {
+    const channel = this.channel ??= new MessageChannel();
+    return new Promise(resolve => {
+      channel.port1.onmessage = () => resolve();
+      channel.port2.postMessage(0);
+    });
+  }
+
+  rest(): void {
+    this.channel?.port1.close();
+    this.channel = undefined;
+  }
+}
