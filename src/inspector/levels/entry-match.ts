@@ -1,0 +1,148 @@
+// Which context does a VM entry run? The heart of the level rule (docs/level-rule.md, 'Entries'): every reading of the entry that some context
+// allows is weighed by how much of the state it explains, and the best one wins. Pure: nothing here changes a context.
+import type { BelievedVmcs } from './believed-vmcs';
+import type { Context, Intent } from './context';
+import { instructionNumber, word } from './event-words';
+
+const launch = instructionNumber.VMLAUNCH, resume = instructionNumber.VMRESUME;
+
+/** Full-access encodings of the fields that the rule compares (SDM 3D, appendix B, 'Field Encoding in VMCS'). */
+export const hostField = { cr3: 0x6c02, rsp: 0x6c14, rip: 0x6c16 } as const;
+export const guestField = { cr3: 0x6802, rsp: 0x681c, rip: 0x681e, eptp: 0x201a } as const;
+
+/**
+ * - `continue`: at the state of its last exit, or after that instruction. `handle`: at the host state of the VMCS with which it entered its guest.
+ * - `guest`: the guest that an open intent of `context` describes. The tracker finds or makes that child.
+ */
+export type Reading = 'continue' | 'handle' | 'guest';
+
+export interface Match {
+  reading: Reading;
+  context: Context;
+  score: number;
+  /** `continue`: RIP is after the exiting instruction. */
+  after: boolean;
+}
+
+/** Weights: what an equal RIP with CR3 explains outweighs everything else, then RIP with RSP; EPT pointer, VMCS pointer and RSP decide between equals. */
+const weight = { ripAndCr3: 128, ripAndRsp: 64, nearRip: 32, reachable: 16, eptp: 8, vmcs: 4, rsp: 2, deliverRank: 0.5, continueRank: 0.75, depth: 0.01 } as const;
+
+/** CF, PF, AF, ZF, SF, OF: the flags that a VMX instruction answers with (SDM 3C, 'Conventions'). */
+const answerFlags = 0x8d5;
+/** True when RFLAGS says VMfailInvalid (only CF) or VMfailValid (only ZF). */
+export const saysVmFail = (rflagsLow: number): boolean => (rflagsLow & answerFlags) === 1 || (rflagsLow & answerFlags) === 0x40;
+
+/** Exits after which the software below legitimately changes CR3: task switch, CR access, RSM, INIT, SIPI. */
+const changesCr3 = (reason: number): boolean => reason === 28 || reason === 9 || reason === 17 || reason === 3 || reason === 4;
+/** Exits by VMX instructions whose answer stands in RFLAGS: 19 to 27, 50 and 53 (VMCALL, 18, is the hypervisors' own convention). */
+export const answersInFlags = (reason: number): boolean => reason >= 19 && reason <= 27 || reason === 50 || reason === 53;
+
+/** True when the intent is for the guest `target` or for something that runs inside it. */
+function leadsTo(intent: Intent, holder: Context, target: Context): boolean {
+  const vmcs = intent.vmcs;
+  if (!vmcs) return true;
+  if (holder.space.children.get(vmcs.pointer) === target) return true;
+  const carried = vmcs.carried;
+  return carried !== undefined && (carried === target || target.isBelow(carried));
+}
+
+/** The context whose open intent names `target` as its guest: the parent, or another vCPU of the parent's machine that took it over. */
+export function holderOf(target: Context, live: readonly Context[]): Context | undefined {
+  const parent = target.parent;
+  if (!parent || parent.level === 0) return parent;
+  if (parent.intent && leadsTo(parent.intent, parent, target)) return parent;
+  return live.find(c => c !== parent && c.space === parent.space && c.intent?.vmcs?.pointer === target.key);
+}
+
+/** True when every level below `context` waits in an entry that leads to it, so that an entry may run it (or, reading `guest`, its guest). */
+function isReachable(context: Context, reading: Reading, words: Uint32Array, at: number, live: readonly Context[]): boolean {
+  let target = context;
+  while (target.level > 1) {
+    const holder = holderOf(target, live);
+    if (!holder) {
+      // A level that emulates nested entries uses another VMCS for its guest's guest: fine when its intent describes this very entry.
+      const parent = target.parent!;
+      if (target === context && reading !== 'guest' || !parent.intent || !fitsExpected(parent.intent, words, at)) return false;
+      target = parent;
+    } else target = holder;
+  }
+  return true;
+}
+
+const same = (words: Uint32Array, at: number, low: number, high: number): boolean => words[at] === low && words[at + 1] === high;
+
+/** Strength with which an intent's expected guest state fits the entry; 0 = not at all. */
+export function fitsExpected(intent: Intent, words: Uint32Array, at: number): number {
+  const expected = intent.expected;
+  if (!(intent.knows & 1) || !same(words, at + word.rip, expected[0], expected[1])) return 0;
+  const rsp = (intent.knows & 2) !== 0 && same(words, at + word.rsp, expected[2], expected[3]);
+  if (intent.knows & 4 && same(words, at + word.cr3, expected[4], expected[5])) return weight.ripAndCr3 + (rsp ? weight.rsp : 0);
+  return rsp || !(intent.knows & 2) ? weight.ripAndRsp : 0;
+}
+
+function fitsHost(vmcs: BelievedVmcs, words: Uint32Array, at: number): number {
+  if (!vmcs.knows(hostField.rip) || !same(words, at + word.rip, vmcs.low(hostField.rip), vmcs.high(hostField.rip))) return 0;
+  const rsp = vmcs.knows(hostField.rsp) && same(words, at + word.rsp, vmcs.low(hostField.rsp), vmcs.high(hostField.rsp));
+  if (vmcs.knows(hostField.cr3) && same(words, at + word.cr3, vmcs.low(hostField.cr3), vmcs.high(hostField.cr3))) return weight.ripAndCr3 + (rsp ? weight.rsp : 0);
+  return rsp ? weight.ripAndRsp : 0;
+}
+
+/** Strength with which the entry continues the context where its last exit left it; negative when the RIP is after the instruction. */
+function fitsExit(context: Context, words: Uint32Array, at: number): number {
+  const last = context.last.words, reason = last[word.aux] & 0xffff;
+  const low = words[at + word.rip], high = words[at + word.rip + 1];
+  const entering = reason === 20 || reason === 24;
+  const rsp = same(words, at + word.rsp, last[word.rsp], last[word.rsp + 1]);
+  const cr3 = same(words, at + word.cr3, last[word.cr3], last[word.cr3 + 1]);
+  if (low === last[word.rip] && high === last[word.rip + 1]) return cr3 ? weight.ripAndCr3 + (rsp ? weight.rsp : 0) : rsp ? weight.ripAndRsp : 0;
+  if (low === context.nextRipLow && high === context.nextRipHigh) {
+    // VMLAUNCH and VMRESUME reach their next instruction only by failing; otherwise that address is a handler's.
+    if (entering && !saysVmFail(words[at + word.rflags])) return 0;
+    return cr3 || changesCr3(reason) ? -(weight.ripAndCr3 + (rsp ? weight.rsp : 0)) : rsp ? -weight.ripAndRsp : 0;
+  }
+  // An emulator of instructions may step over one whose length the exit did not tell (at most 15 bytes).
+  const distance = low - last[word.rip] | 0;
+  return !entering && cr3 && rsp && high === last[word.rip + 1] && distance > 0 && distance <= 15 ? -weight.nearRip : 0;
+}
+
+/** Quick test for the commonest entry: `context` has just exited and goes on, under the same VMCS and EPT pointer. Returns the strength as `fitsExit`. */
+export function continuesDirectly(context: Context, words: Uint32Array, at: number, vmcs: number): number {
+  if (context.hardwareVmcs !== vmcs || words[at + word.b] !== context.eptpLow || words[at + word.b + 1] !== context.eptpHigh || context.intent?.served) return 0;
+  const strength = fitsExit(context, words, at);
+  return Math.abs(strength) >= weight.ripAndCr3 ? strength : 0;
+}
+
+/** The best reading of the entry record at `words[at]`, undefined when no context explains it. `live`: contexts above L0 that have not ended. */
+export function matchEntry(live: readonly Context[], words: Uint32Array, at: number, vmcs: number, carried: Context | undefined): Match | undefined {
+  let best: Match | undefined;
+  const consider = (reading: Reading, context: Context, runs: Context | undefined, strength: number, rank: number, after: boolean): void => {
+    let score = strength + rank + context.level * weight.depth;
+    if (runs) {
+      if (words[at + word.b] === runs.eptpLow && words[at + word.b + 1] === runs.eptpHigh) score += weight.eptp;
+      if (runs.hardwareVmcs === vmcs) score += carried === runs ? weight.vmcs : weight.vmcs / 2;
+    } else score += weight.vmcs / 2;
+    if (isReachable(context, reading, words, at, live)) score += weight.reachable;
+    if (!best || score > best.score) best = { reading, context, score, after };
+  };
+  for (const context of live) {
+    if (context.state === 'executing') continue;
+    const intent = context.intent;
+    if (context.switches > 0 && !intent?.served) {
+      const strength = fitsExit(context, words, at);
+      if (strength !== 0) consider('continue', context, context, Math.abs(strength), weight.continueRank, strength < 0);
+    }
+    if (!intent) continue;
+    if (intent.vmcs) {
+      const strength = fitsHost(intent.vmcs, words, at);
+      if (strength > 0) consider('handle', context, context, strength, weight.deliverRank, false);
+    }
+    if (!intent.served) {
+      const strength = fitsExpected(intent, words, at);
+      if (strength > 0) consider('guest', context, intent.vmcs?.carried, strength, 0, false);
+    }
+  }
+  return best;
+}
+
+/** True for the VMX instructions that open an intent. */
+export const opensIntent = (instruction: number): boolean => instruction === launch || instruction === resume;
