@@ -1,0 +1,124 @@
+// Every running Abyme session: its adapter, whether it is stopped, and its levels. Other parts of the extension listen to `onDidChange` and
+// read `active`; they keep no session state of their own. The levels are asked for once per stop, however many events announce it.
+
+import * as vscode from 'vscode';
+import type { DebugProtocol } from '@vscode/debugprotocol';
+import type { LevelDescription, SendRequest } from './custom-requests';
+import type { GuardedAdapter } from './guarded-adapter';
+
+/** A step of a few milliseconds should not make the view flicker. */
+const runningShownAfterMs = 250;
+const levelsAskedAfterMs = 20;
+
+/** One debug session, as the views see it. */
+export class AbymeSession {
+  levels: readonly LevelDescription[] = [];
+  /** The last stop's body; undefined while the machine runs. */
+  stop: DebugProtocol.StoppedEvent['body'] | undefined;
+  private refreshTimer: ReturnType<typeof setTimeout> | undefined;
+  private runningTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(readonly session: vscode.DebugSession, readonly adapter: GuardedAdapter, private readonly changed: () => void) {}
+
+  readonly request: SendRequest = async (name, args) => this.session.customRequest(name, args);
+
+  /** Follows what the adapter says; called for every event. */
+  observe(event: DebugProtocol.Event): void {
+    switch (event.event) {
+      case 'stopped':
+        clearTimeout(this.runningTimer);
+        // A stop announced again by focusThread changes which thread is shown, not why the machine stopped.
+        this.stop ??= (event as DebugProtocol.StoppedEvent).body;
+        this.refreshSoon();
+        break;
+      case 'thread': case 'invalidated':
+        if (this.stop) this.refreshSoon();
+        break;
+      case 'continued':
+        this.resumed();
+        break;
+    }
+  }
+
+  /** The machine was told to run, by a request or on its own. */
+  resumed(): void {
+    this.stop = undefined;
+    clearTimeout(this.runningTimer);
+    this.runningTimer = setTimeout(() => {
+      this.levels = this.levels.map((level) => level.state === 'ended' ? level : { ...level, state: 'running' });
+      this.changed();
+    }, runningShownAfterMs);
+  }
+
+  /** Asks for the levels again. */
+  async refresh(): Promise<void> {
+    try {
+      this.levels = (await this.request('abyme/levels', {})).levels;
+    } catch (error) {
+      // The session may end between the stop and the question; the adapter reports its own errors.
+      if (this.stop) console.warn('abyme/levels', error);
+    }
+    this.changed();
+  }
+
+  dispose(): void {
+    clearTimeout(this.refreshTimer);
+    clearTimeout(this.runningTimer);
+  }
+
+  private refreshSoon(): void {
+    clearTimeout(this.refreshTimer);
+    this.refreshTimer = setTimeout(() => void this.refresh(), levelsAskedAfterMs);
+  }
+}
+
+const resuming = new Set(['continue', 'next', 'stepIn', 'stepOut', 'stepBack', 'reverseContinue', 'goto', 'restart', 'restartFrame']);
+
+/** The sessions by id, and the one that the user looks at. */
+export class Sessions implements vscode.DebugAdapterTrackerFactory, vscode.Disposable {
+  private readonly sessions = new Map<string, AbymeSession>();
+  private readonly emitter = new vscode.EventEmitter<void>();
+  private readonly subscriptions: vscode.Disposable[];
+  readonly onDidChange = this.emitter.event;
+
+  constructor() {
+    this.subscriptions = [
+      this.emitter,
+      vscode.debug.registerDebugAdapterTrackerFactory('abyme', this),
+      vscode.debug.onDidChangeActiveDebugSession(() => this.emitter.fire()),
+      vscode.debug.onDidTerminateDebugSession((session) => this.remove(session.id)),
+    ];
+  }
+
+  get active(): AbymeSession | undefined {
+    const id = vscode.debug.activeDebugSession?.id;
+    return id === undefined ? undefined : this.sessions.get(id);
+  }
+
+  add(session: vscode.DebugSession, adapter: GuardedAdapter): void {
+    this.sessions.set(session.id, new AbymeSession(session, adapter, () => this.emitter.fire()));
+  }
+
+  createDebugAdapterTracker({ id }: vscode.DebugSession): vscode.DebugAdapterTracker {
+    return {
+      onWillReceiveMessage: (message: DebugProtocol.ProtocolMessage) => {
+        if (message.type === 'request' && resuming.has((message as DebugProtocol.Request).command)) this.sessions.get(id)?.resumed();
+      },
+      onDidSendMessage: (message: DebugProtocol.ProtocolMessage) => {
+        if (message.type === 'event') this.sessions.get(id)?.observe(message as DebugProtocol.Event);
+      },
+      onExit: () => this.remove(id),
+    };
+  }
+
+  dispose(): void {
+    for (const session of this.sessions.values()) session.dispose();
+    this.sessions.clear();
+    vscode.Disposable.from(...this.subscriptions).dispose();
+  }
+
+  private remove(id: string): void {
+    this.sessions.get(id)?.dispose();
+    if (this.sessions.delete(id)) this.emitter.fire();
+  }
+}
