@@ -176,7 +176,7 @@ export const bitLayouts = {
     bits(255, 0, 'pir', 'posted-interrupt requests', 'One bit for each vector.'),
     bit(256, 'on', 'outstanding notification'),
   ],
-  // SDM 3C 26.5.7.2 'Virtualization-Exception Information'
+  // SDM 3C 'Virtualization-Exception Information'
   veInformationArea: [
     bits(31, 0, 'exitReason', 'exit reason', '48.'),
     bits(63, 32, 'busy', 'busy marker', 'All ones once written; #VE is possible only while it is 0.'),
@@ -536,7 +536,7 @@ export const bitLayouts = {
     bits(53, 48, 'maxHlatPrefix', 'maximum HLAT prefix size'),
   ],
 
-  // SDM 3A 4.5 'Paging', SDM 3C 29.3.2 'EPT Translation Mechanism': entries of paging structures, union of all levels.
+  // SDM 3A 4.5 'Paging', SDM 3C 'EPT Translation Mechanism': entries of paging structures, union of all levels.
   pagingEntry: [
     bit(0, 'p', 'P', 'Present.'),
     bit(1, 'rw', 'R/W', 'Writable.'),
