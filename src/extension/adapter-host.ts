@@ -1,21 +1,25 @@
 // What the extension gives a debug adapter: files through the editor's file system (so that remote and virtual workspaces work alike), a worker
-// for the machine, the workspace folders, and a log. The two entries, node.ts and web.ts, differ only in how the worker starts.
+// for the machine, the workspace folders, and a log. The two entries, node.ts and web.ts, differ only in their Platform.
 
 import * as vscode from 'vscode';
-import type { AdapterHost } from '../debug-adapter/factory';
+import type { AdapterHost, DisassemblerModule, WorkerLike } from '../debug-adapter/factory';
 import { locate } from './file-location';
 
-export type WorkerLike = ReturnType<AdapterHost['createWorker']>;
-
-/** Prepares what a worker needs and resolves to the function that starts one; the adapter may call it more than once. */
-export type WorkerStarter = (extension: vscode.ExtensionContext) => Promise<() => WorkerLike>;
+/** What differs between Node and the web. */
+export interface Platform {
+  /** Prepares what a worker needs and resolves to the function that starts one; the adapter may call it more than once. */
+  prepareWorker(extension: vscode.ExtensionContext): Promise<() => WorkerLike>;
+  loadDisassembler(extension: vscode.ExtensionContext): Promise<DisassemblerModule>;
+}
 
 /** Builds the host for one session. `folder` is the one the session was started in: relative names and bare paths belong to its file system. */
-export async function createAdapterHost(extension: vscode.ExtensionContext, startWorker: WorkerStarter, folder: vscode.WorkspaceFolder | undefined, log: (text: string) => void): Promise<AdapterHost> {
-  const createWorker = await startWorker(extension);
+export async function createAdapterHost(extension: vscode.ExtensionContext, platform: Platform, folder: vscode.WorkspaceFolder | undefined, log: (text: string) => void): Promise<AdapterHost> {
+  const createWorker = await platform.prepareWorker(extension);
+  let disassembler: Promise<DisassemblerModule> | undefined;
   return {
     createWorker,
     log,
+    loadDisassembler: () => disassembler ??= platform.loadDisassembler(extension),
     readFile: async (name) => {
       const uri = resolve(name, extension.extensionUri, folder);
       try {

@@ -2,23 +2,32 @@
 
 import type { ExtensionContext } from 'vscode';
 import { Worker } from 'node:worker_threads';
+import type { WorkerLike } from '../debug-adapter/factory';
+import type { Platform } from './adapter-host';
 import { register } from './register';
-import type { WorkerLike, WorkerStarter } from './adapter-host';
 
-const startWorker: WorkerStarter = async (context) => {
-  const file = context.asAbsolutePath('dist/worker.cjs');
-  return () => {
-    const worker = new Worker(file);
-    const like: WorkerLike = {
-      onmessage: null,
-      postMessage: (message: unknown, transfer: ArrayBuffer[] = []) => worker.postMessage(message, transfer),
-      terminate: () => void worker.terminate(),
-    };
-    worker.on('message', (data: unknown) => like.onmessage?.({ data }));
-    return like;
-  };
+const platform: Platform = {
+  prepareWorker: async (context) => {
+    const file = context.asAbsolutePath('dist/worker.cjs');
+    return () => threadWorker(file);
+  },
+  loadDisassembler: () => import('iced-x86'),
 };
 
+/** A worker thread with the shape of a Web Worker. */
+function threadWorker(file: string): WorkerLike {
+  const worker = new Worker(file);
+  const like: WorkerLike = {
+    onmessage: null,
+    onerror: null,
+    postMessage: (message, transfer = []) => worker.postMessage(message, transfer),
+    terminate: () => void worker.terminate(),
+  };
+  worker.on('message', (data: unknown) => like.onmessage?.({ data }));
+  worker.on('error', (error) => like.onerror?.(error));
+  return like;
+}
+
 export function activate(context: ExtensionContext): void {
-  register(context, startWorker);
+  register(context, platform);
 }

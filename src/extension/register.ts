@@ -3,7 +3,7 @@
 
 import * as vscode from 'vscode';
 import { createAdapter } from '../debug-adapter/factory';
-import { createAdapterHost, type WorkerStarter } from './adapter-host';
+import { createAdapterHost, type Platform } from './adapter-host';
 import { ConfigurationProvider, imageConfiguration } from './configuration-provider';
 import { GuardedAdapter } from './guarded-adapter';
 import { LevelsView } from './levels-view';
@@ -12,15 +12,15 @@ import { createStatusBar } from './status-bar';
 import { registerStopsPicker } from './stops-picker';
 import { registerTrace } from './trace-channel';
 
-/** Registers all contributions; `startWorker` is what differs between Node and the web. */
-export function register(context: vscode.ExtensionContext, startWorker: WorkerStarter): void {
+/** Registers all contributions; `platform` is what differs between Node and the web. */
+export function register(context: vscode.ExtensionContext, platform: Platform): void {
   const sessions = new Sessions();
   const channel = vscode.window.createOutputChannel('Abyme', { log: true });
   const configurations = new ConfigurationProvider(context.extension.packageJSON);
 
   const descriptorFactory: vscode.DebugAdapterDescriptorFactory = {
     createDebugAdapterDescriptor: async (session) => {
-      const host = await createAdapterHost(context, startWorker, session.workspaceFolder, (text) => channel.info(text));
+      const host = await createAdapterHost(context, platform, session.workspaceFolder, (text) => channel.info(text));
       const adapter = new GuardedAdapter(createAdapter(host));
       sessions.add(session, adapter);
       return new vscode.DebugAdapterInlineImplementation(adapter);

@@ -2,21 +2,39 @@
 // is made of the fetched text of its bundle, as a blob of this origin.
 
 import * as vscode from 'vscode';
+import type { DisassemblerModule, WorkerLike } from '../debug-adapter/factory';
+import type { Platform } from './adapter-host';
 import { register } from './register';
-import type { WorkerLike, WorkerStarter } from './adapter-host';
 
-/** The DOM's types are not part of this project; these are the two that are used here. */
+/** The DOM's types are not part of this project; these are the names that are used here. */
 declare const Blob: new (parts: Uint8Array[], options: { type: string }) => object;
 declare const Worker: new (url: string) => WorkerLike;
+const { createObjectURL, revokeObjectURL } = URL as unknown as { createObjectURL(blob: object): string; revokeObjectURL(url: string): void };
 
-const startWorker: WorkerStarter = async (context) => {
-  const text = await vscode.workspace.fs.readFile(vscode.Uri.joinPath(context.extensionUri, 'dist', 'web', 'worker.js'));
-  return () => {
-    const url = (URL as unknown as { createObjectURL(blob: object): string }).createObjectURL(new Blob([text], { type: 'text/javascript' }));
-    return new Worker(url);
-  };
+/** The web build replaces the loading of iced-x86's module, which reads a file, by this function (tools/build-extension.mjs). */
+type LoadedFromBytes = DisassemblerModule & { instantiate(bytes: Uint8Array): void };
+
+const readFile = (context: vscode.ExtensionContext, ...segments: string[]) => vscode.workspace.fs.readFile(vscode.Uri.joinPath(context.extensionUri, ...segments));
+
+const platform: Platform = {
+  prepareWorker: async (context) => {
+    const text = await readFile(context, 'dist', 'web', 'worker.js');
+    return () => {
+      const url = createObjectURL(new Blob([text], { type: 'text/javascript' }));
+      const worker = new Worker(url);
+      // The browser has begun to read the blob; keeping it would leak the text with every session.
+      setTimeout(() => revokeObjectURL(url), 10_000);
+      return worker;
+    };
+  },
+  loadDisassembler: async (context) => {
+    const bytes = await readFile(context, 'dist', 'iced_x86_bg.wasm');
+    const { default: disassembler } = await import('iced-x86') as unknown as { default: LoadedFromBytes };
+    disassembler.instantiate(bytes);
+    return disassembler;
+  },
 };
 
 export function activate(context: vscode.ExtensionContext): void {
-  register(context, startWorker);
+  register(context, platform);
 }

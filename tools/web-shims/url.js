@@ -1,0 +1,2 @@
+// Node's `url`, as far as @vscode/debugadapter uses it: the class that browsers have too.
+export const URL = globalThis.URL;
