@@ -76,7 +76,8 @@ export class RunControl {
     const startRip = this.executingRip();
     let units = 0;
     this.clock.begin();
-    for (let step = plan.next(); !step.done;) {
+    let step = plan.next();
+    while (!step.done) {
       const advance = step.value;
       this.arm(advance);
       const before = this.levels.switches.count, started = performance.now();
@@ -94,14 +95,14 @@ export class RunControl {
       // An instruction that a hook or filter held back has not run: the plan still waits for it.
       const heldBack = advance.kind === 'one' && result.units === 0 && progress.switches.length === 0 && result.kind !== 'budget';
       if (!heldBack && (advance.kind === 'one' ? result.kind !== 'idle' : advance.wake(progress))) step = plan.next(progress);
-      if (step.done) return { kind: 'plan', ...step.value };
+      if (step.done) break;
       if (result.kind === 'idle' || this.clock.over) {
         await this.yielder.turn();
         if (this.pauseRequested) return { kind: 'pause', context: this.levels.executing(this.machine.activeVcpu) };
         this.clock.begin();
       }
     }
-    return { kind: 'pause', context: this.levels.executing(this.machine.activeVcpu) };
+    return { kind: 'plan', context: step.value.context, note: step.value.note };
   }
 
   /** Asks breakpoints and filters about a stop of the machine. */

@@ -57,11 +57,15 @@ function* stepFrom(world: World, context: Context, wish: StepWish, start: LineRo
       const awaited = wish.kind === 'in' && isSynchronous ? awaitedOf(context, wish, !entersGuest) : undefined;
       if (awaited?.(world.levels.executing(vcpu), progress)) return { context: world.levels.executing(vcpu) };
       const arrival = yield* awaitContext(world, context, awaited);
-      if (arrival.where === 'elsewhere' || !byStatement || arrival.handler) return arrival;
+      if (arrival.where === 'elsewhere' || arrival.handler) return arrival;
+      // An asynchronous exit came before the instruction, which still has to run.
+      if (!isSynchronous && !arrival.injected && positionOf(world.machine, vcpu).rip === before.rip) continue;
+      if (!byStatement) return arrival;
       if (arrival.injected) yield* throughHandler(world, context, before.rsp);
     } else if (progress.delivered) {
       if (!byStatement && progress.delivered === 'exception') return { context };
       yield* throughHandler(world, context, before.rsp);
+      if (progress.delivered === 'interrupt' && context.state !== 'ended') continue;
     } else {
       const after = positionOf(world.machine, vcpu);
       if (after.rip === before.rip && isRepeatedString(before)) continue;
