@@ -1,0 +1,112 @@
+// VM entry after the basic checks: SDM 3C chapter 27 'VM Entries'. Checks on controls and host state fail the instruction (errors 7 and 8);
+// checks on guest state and the MSR-load area fail the entry (exit reasons 33 and 34), with host state loaded. The checks themselves are
+// generated from spec/entry-checks; CPU_FAILED_CHECK keeps 1 + the number of the row that refused.
+import {
+  CPU_EXIT_QUALIFICATION, CPU_EXIT_REASON, CPU_FAILED_CHECK, CPU_MTF_PENDING, CPU_NMI_BLOCKED, CPU_NON_ROOT, CPU_VMX_BOUNDARY, CPU_VPID, M_ENTRIES, M_STOP_ON_ENTRY,
+  M_STOP_ON_ENTRY_FAILURE, STOP_ENTRY_FAILURE, STOP_VM_ENTRY, VMX_VMLAUNCH, VMX_VMRESUME, CPU_CURRENT_VMCS,
+} from '../generated/layout';
+import { checkControls, checkGuestState, checkHostState, guestStateQualification } from '../generated/entry-checks';
+import {
+  EXIT_ENTRY_FAIL_GUEST_STATE, EXIT_ENTRY_FAIL_MSR_LOADING, VMCS_EXIT_QUALIFICATION, VMCS_EXIT_REASON, VMCS_VM_ENTRY_EXCEPTION_ERROR_CODE, VMCS_VM_ENTRY_INSTRUCTION_LENGTH,
+  VMCS_VM_ENTRY_INTERRUPTION_INFO, VMCS_VM_ENTRY_MSR_LOAD_ADDRESS, VMCS_VM_ENTRY_MSR_LOAD_COUNT,
+} from '../generated/vmx';
+import { deliverVectored } from '../events';
+import { updateMode } from '../segments';
+import { ABORT, JUMPED, NEXT, attend, time } from '../state';
+import { requestStop } from '../stop';
+import { flushVpid0, selectTlb } from '../tlb';
+import { activateControls, interruptWindowExiting, monitorTrapFlag, nmiWindowExiting } from './controls';
+import { loadHost } from './exit';
+import { loadGuestRegisters } from './guest-state';
+import { loadMsrArea } from './msr-areas';
+import { INFORMATION_ERROR_CODE, INFORMATION_VALID, TYPE_NMI, TYPE_OTHER_EVENT, interruptionType, isSoftwareEvent, loadNonRegisterState } from './non-register-state';
+import { ERROR_ENTRY_INVALID_CONTROLS, ERROR_ENTRY_INVALID_HOST_STATE, recordSuccess, vmFailValid } from './outcome';
+import { startPreemptionTimer } from './preemption-timer';
+import { recordEntry, recordExit } from './transition-events';
+import { LAUNCH_LAUNCHED, field, field32, markVmcsWritten, setField, setLaunchState } from './vmcs';
+
+@inline const ENTRY_FAILURE: u32 = 0x80000000;
+
+// reasons to look at the instruction boundary, in CPU_VMX_BOUNDARY
+@inline export const BOUNDARY_MTF: u32 = 1;
+@inline export const BOUNDARY_INTERRUPT_WINDOW: u32 = 2;
+@inline export const BOUNDARY_NMI_WINDOW: u32 = 4;
+/** CPU_MTF_PENDING: an exit is due now; otherwise bits 31:1 keep the time of entry, and one is due as soon as time has moved on. */
+@inline export const MTF_DUE: u32 = 1;
+@inline export function mtfClock(): u32 { return <u32>time() << 1; }
+
+/** Enters the guest of the current VMCS `vmcs`, by the instruction `id`. Returns JUMPED, NEXT (VMfail) or ABORT. */
+export function enterGuest(id: u32, vmcs: usize): i32 {
+  // 1. Checks on VMX controls and the host-state area (27.2).
+  let failed = checkControls(vmcs);
+  if (failed != 0) return refuse(id, ERROR_ENTRY_INVALID_CONTROLS, failed);
+  failed = checkHostState(vmcs);
+  if (failed != 0) return refuse(id, ERROR_ENTRY_INVALID_HOST_STATE, failed);
+  recordSuccess(id, load<u64>(CPU_CURRENT_VMCS), 0);
+  // 2. Checks on the guest-state area, loading guest state (27.3).
+  failed = checkGuestState(vmcs);
+  store<u32>(CPU_FAILED_CHECK, failed);
+  if (failed != 0) return failEntry(vmcs, EXIT_ENTRY_FAIL_GUEST_STATE, guestStateQualification(failed));
+  loadGuestRegisters(vmcs);
+  // 3. MSRs (27.4). WRMSR rules look at the guest's control registers, hence after them.
+  const msrs = field32(vmcs, VMCS_VM_ENTRY_MSR_LOAD_COUNT);
+  if (msrs != 0) {
+    const entry = loadMsrArea(field(vmcs, VMCS_VM_ENTRY_MSR_LOAD_ADDRESS), msrs);
+    if (entry != 0) return failEntry(vmcs, EXIT_ENTRY_FAIL_MSR_LOADING, entry);
+  }
+  // 4. The guest runs from here on.
+  if (id == VMX_VMLAUNCH) setLaunchState(vmcs, LAUNCH_LAUNCHED);
+  markVmcsWritten(vmcs);
+  activateControls(vmcs);
+  store<u32>(CPU_NON_ROOT, 1);
+  updateMode();
+  if (load<u32>(CPU_VPID) == 0) flushVpid0();
+  else selectTlb();
+  const injected = field32(vmcs, VMCS_VM_ENTRY_INTERRUPTION_INFO), valid = (injected & INFORMATION_VALID) != 0;
+  loadNonRegisterState(vmcs, injected);
+  startPreemptionTimer(vmcs);
+  armBoundary(valid, injected);
+  recordEntry(vmcs, id == VMX_VMRESUME, valid ? injected : 0);
+  store<u64>(M_ENTRIES, load<u64>(M_ENTRIES) + 1);
+  if (load<u32>(M_STOP_ON_ENTRY) != 0) requestStop(STOP_VM_ENTRY, id == VMX_VMRESUME ? 1 : 0, load<u64>(CPU_CURRENT_VMCS));
+  // Whatever waits for an instruction boundary (windows, timer, debug exceptions, interrupts) is looked at before the first instruction.
+  attend();
+  // 5. Event injection (27.6).
+  return valid && interruptionType(injected) != TYPE_OTHER_EVENT ? inject(vmcs, injected) : JUMPED;
+}
+
+/** The instruction fails: nothing is loaded. The event's second operand is the failed check. */
+function refuse(id: u32, error: u32, failed: u32): i32 {
+  store<u32>(CPU_FAILED_CHECK, failed);
+  return vmFailValid(id, error, load<u64>(CPU_CURRENT_VMCS), failed);
+}
+
+/** SDM 3C 27.8 'VM-Entry Failures During or After Loading Guest State': of the VMCS only reason and qualification are written. */
+function failEntry(vmcs: usize, reason: u32, qualification: u64): i32 {
+  store<u32>(CPU_EXIT_REASON, reason | ENTRY_FAILURE);
+  store<u64>(CPU_EXIT_QUALIFICATION, qualification);
+  setField(vmcs, VMCS_EXIT_REASON, reason | ENTRY_FAILURE);
+  setField(vmcs, VMCS_EXIT_QUALIFICATION, qualification);
+  markVmcsWritten(vmcs);
+  recordExit(vmcs, reason | ENTRY_FAILURE);
+  if (loadHost(vmcs) == 0 && load<u32>(M_STOP_ON_ENTRY_FAILURE) != 0) requestStop(STOP_ENTRY_FAILURE, reason, qualification);
+  return ABORT;
+}
+
+/** Notes what the boundary check has to look for: SDM 3C 26.5.2 'Monitor Trap Flag', 27.7.8 'VM Exits Induced by the Monitor Trap Flag'. */
+@inline function armBoundary(valid: bool, injected: u32): void {
+  const pendingMtf = valid && interruptionType(injected) == TYPE_OTHER_EVENT, mtf = monitorTrapFlag();
+  // An injected MTF is due now; with the control on, one is due after a vectored injection, or after the first instruction: when time has moved on.
+  store<u32>(CPU_MTF_PENDING, pendingMtf ? MTF_DUE : mtfClock());
+  store<u32>(CPU_VMX_BOUNDARY, (pendingMtf || mtf ? BOUNDARY_MTF : 0) | (interruptWindowExiting() ? BOUNDARY_INTERRUPT_WINDOW : 0) | (nmiWindowExiting() ? BOUNDARY_NMI_WINDOW : 0));
+}
+
+/** Delivers the injected event through the guest's IDT. The exception bitmap does not apply to it, only to faults met on the way. */
+function inject(vmcs: usize, injected: u32): i32 {
+  if (interruptionType(injected) == TYPE_NMI) store<u32>(CPU_NMI_BLOCKED, 1);
+  const error = (injected & INFORMATION_ERROR_CODE) != 0 ? field32(vmcs, VMCS_VM_ENTRY_EXCEPTION_ERROR_CODE) : 0;
+  const length = isSoftwareEvent(injected) ? field32(vmcs, VMCS_VM_ENTRY_INSTRUCTION_LENGTH) : 0;
+  if (deliverVectored(injected, error, length) != NEXT) return ABORT;
+  if (monitorTrapFlag()) store<u32>(CPU_MTF_PENDING, MTF_DUE);
+  return JUMPED;
+}

@@ -1,0 +1,89 @@
+// VMREAD and VMWRITE on the current VMCS, and in non-root operation on the shadow VMCS: SDM 3C 31.3 'VMX Instructions',
+// 26.3 'Changes to Instruction Behavior in VMX Non-Root Operation'. The field operand is a register; the value operand r/m.
+import { CPU_CURRENT_VMCS, CPU_SHADOW_VMCS_HOST, VMX_VMREAD, VMX_VMWRITE } from '../generated/layout';
+import { EXIT_VMREAD, EXIT_VMWRITE, VMCS_VMCS_LINK_POINTER, VMCS_VMREAD_BITMAP_ADDRESS, VMCS_VMWRITE_BITMAP_ADDRESS } from '../generated/vmx';
+import { loadData, readPhysical8, storeData } from '../memory';
+import { destinationRegister, isMemory, operandAddress, sourceRegister } from '../operands';
+import { ABORT, aborted, cpl, in64BitMode, nonRoot, reg, setReg } from '../state';
+import { vmwriteToAnyField } from './capability';
+import { vmcsShadowing } from './controls';
+import { exitWithInstructionInformation } from './exit';
+import { displacementQualification, vmreadInformation, vmwriteInformation } from './instruction-information';
+import { peekOperand } from './operand-peek';
+import {
+  ERROR_UNSUPPORTED_COMPONENT, ERROR_VMWRITE_READ_ONLY, NO_REGISTER, accessFailInvalid, accessFailValid, accessSucceed, operandAborted, protection, recordExited, stopsBefore,
+  undefinedOpcode, undefinedHere,
+} from './outcome';
+import { currentVmcs, field, fieldOffset, isReadOnly, readField, writeField } from './vmcs';
+
+/** Operands are 64 bits wide in 64-bit mode and 32 bits otherwise, whatever the prefixes say. */
+@inline function truncated(value: u64): u64 { return in64BitMode() ? value : value & 0xffffffff; }
+@inline function operandBytes(): u32 { return in64BitMode() ? 8 : 4; }
+
+/** Whether a field access in non-root operation exits: shadowing off, an encoding beyond bit 14, or the field's bit in the bitmap. */
+function accessExits(encoding: u64, bitmap: usize): bool {
+  if (!vmcsShadowing() || (encoding >> 15) != 0) return true;
+  const byte = readPhysical8(field(currentVmcs(), bitmap) + (encoding >> 3));
+  return (byte >> <u32>(encoding & 7) & 1) != 0;
+}
+
+/** The VMCS that an access reaches, 0 = none: the current one in root, the one that the link pointer names in non-root operation. */
+@inline function accessedVmcs(): usize { return nonRoot() ? <usize>load<u32>(CPU_SHADOW_VMCS_HOST) : currentVmcs(); }
+/** Its pointer, as the event tells it. */
+@inline function accessedPointer(): u64 { return nonRoot() ? field(currentVmcs(), VMCS_VMCS_LINK_POINTER) : load<u64>(CPU_CURRENT_VMCS); }
+
+/** VMREAD r/m, r. */
+export function vmread(pc: usize): i32 {
+  if (stopsBefore(VMX_VMREAD)) return ABORT;
+  // 1. #UD; 2. VM exit; 3. CPL.
+  if (undefinedHere()) return undefinedOpcode(VMX_VMREAD);
+  const encoding = truncated(reg(sourceRegister(pc)));
+  const register = isMemory(pc) ? NO_REGISTER : destinationRegister(pc);
+  if (nonRoot() && accessExits(encoding, VMCS_VMREAD_BITMAP_ADDRESS)) {
+    recordExited(VMX_VMREAD, encoding, 0, register);
+    return exitWithInstructionInformation(EXIT_VMREAD, displacementQualification(pc), vmreadInformation(pc));
+  }
+  if (cpl() > 0) return protection(VMX_VMREAD);
+  // 4. No VMCS; 5. no such field.
+  const vmcs = accessedVmcs(), pointer = accessedPointer();
+  if (vmcs == 0) return accessFailInvalid(VMX_VMREAD, encoding, 0, register, pointer);
+  const offset = fieldOffset(encoding);
+  if (offset == 0) return accessFailValid(VMX_VMREAD, ERROR_UNSUPPORTED_COMPONENT, encoding, 0, register, pointer);
+  // 6. The destination.
+  const value = truncated(readField(vmcs, offset, encoding));
+  if (register == NO_REGISTER) {
+    const linear = operandAddress(pc);
+    if (aborted()) return operandAborted(VMX_VMREAD, encoding);
+    if (storeData(linear, value, operandBytes()) != 0 || aborted()) return operandAborted(VMX_VMREAD, encoding);
+  } else setReg(register, value);
+  return accessSucceed(VMX_VMREAD, encoding, value, register, pointer);
+}
+
+/** VMWRITE r, r/m. */
+export function vmwrite(pc: usize): i32 {
+  if (stopsBefore(VMX_VMWRITE)) return ABORT;
+  // 1. #UD; 2. VM exit; 3. CPL.
+  if (undefinedHere()) return undefinedOpcode(VMX_VMWRITE);
+  const encoding = truncated(reg(destinationRegister(pc)));
+  const register = isMemory(pc) ? NO_REGISTER : sourceRegister(pc);
+  if (nonRoot() && accessExits(encoding, VMCS_VMWRITE_BITMAP_ADDRESS)) {
+    recordExited(VMX_VMWRITE, encoding, register == NO_REGISTER ? peekOperand(pc, operandBytes()) : truncated(reg(register)), register);
+    return exitWithInstructionInformation(EXIT_VMWRITE, displacementQualification(pc), vmwriteInformation(pc));
+  }
+  if (cpl() > 0) return protection(VMX_VMWRITE);
+  // 4. No VMCS; 5. the source; 6. no such field, or one that cannot be written.
+  const vmcs = accessedVmcs(), pointer = accessedPointer();
+  if (vmcs == 0) return accessFailInvalid(VMX_VMWRITE, encoding, 0, register, pointer);
+  let value: u64;
+  if (register == NO_REGISTER) {
+    const linear = operandAddress(pc);
+    if (aborted()) return operandAborted(VMX_VMWRITE, encoding);
+    value = loadData(linear, operandBytes());
+    if (aborted()) return operandAborted(VMX_VMWRITE, encoding);
+  } else value = truncated(reg(register));
+  const offset = fieldOffset(encoding);
+  if (offset == 0) return accessFailValid(VMX_VMWRITE, ERROR_UNSUPPORTED_COMPONENT, encoding, value, register, pointer);
+  if (isReadOnly(encoding) && !vmwriteToAnyField()) return accessFailValid(VMX_VMWRITE, ERROR_VMWRITE_READ_ONLY, encoding, value, register, pointer);
+  writeField(vmcs, offset, encoding, value);
+  return accessSucceed(VMX_VMWRITE, encoding, value, register, pointer);
+}
