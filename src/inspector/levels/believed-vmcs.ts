@@ -1,7 +1,8 @@
 // What one level knows of a VMCS that it uses: the values that it wrote by VMWRITE or saw by VMREAD, with the instruction that did so.
 // For L0 the VMCS is a real one; for a level above, it is what the software below makes it believe. Unknown fields stay unknown.
-// Fields live in dense arrays by slot: a hypervisor touches some hundred fields hundreds of thousands of times a second.
+// Fields live in rows of words: a hypervisor touches some hundred fields hundreds of thousands of times a second.
 import type { Context } from './context';
+import { word, wordsToBigInt, wordsToNumber } from './event-words';
 
 const slotOfEncoding = new Int16Array(0x4000).fill(-1);
 const encodingOfSlot: number[] = [];
@@ -22,6 +23,8 @@ const widthCode = (encoding: number): number => encoding >> 13 & 3;
 /** Type by bits 11:10: 0 control, 1 read-only data, 2 guest state, 3 host state. */
 const typeCode = (encoding: number): number => encoding >> 10 & 3;
 
+/** A row: flags (below; level of the writer in bits 31:8), value, RIP, time (two words each), id of the writer. */
+const rowWords = 8;
 const knowsLow = 1, knowsHigh = 2, byRead = 4;
 
 /** A field as its level knows it. `outdated`: the guest has run since, and the processor may have changed the field. */
@@ -31,8 +34,8 @@ export interface BelievedField {
   readonly known: 'written' | 'read' | 'outdated';
   /** How the value was learnt, whether outdated or not. */
   readonly by: 'write' | 'read';
-  /** Who wrote or read it, where (linear address in that context) and when (units). */
-  readonly writer: { readonly context: Context; readonly rip: bigint; readonly time: number };
+  /** Who wrote or read it (context id and level), where (linear address in that context) and when (units). */
+  readonly writer: { readonly context: number; readonly level: number; readonly rip: bigint; readonly time: number };
 }
 
 export class BelievedVmcs {
@@ -44,78 +47,76 @@ export class BelievedVmcs {
   /** Event number of the last VMCLEAR, 0 = none seen. */
   clearedAt = 0;
 
-  private known = new Uint8Array(256);
-  private values = new Uint32Array(512);
-  private rips = new Uint32Array(512);
-  private times = new Float64Array(256);
+  private rows = new Uint32Array(256 * rowWords);
   private sequences = new Float64Array(256);
-  private writers: (Context | undefined)[] = [];
 
   /** Address of the region in the physical address space of the level that uses it; -1 when that level never said which. */
   constructor(readonly pointer: number) {}
 
-  /** Records a VMWRITE (or a VMREAD that returned this value) of `encoding` by `context`. Halves of value and RIP, low first. */
-  learn(encoding: number, low: number, high: number, read: boolean, context: Context, ripLow: number, ripHigh: number, time: number, sequence: number): void {
+  /**
+   * Records a VMWRITE (or a VMREAD that returned this value) of `encoding` by `context`. Value and RIP are two words each, low half first, at `at` of
+   * their arrays (no argument is a 64-bit or even 32-bit number: those would be allocated); the time is that of the event record at `words[record]`.
+   */
+  learn(encoding: number, read: boolean, context: Context, sequence: number, values: Uint32Array, valueAt: number, rips: Uint32Array, ripAt: number, words: Uint32Array, record: number): void {
     const slot = slotOf(encoding);
     if (slot < 0) return;
-    if (slot >= this.known.length) this.grow();
-    const at = slot * 2, width = widthCode(encoding);
+    if (slot >= this.sequences.length) this.grow(slot);
+    const rows = this.rows, row = slot * rowWords, width = widthCode(encoding);
     if (encoding & 1) {
-      this.values[at + 1] = low;
-      this.known[slot] = this.known[slot] & knowsLow | knowsHigh | (read ? byRead : 0);
+      rows[row + 2] = values[valueAt];
+      rows[row] = rows[row] & knowsLow | knowsHigh | (read ? byRead : 0) | context.level << 8;
     } else {
-      this.values[at] = width === 0 ? low & 0xffff : low;
-      this.values[at + 1] = width === 0 || width === 2 ? 0 : high;
-      this.known[slot] = knowsLow | knowsHigh | (read ? byRead : 0);
+      rows[row + 1] = width === 0 ? values[valueAt] & 0xffff : values[valueAt];
+      rows[row + 2] = width === 0 || width === 2 ? 0 : values[valueAt + 1];
+      rows[row] = knowsLow | knowsHigh | (read ? byRead : 0) | context.level << 8;
     }
-    this.rips[at] = ripLow;
-    this.rips[at + 1] = ripHigh;
-    this.times[slot] = time;
+    rows[row + 3] = rips[ripAt];
+    rows[row + 4] = rips[ripAt + 1];
+    rows[row + 5] = words[record + word.time];
+    rows[row + 6] = words[record + word.time + 1];
+    rows[row + 7] = context.id;
     this.sequences[slot] = sequence;
-    this.writers[slot] = context;
   }
 
   /** True when both halves of the field are known and were learnt after event `since`. */
   knows(encoding: number, since = 0): boolean {
     const slot = slotOf(encoding);
-    return slot >= 0 && slot < this.known.length && (this.known[slot] & 3) === 3 && this.sequences[slot] > since;
+    return slot >= 0 && slot < this.sequences.length && (this.rows[slot * rowWords] & 3) === 3 && this.sequences[slot] > since;
   }
-  low(encoding: number): number { return this.values[slotOf(encoding) * 2]; }
-  high(encoding: number): number { return this.values[slotOf(encoding) * 2 + 1]; }
+  low(encoding: number): number { return this.rows[slotOf(encoding) * rowWords + 1]; }
+  high(encoding: number): number { return this.rows[slotOf(encoding) * rowWords + 2]; }
 
   /** The field as known, undefined when unknown. Either access type of a 64-bit field may be asked for; the whole field is answered. */
   field(encoding: number): BelievedField | undefined {
-    const slot = slotOf(encoding);
-    if (slot < 0 || slot >= this.known.length || (this.known[slot] & 3) !== 3) return undefined;
-    const at = slot * 2, by = this.known[slot] & byRead ? 'read' : 'write';
+    const slot = slotOf(encoding), rows = this.rows, row = slot * rowWords;
+    if (slot < 0 || slot >= this.sequences.length || (rows[row] & 3) !== 3) return undefined;
+    const by = rows[row] & byRead ? 'read' : 'write';
     const changedByProcessor = (typeCode(encoding) === 2 || typeCode(encoding) === 1) && this.sequences[slot] <= this.ranAt;
     return {
       encoding: encoding & ~1,
-      value: BigInt(this.values[at + 1]) << 32n | BigInt(this.values[at]),
+      value: wordsToBigInt(rows, row + 1),
       known: changedByProcessor ? 'outdated' : by === 'read' ? 'read' : 'written',
       by,
-      writer: { context: this.writers[slot]!, rip: BigInt(this.rips[at + 1]) << 32n | BigInt(this.rips[at]), time: this.times[slot] },
+      writer: { context: rows[row + 7], level: rows[row] >>> 8, rip: wordsToBigInt(rows, row + 3), time: wordsToNumber(rows, row + 5) },
     };
   }
 
   /** Every known field, by encoding. */
   fields(): BelievedField[] {
     const fields: BelievedField[] = [];
-    for (let slot = 0; slot < this.known.length; slot++) {
-      const field = this.known[slot] ? this.field(encodingOfSlot[slot]) : undefined;
+    for (let slot = 0; slot < this.sequences.length; slot++) {
+      const field = this.rows[slot * rowWords] ? this.field(encodingOfSlot[slot]) : undefined;
       if (field) fields.push(field);
     }
     return fields.sort((a, b) => a.encoding - b.encoding);
   }
 
-  private grow(): void {
-    const widen = <T extends Uint8Array | Uint32Array | Float64Array>(old: T, fresh: T): T => { fresh.set(old); return fresh; };
-    const slots = this.known.length * 2;
-    this.known = widen(this.known, new Uint8Array(slots));
-    this.values = widen(this.values, new Uint32Array(slots * 2));
-    this.rips = widen(this.rips, new Uint32Array(slots * 2));
-    this.times = widen(this.times, new Float64Array(slots));
-    this.sequences = widen(this.sequences, new Float64Array(slots));
+  private grow(slot: number): void {
+    const rows = new Uint32Array((slot + 1) * 2 * rowWords), sequences = new Float64Array((slot + 1) * 2);
+    rows.set(this.rows);
+    sequences.set(this.sequences);
+    this.rows = rows;
+    this.sequences = sequences;
   }
 }
 

@@ -30,10 +30,8 @@ export class PendingInstruction {
   instruction = 0;
   /** Pointer operand, or field encoding. */
   operand = 0;
-  low = 0;
-  high = 0;
-  ripLow = 0;
-  ripHigh = 0;
+  /** Halves of the value, then of the RIP. */
+  readonly words = new Uint32Array(4);
   /** Destination register of a VMREAD in encoding order, 0xff = memory. */
   destination = 0xff;
 }

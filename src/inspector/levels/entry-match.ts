@@ -2,9 +2,7 @@
 // allows is weighed by how much of the state it explains, and the best one wins. Pure: nothing here changes a context.
 import type { BelievedVmcs } from './believed-vmcs';
 import type { Context, Intent } from './context';
-import { instructionNumber, word } from './event-words';
-
-const launch = instructionNumber.VMLAUNCH, resume = instructionNumber.VMRESUME;
+import { word } from './event-words';
 
 /** Full-access encodings of the fields that the rule compares (SDM 3D, appendix B, 'Field Encoding in VMCS'). */
 export const hostField = { cr3: 0x6c02, rsp: 0x6c14, rip: 0x6c16 } as const;
@@ -25,7 +23,7 @@ export interface Match {
 }
 
 /** Weights: what an equal RIP with CR3 explains outweighs everything else, then RIP with RSP; EPT pointer, VMCS pointer and RSP decide between equals. */
-const weight = { ripAndCr3: 128, ripAndRsp: 64, nearRip: 32, reachable: 16, eptp: 8, vmcs: 4, rsp: 2, deliverRank: 0.5, continueRank: 0.75, depth: 0.01 } as const;
+const weight = { ripAndCr3: 128, ripAndRsp: 64, nearRip: 32, reachable: 16, eptp: 8, vmcs: 4, rsp: 2, handleRank: 0.5, continueRank: 0.75, depth: 0.01 } as const;
 
 /** CF, PF, AF, ZF, SF, OF: the flags that a VMX instruction answers with (SDM 3C, 'Conventions'). */
 const answerFlags = 0x8d5;
@@ -112,37 +110,56 @@ export function continuesDirectly(context: Context, words: Uint32Array, at: numb
   return Math.abs(strength) >= weight.ripAndCr3 ? strength : 0;
 }
 
-/** The best reading of the entry record at `words[at]`, undefined when no context explains it. `live`: contexts above L0 that have not ended. */
+/** How well the reading that `runs` is the context entered (undefined: a new one) agrees with where and how that context ran before. */
+function continuity(runs: Context | undefined, words: Uint32Array, at: number, vmcs: number, carried: Context | undefined): number {
+  if (!runs) return weight.vmcs / 2;
+  const sameEpt = words[at + word.b] === runs.eptpLow && words[at + word.b + 1] === runs.eptpHigh;
+  return (sameEpt ? weight.eptp : 0) + (runs.hardwareVmcs !== vmcs ? 0 : carried === runs ? weight.vmcs : weight.vmcs / 2);
+}
+
+/** Reused by every call of `matchEntry`, which runs hundreds of thousands of times a second. */
+const best: { reading: Reading; context: Context | undefined; score: number; after: boolean } = { reading: 'continue', context: undefined, score: 0, after: false };
+
+function consider(reading: Reading, context: Context, score: number, after: boolean): void {
+  if (best.context && score <= best.score) return;
+  best.reading = reading;
+  best.context = context;
+  best.score = score;
+  best.after = after;
+}
+
+/**
+ * The best reading of the entry record at `words[at]`, undefined when no context explains it. `live`: contexts above L0 that have not ended;
+ * `carried`: what the hardware VMCS carried last. The answer is overwritten by the next call.
+ */
 export function matchEntry(live: readonly Context[], words: Uint32Array, at: number, vmcs: number, carried: Context | undefined): Match | undefined {
-  let best: Match | undefined;
-  const consider = (reading: Reading, context: Context, runs: Context | undefined, strength: number, rank: number, after: boolean): void => {
-    let score = strength + rank + context.level * weight.depth;
-    if (runs) {
-      if (words[at + word.b] === runs.eptpLow && words[at + word.b + 1] === runs.eptpHigh) score += weight.eptp;
-      if (runs.hardwareVmcs === vmcs) score += carried === runs ? weight.vmcs : weight.vmcs / 2;
-    } else score += weight.vmcs / 2;
-    if (isReachable(context, reading, words, at, live)) score += weight.reachable;
-    if (!best || score > best.score) best = { reading, context, score, after };
-  };
-  for (const context of live) {
+  best.context = undefined;
+  for (let n = 0; n < live.length; n++) {
+    const context = live[n];
     if (context.state === 'executing') continue;
-    const intent = context.intent;
+    const intent = context.intent, depth = context.level * weight.depth;
     if (context.switches > 0 && !intent?.served) {
       const strength = fitsExit(context, words, at);
-      if (strength !== 0) consider('continue', context, context, Math.abs(strength), weight.continueRank, strength < 0);
+      if (strength !== 0) {
+        const reachable = isReachable(context, 'continue', words, at, live) ? weight.reachable : 0;
+        consider('continue', context, Math.abs(strength) + weight.continueRank + depth + reachable + continuity(context, words, at, vmcs, carried), strength < 0);
+      }
     }
     if (!intent) continue;
     if (intent.vmcs) {
       const strength = fitsHost(intent.vmcs, words, at);
-      if (strength > 0) consider('handle', context, context, strength, weight.deliverRank, false);
+      if (strength > 0) {
+        const reachable = isReachable(context, 'handle', words, at, live) ? weight.reachable : 0;
+        consider('handle', context, strength + weight.handleRank + depth + reachable + continuity(context, words, at, vmcs, carried), false);
+      }
     }
     if (!intent.served) {
       const strength = fitsExpected(intent, words, at);
-      if (strength > 0) consider('guest', context, intent.vmcs?.carried, strength, 0, false);
+      if (strength > 0) {
+        const reachable = isReachable(context, 'guest', words, at, live) ? weight.reachable : 0;
+        consider('guest', context, strength + depth + reachable + continuity(intent.vmcs?.carried, words, at, vmcs, carried), false);
+      }
     }
   }
-  return best;
+  return best.context ? best as Match : undefined;
 }
-
-/** True for the VMX instructions that open an intent. */
-export const opensIntent = (instruction: number): boolean => instruction === launch || instruction === resume;

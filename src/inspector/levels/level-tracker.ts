@@ -15,14 +15,12 @@ import { type BelievedVmcs, VmcsSpace } from './believed-vmcs';
 import { Context, type Intent } from './context';
 import { answersInFlags, continuesDirectly, guestField, holderOf, type Match, matchEntry, saysVmFail } from './entry-match';
 import { instructionNumber as I, kindNumber, outcomeNumber, RecordWords, word, wordsToNumber } from './event-words';
+import { type ContextChange, ContextTree, sameEptp } from './context-tree';
 import { SwitchLog, switchKinds, type WorldSwitch } from './switch-log';
 
 const switchNumber = { exit: switchKinds.indexOf('exit'), deliver: switchKinds.indexOf('deliver'), enter: switchKinds.indexOf('enter'), vmfail: switchKinds.indexOf('vmfail') };
 const exitReason = { vmlaunch: 20, vmresume: 24, invalidGuestState: 33 } as const;
 const flagEntryFailed = 1, flagUncertain = 2;
-
-/** A change of the tree, for those who show it. */
-export interface ContextChange { readonly kind: 'born' | 'ended' | 'moved'; readonly context: Context }
 
 /** What the tracker knows of one vCPU. */
 interface VcpuState {
@@ -38,48 +36,44 @@ interface VcpuState {
 export class LevelTracker {
   /** Number of the last event fed. */
   sequence = 0;
-  /** Rises with every birth, end and move of a context. */
-  revision = 0;
+  /** Its time in units. */
+  time = 0;
   readonly switches: SwitchLog;
 
   private readonly vcpus: VcpuState[] = [];
-  private readonly all: Context[] = [];
-  /** Contexts above L0 that have not ended. */
-  private live: Context[] = [];
+  private readonly tree = new ContextTree();
   private readonly rootSpace = new VmcsSpace();
   private readonly records = new RecordWords();
-  private changes: ContextChange[] = [];
-  private nextId = 1;
 
   /** `switchCapacity`: world switches kept for display. */
   constructor(options: { readonly vcpus?: number; readonly switchCapacity?: number } = {}) {
     this.switches = new SwitchLog(options.switchCapacity);
-    for (let vcpu = 0; vcpu < (options.vcpus ?? 1); vcpu++) this.vcpu(vcpu, 0);
+    for (let vcpu = 0; vcpu < (options.vcpus ?? 1); vcpu++) this.vcpu(vcpu);
   }
 
   /** Every context ever seen, ended ones too, in order of birth. */
-  get contexts(): readonly Context[] { return this.all; }
+  get contexts(): readonly Context[] { return this.tree.all; }
+  /** Rises with every birth, end and move of a context. */
+  get revision(): number { return this.tree.revision; }
   /** Contexts that exist now: every L0, and those above that have not ended. */
-  get liveContexts(): readonly Context[] { return this.all.filter(c => c.state !== 'ended'); }
-  context(id: number): Context | undefined { return this.all[id - 1]; }
+  get liveContexts(): readonly Context[] { return this.tree.all.filter(c => c.state !== 'ended'); }
+  context(id: number): Context | undefined { return this.tree.all[id - 1]; }
   /** The context that the vCPU runs. */
-  executing(vcpu: number): Context { return this.vcpu(vcpu, 0).executing; }
-  root(vcpu: number): Context { return this.vcpu(vcpu, 0).root; }
+  executing(vcpu: number): Context { return this.vcpu(vcpu).executing; }
+  root(vcpu: number): Context { return this.vcpu(vcpu).root; }
   /** The context whose exit L0 of that vCPU is handling, or handled last. */
-  lastExited(vcpu: number): Context | undefined { return this.vcpu(vcpu, 0).lastExited; }
+  lastExited(vcpu: number): Context | undefined { return this.vcpu(vcpu).lastExited; }
   /** Births, ends and moves since the last call. */
   takeChanges(): readonly ContextChange[] {
-    const taken = this.changes;
-    this.changes = [];
-    return taken;
+    return this.tree.takeChanges();
   }
   switchesSince(number: number): WorldSwitch[] { return this.switches.since(number); }
   get lastSwitch(): WorldSwitch | undefined { return this.switches.at(this.switches.count - 1); }
 
   /** From a context up to the deepest of its descendants that waits for nothing: the chain of levels that runs on that vCPU, L0 first. */
   activeChain(vcpu: number): Context[] {
-    const { executing, lastExited, root } = this.vcpu(vcpu, 0);
-    const deepest = [executing, lastExited ?? root, ...this.live.filter(c => c.vcpu === vcpu && c.state !== 'ended' && c.parent?.intent !== undefined && holderOf(c, this.live) !== undefined)]
+    const { executing, lastExited, root } = this.vcpu(vcpu);
+    const deepest = [executing, lastExited ?? root, ...this.tree.live.filter(c => c.vcpu === vcpu && c.state !== 'ended' && c.parent?.intent !== undefined && holderOf(c, this.tree.live) !== undefined)]
       .reduce((best, c) => c.level > best.level ? c : best);
     return [...deepest.ancestors()].reverse().concat(deepest);
   }
@@ -88,6 +82,7 @@ export class LevelTracker {
   feed(event: EventReader): void {
     const at = this.records.at(event), words = this.records.words;
     this.sequence++;
+    this.time = wordsToNumber(words, at + word.time);
     const kind = words[at] & 0xff;
     if (kind === kindNumber.vmExit) this.exit(words, at);
     else if (kind === kindNumber.vmEntry) this.entry(words, at);
@@ -98,14 +93,13 @@ export class LevelTracker {
   // -- exits
 
   private exit(words: Uint32Array, at: number): void {
-    const time = wordsToNumber(words, at + word.time), number = words[at] >>> 24;
-    const vcpu = this.vcpu(number, time), root = vcpu.root;
+    const number = words[at] >>> 24, vcpu = this.vcpu(number), root = vcpu.root;
     const reasonField = words[at + word.aux], reason = reasonField & 0xffff;
     let from = vcpu.executing;
     if (from === root) {
-      if (reasonField >>> 31) return this.failedEntry(vcpu, words, at, reason, time);
+      if (reasonField >>> 31) return this.failedEntry(vcpu, words, at, reason);
       // Watching began inside a guest: what the VMCS carries is all there is to go by.
-      from = this.guestOfUnknownEntry(vcpu, wordsToNumber(words, at + word.b), time);
+      from = this.guestOfUnknownEntry(vcpu, wordsToNumber(words, at + word.b));
     }
     from.last.take(words, at);
     from.switches++;
@@ -122,21 +116,21 @@ export class LevelTracker {
     root.suspension = 'none';
     vcpu.executing = root;
     vcpu.lastExited = from;
-    this.switches.add(switchNumber.exit, number, from.level, from.id, 0, root.id, reason, reasonField >>> 31 ? flagEntryFailed : 0, time);
+    this.switches.add(switchNumber.exit, number, from.level, from.id, 0, root.id, reason, reasonField >>> 31 ? flagEntryFailed : 0, this.time);
   }
 
   /** An entry that the processor refused after loading guest state (bit 31 of the reason): L0 goes on in its exit handler, no guest has run. */
-  private failedEntry(vcpu: VcpuState, words: Uint32Array, at: number, reason: number, time: number): void {
+  private failedEntry(vcpu: VcpuState, words: Uint32Array, at: number, reason: number): void {
     vcpu.failureReason = reason;
     vcpu.failedAt = this.sequence;
     const intended = this.intendedGuest(vcpu, wordsToNumber(words, at + word.b));
-    this.switches.add(switchNumber.exit, words[at] >>> 24, intended.level, intended.id, 0, vcpu.root.id, reason, flagEntryFailed, time);
+    this.switches.add(switchNumber.exit, words[at] >>> 24, intended.level, intended.id, 0, vcpu.root.id, reason, flagEntryFailed, this.time);
   }
 
   /** Level and context for which an entry that failed was meant: the guest of the deepest unanswered intent, else what the VMCS carries. */
   private intendedGuest(vcpu: VcpuState, pointer: number): { level: number; id: number } {
     let holder: Context | undefined;
-    for (const c of this.live) if (c.vcpu === vcpu.root.vcpu && c.intent && !c.intent.served && c.state !== 'executing' && (!holder || c.level > holder.level)) holder = c;
+    for (const c of this.tree.live) if (c.vcpu === vcpu.root.vcpu && c.intent && !c.intent.served && c.state !== 'executing' && (!holder || c.level > holder.level)) holder = c;
     const guest = holder ? holder.intent!.vmcs && holder.space.children.get(holder.intent!.vmcs.pointer) : this.rootSpace.find(pointer)?.carried;
     return { level: guest?.level ?? (holder?.level ?? 0) + 1, id: guest?.id ?? -1 };
   }
@@ -144,8 +138,7 @@ export class LevelTracker {
   // -- entries
 
   private entry(words: Uint32Array, at: number): void {
-    const time = wordsToNumber(words, at + word.time), number = words[at] >>> 24;
-    const vcpu = this.vcpu(number, time), root = vcpu.root, exited = vcpu.lastExited;
+    const number = words[at] >>> 24, vcpu = this.vcpu(number), root = vcpu.root, exited = vcpu.lastExited;
     const pointer = wordsToNumber(words, at + word.a), vmcs = this.rootSpace.vmcs(pointer);
     root.currentVmcs = vmcs;
     vmcs.launchState = 'launched';
@@ -156,19 +149,19 @@ export class LevelTracker {
     if (direct !== 0) {
       to = exited!;
       after = direct < 0;
-    } else if ((match = matchEntry(this.live, words, at, pointer, vmcs.carried))) {
+    } else if ((match = matchEntry(this.tree.live, words, at, pointer, vmcs.carried))) {
       reading = match.reading;
       after = match.after;
-      to = reading === 'guest' ? this.guestOf(match.context, words, at, vcpu, time) : match.context;
+      to = reading === 'guest' ? this.guestOf(match.context, words, at, vcpu) : match.context;
     } else {
       reading = 'guest';
-      [to, uncertain] = this.unexplainedEntry(vcpu, vmcs, words, at, time);
+      [to, uncertain] = this.unexplainedEntry(vcpu, vmcs, words, at);
     }
-    this.place(to, vcpu, match?.reading === 'guest' ? match.context : undefined);
+    this.tree.place(to, vcpu.root, match?.reading === 'guest' ? match.context : undefined);
     if (uncertain) to.uncertain = true;
 
     const kind = this.switchKind(to, reading, after, words, at);
-    this.logEntry(kind, vcpu, to, reading, uncertain, words, at, time);
+    this.logEntry(kind, vcpu, to, reading, uncertain, words, at);
     if (reading === 'continue' && after && to.pending.active) this.complete(to, words, at, kind === switchNumber.vmfail);
     to.pending.active = false;
     to.intent = undefined;
@@ -194,26 +187,26 @@ export class LevelTracker {
     return switchNumber.enter;
   }
 
-  private logEntry(kind: number, vcpu: VcpuState, to: Context, reading: Match['reading'], uncertain: boolean, words: Uint32Array, at: number, time: number): void {
+  private logEntry(kind: number, vcpu: VcpuState, to: Context, reading: Match['reading'], uncertain: boolean, words: Uint32Array, at: number): void {
     const root = vcpu.root, flags = uncertain ? flagUncertain : 0, number = root.vcpu;
     if (kind !== switchNumber.deliver) {
       const launched = words[at + word.aux] & 1 ? exitReason.vmresume : exitReason.vmlaunch;
       const reason = reading === 'continue' ? to.last.basicReason : to.parent && to.parent.level > 0 && to.parent.switches > 0 ? to.parent.last.basicReason : launched;
-      this.switches.add(kind, number, 0, root.id, to.level, to.id, reason, flags, time);
+      this.switches.add(kind, number, 0, root.id, to.level, to.id, reason, flags, this.time);
       return;
     }
     // The exit delivered is the newest one made inside the context since it entered its guest.
     const opened = to.intent?.openedAt ?? 0;
     let source: Context | undefined;
-    for (const c of this.live) if (c.exitedAt > opened && (!source || c.exitedAt > source.exitedAt) && to.isBelow(c)) source = c;
-    if (source) this.switches.add(kind, number, source.level, source.id, to.level, to.id, source.last.basicReason, flags | (source.last.entryFailed ? flagEntryFailed : 0), time);
+    for (const c of this.tree.live) if (c.exitedAt > opened && (!source || c.exitedAt > source.exitedAt) && to.isBelow(c)) source = c;
+    if (source) this.switches.add(kind, number, source.level, source.id, to.level, to.id, source.last.basicReason, flags | (source.last.entryFailed ? flagEntryFailed : 0), this.time);
     else {
       // Nothing ran: the software below, or the processor, refused the entry. The level that should have been entered is the deepest one asked for.
       let holder = to;
-      for (const c of this.live) if (to.isBelow(c) && c.intent && !c.intent.served && c.level > holder.level) holder = c;
+      for (const c of this.tree.live) if (to.isBelow(c) && c.intent && !c.intent.served && c.level > holder.level) holder = c;
       const reason = vcpu.failedAt > opened ? vcpu.failureReason : exitReason.invalidGuestState;
       const guest = holder.intent?.vmcs && holder.space.children.get(holder.intent.vmcs.pointer);
-      this.switches.add(kind, number, holder.level + 1, guest ? guest.id : -1, to.level, to.id, reason, flags | flagEntryFailed, time);
+      this.switches.add(kind, number, holder.level + 1, guest ? guest.id : -1, to.level, to.id, reason, flags | flagEntryFailed, this.time);
     }
   }
 
@@ -233,13 +226,13 @@ export class LevelTracker {
   }
 
   /** The child that the open intent of `parent` describes: an old one if its key is known and it was not launched anew, else a new one. */
-  private guestOf(parent: Context, words: Uint32Array, at: number, vcpu: VcpuState, time: number): Context {
+  private guestOf(parent: Context, words: Uint32Array, at: number, vcpu: VcpuState): Context {
     const intent = parent.intent, vmcs = intent?.vmcs, known = vmcs && parent.space.children.get(vmcs.pointer);
     if (known && known.state !== 'ended') {
       if (!this.isLaunchedAnew(known, vmcs, words, at)) return known;
-      this.end(known, time);
+      this.end(known);
     }
-    return this.born(parent, vmcs?.pointer ?? -1, words, at, vcpu.root.vcpu, time);
+    return this.tree.born(parent, vmcs?.pointer ?? -1, words, at, vcpu.root.vcpu, this.time);
   }
 
   /** Cleared since it ran, and another RIP in another address space: another EPT pointer, or another CR3 where EPT is off. */
@@ -258,29 +251,29 @@ export class LevelTracker {
   }
 
   /** No context explains the entry. Returns the best guess and whether it is one. */
-  private unexplainedEntry(vcpu: VcpuState, vmcs: BelievedVmcs, words: Uint32Array, at: number, time: number): [Context, boolean] {
-    const waiting = this.live.filter(c => c.vcpu === vcpu.root.vcpu && c.intent && !c.intent.served && c.state !== 'executing');
+  private unexplainedEntry(vcpu: VcpuState, vmcs: BelievedVmcs, words: Uint32Array, at: number): [Context, boolean] {
+    const waiting = this.tree.live.filter(c => c.vcpu === vcpu.root.vcpu && c.intent && !c.intent.served && c.state !== 'executing');
     if (waiting.length > 0) {
       // Some level has just asked for an entry: this is most likely its guest, in a state that the software below made up.
       const exited = vcpu.lastExited;
       const holder = waiting.reduce((best, c) => fitness(c.intent!, words, at) + c.level / 100 > fitness(best.intent!, words, at) + best.level / 100 ? c : best);
       const own = vmcs.carried;
       if (own && own.state === 'suspended' && own !== exited && sameEptp(own, words, at) && fitness(holder.intent!, words, at) === 0) return [own, true];
-      return [this.guestOf(holder, words, at, vcpu, time), true];
+      return [this.guestOf(holder, words, at, vcpu), true];
     }
-    const carried = vmcs.carried, busy = this.live.some(c => c.vcpu === vcpu.root.vcpu && c.intent);
+    const carried = vmcs.carried, busy = this.tree.live.some(c => c.vcpu === vcpu.root.vcpu && c.intent);
     if (carried && carried.state === 'suspended' && carried.level > 1 && sameEptp(carried, words, at)) return [carried, true];
     const known = this.rootSpace.children.get(vmcs.pointer);
     if (known && known.state !== 'ended') {
       if (known.state === 'suspended' && !this.isLaunchedAnew(known, vmcs, words, at)) return [known, busy];
-      this.end(known, time);
+      this.end(known);
     }
-    return [this.born(vcpu.root, vmcs.pointer, words, at, vcpu.root.vcpu, time), busy];
+    return [this.tree.born(vcpu.root, vmcs.pointer, words, at, vcpu.root.vcpu, this.time), busy];
   }
 
-  private guestOfUnknownEntry(vcpu: VcpuState, pointer: number, time: number): Context {
+  private guestOfUnknownEntry(vcpu: VcpuState, pointer: number): Context {
     const vmcs = this.rootSpace.vmcs(pointer), known = vmcs.carried ?? this.rootSpace.children.get(pointer);
-    const guest = known && known.state !== 'ended' ? known : this.add(new Context(this.nextId++, vcpu.root.vcpu, 1, vcpu.root, pointer, new VmcsSpace(), time));
+    const guest = known && known.state !== 'ended' ? known : this.tree.add(new Context(this.tree.nextId, vcpu.root.vcpu, 1, vcpu.root, pointer, new VmcsSpace(), this.time));
     if (!known) this.rootSpace.children.set(pointer, guest);
     guest.uncertain = true;
     guest.hardwareVmcs = pointer;
@@ -291,16 +284,16 @@ export class LevelTracker {
   // -- VMX instructions
 
   private instruction(words: Uint32Array, at: number): void {
-    const time = wordsToNumber(words, at + word.time), vcpu = this.vcpu(words[at] >>> 24, time);
+    const vcpu = this.vcpu(words[at] >>> 24);
     const aux = words[at + word.aux], instruction = aux & 0xff, outcome = aux >>> 8 & 0xff;
     const nonRoot = (words[at] >>> 8 & 1) === 1;
-    if (!nonRoot) return this.rootInstruction(vcpu, instruction, outcome, words, at, time);
+    if (!nonRoot) return this.rootInstruction(vcpu, instruction, outcome, words, at);
     // The record may stand before or after that of the exit which the instruction caused.
     const context = vcpu.executing.level > 0 ? vcpu.executing : vcpu.lastExited;
     if (!context) return;
     if (outcome === outcomeNumber.success && (instruction === I.VMREAD || instruction === I.VMWRITE)) {
       // Not intercepted: the shadow VMCS answered.
-      context.currentVmcs?.learn(words[at + word.a], words[at + word.b], words[at + word.b + 1], instruction === I.VMREAD, context, words[at + word.rip], words[at + word.rip + 1], time, this.sequence);
+      context.currentVmcs?.learn(words[at + word.a], instruction === I.VMREAD, context, this.sequence, words, at + word.b, words, at + word.rip, words, at);
       return;
     }
     if (outcome !== outcomeNumber.exited) return;
@@ -309,14 +302,14 @@ export class LevelTracker {
     pending.active = true;
     pending.instruction = instruction;
     pending.operand = wordsToNumber(words, at + word.a);
-    pending.low = words[at + word.b];
-    pending.high = words[at + word.b + 1];
-    pending.ripLow = words[at + word.rip];
-    pending.ripHigh = words[at + word.rip + 1];
+    for (let i = 0; i < 2; i++) {
+      pending.words[i] = words[at + word.b + i];
+      pending.words[2 + i] = words[at + word.rip + i];
+    }
     pending.destination = aux >>> 24;
   }
 
-  private rootInstruction(vcpu: VcpuState, instruction: number, outcome: number, words: Uint32Array, at: number, time: number): void {
+  private rootInstruction(vcpu: VcpuState, instruction: number, outcome: number, words: Uint32Array, at: number): void {
     const root = vcpu.root;
     if (instruction === I.VMLAUNCH || instruction === I.VMRESUME) {
       for (let i = 0; i < 2; i++) {
@@ -326,7 +319,7 @@ export class LevelTracker {
       }
     }
     if (outcome === outcomeNumber.failInvalid || outcome === outcomeNumber.failValid) {
-      this.switches.add(switchNumber.vmfail, root.vcpu, 0, root.id, 0, root.id, reasonOfInstruction[instruction], 0, time);
+      this.switches.add(switchNumber.vmfail, root.vcpu, 0, root.id, 0, root.id, reasonOfInstruction[instruction], 0, this.time);
       return;
     }
     if (outcome !== outcomeNumber.success) return;
@@ -334,24 +327,24 @@ export class LevelTracker {
       const pointer = wordsToNumber(words, at + word.c);
       if (pointer === -1) return;
       if (root.currentVmcs?.pointer !== pointer) root.currentVmcs = this.rootSpace.vmcs(pointer);
-      root.currentVmcs!.learn(words[at + word.a], words[at + word.b], words[at + word.b + 1], instruction === I.VMREAD, root, words[at + word.rip], words[at + word.rip + 1], time, this.sequence);
-    } else this.take(root, instruction, wordsToNumber(words, at + word.a), time);
+      root.currentVmcs!.learn(words[at + word.a], instruction === I.VMREAD, root, this.sequence, words, at + word.b, words, at + word.rip, words, at);
+    } else this.take(root, instruction, wordsToNumber(words, at + word.a));
   }
 
   /** The software below let a context continue after its VMX instruction: what it asked for is now true, as far as it can know. */
   private complete(context: Context, words: Uint32Array, at: number, failed: boolean): void {
     if (failed) return;
-    const pending = context.pending, time = wordsToNumber(words, at + word.time);
-    if (pending.instruction === I.VMWRITE) context.currentVmcs?.learn(pending.operand, pending.low, pending.high, false, context, pending.ripLow, pending.ripHigh, time, this.sequence);
+    const pending = context.pending;
+    if (pending.instruction === I.VMWRITE) context.currentVmcs?.learn(pending.operand, false, context, this.sequence, pending.words, 0, pending.words, 2, words, at);
     else if (pending.instruction === I.VMREAD) {
       if (pending.destination > 15) return;
       const register = at + word.gpr + pending.destination * 2;
-      context.currentVmcs?.learn(pending.operand, words[register], words[register + 1], true, context, pending.ripLow, pending.ripHigh, time, this.sequence);
-    } else this.take(context, pending.instruction, pending.operand, time);
+      context.currentVmcs?.learn(pending.operand, true, context, this.sequence, words, register, pending.words, 2, words, at);
+    } else this.take(context, pending.instruction, pending.operand);
   }
 
   /** Effect of a VMX instruction other than VMREAD, VMWRITE and entries on what its context believes. */
-  private take(context: Context, instruction: number, operand: number, time: number): void {
+  private take(context: Context, instruction: number, operand: number): void {
     if (instruction === I.VMPTRLD) context.currentVmcs = context.space.vmcs(operand);
     else if (instruction === I.VMCLEAR) {
       const vmcs = context.space.vmcs(operand);
@@ -364,7 +357,7 @@ export class LevelTracker {
     } else if (instruction === I.VMXOFF) {
       context.vmxOn = false;
       context.currentVmcs = undefined;
-      for (const child of this.live.filter(c => c.parent === context)) this.end(child, time);
+      for (const child of this.tree.live.filter(c => c.parent === context)) this.end(child);
     }
   }
 
@@ -391,76 +384,24 @@ export class LevelTracker {
     intent.knows |= 1 << item;
   }
 
-  // -- births, moves and ends
-
-  private vcpu(number: number, time: number): VcpuState {
+  private vcpu(number: number): VcpuState {
     let state = this.vcpus[number];
     if (!state) {
-      const root = this.add(new Context(this.nextId++, number, 0, undefined, -1, this.rootSpace, time));
+      const root = this.tree.add(new Context(this.tree.nextId, number, 0, undefined, -1, this.rootSpace, this.time));
       root.state = 'executing';
       this.vcpus[number] = state = { root, executing: root, lastExited: undefined, failureReason: 0, failedAt: 0 };
     }
     return state;
   }
 
-  private born(parent: Context, key: number, words: Uint32Array, at: number, vcpu: number, time: number): Context {
-    // vCPUs of one virtual machine share its memory: the same EPT pointer, and above level 1 by the parent's own word.
-    const believedEptp = parent.intent?.vmcs?.field(guestField.eptp)?.value;
-    const usesEpt = parent.level === 0 ? words[at + word.b] !== 0 || words[at + word.b + 1] !== 0 : (believedEptp ?? 0n) !== 0n;
-    const brother = usesEpt ? this.live.find(c => c.parent?.space === parent.space && c.key !== key && c.believedEptp === believedEptp && sameEptp(c, words, at)) : undefined;
-    const context = this.add(new Context(this.nextId++, vcpu, parent.level + 1, parent, key, brother ? brother.space : new VmcsSpace(), time));
-    if (key !== -1) parent.space.children.set(key, context);
-    context.believedEptp = believedEptp;
-    return context;
-  }
-
-  private add(context: Context): Context {
-    this.all.push(context);
-    if (context.level > 0) this.live.push(context);
-    this.changes.push({ kind: 'born', context });
-    this.revision++;
-    return context;
-  }
-
-  /** Moves a context to the vCPU and under the parent that entered it now (`entering` where its intent was matched). */
-  private place(context: Context, vcpu: VcpuState, entering: Context | undefined): void {
-    const number = vcpu.root.vcpu;
-    const holder = context.level === 1 ? vcpu.root : entering ?? holderOf(context, this.live) ?? context.parent;
-    if (holder === context.parent && context.vcpu === number) return;
-    if (holder !== context.parent) {
-      context.parent = holder;
-      this.changed('moved', context);
-    }
-    // A whole virtual processor moves with its guests; where only its parent is elsewhere, the levels below move too.
-    let base = context;
-    while (base.level > 1 && base.parent!.vcpu !== number) base = base.parent!;
-    if (base.level === 1) base.parent = vcpu.root;
-    for (const c of this.live) {
-      if (c.vcpu === number || c !== base && !base.isBelow(c)) continue;
-      c.vcpu = number;
-      this.changed('moved', c);
-    }
-  }
-  private changed(kind: ContextChange['kind'], context: Context): void {
-    this.changes.push({ kind, context });
-    this.revision++;
-  }
-
-  private end(context: Context, time: number): void {
-    for (const child of this.live.filter(c => c.parent === context)) this.end(child, time);
-    context.state = 'ended';
-    context.suspension = 'none';
-    context.endedTime = time;
-    context.intent = undefined;
-    this.live = this.live.filter(c => c !== context);
-    if (context.parent?.space.children.get(context.key) === context) context.parent.space.children.delete(context.key);
-    for (const vcpu of this.vcpus) if (vcpu?.lastExited === context) vcpu.lastExited = undefined;
-    this.changed('ended', context);
+  private end(context: Context): void {
+    this.tree.end(context, this.time);
+    for (const vcpu of this.vcpus) if (vcpu?.lastExited?.state === 'ended') vcpu.lastExited = undefined;
   }
 
   private reset(words: Uint32Array, at: number): void {
-    const time = wordsToNumber(words, at + word.time), vcpu = this.vcpu(words[at] >>> 24, time);
-    for (const c of this.live.filter(c => c.parent === vcpu.root)) this.end(c, time);
+    const vcpu = this.vcpu(words[at] >>> 24);
+    for (const c of this.tree.live.filter(c => c.parent === vcpu.root)) this.end(c);
     vcpu.executing = vcpu.root;
     vcpu.lastExited = undefined;
     vcpu.root.state = 'executing';
@@ -476,8 +417,6 @@ function fitness(intent: Intent, words: Uint32Array, at: number): number {
     (intent.knows & 1 << item) !== 0 && intent.expected[item * 2] === words[at + field] && intent.expected[item * 2 + 1] === words[at + field + 1];
   return (equal(0, word.rip) ? 2 : 0) + (equal(1, word.rsp) ? 1 : 0) + (equal(2, word.cr3) ? 1 : 0);
 }
-
-const sameEptp = (context: Context, words: Uint32Array, at: number): boolean => context.eptpLow === words[at + word.b] && context.eptpHigh === words[at + word.b + 1];
 
 /** Basic exit reason of each VMX instruction, in the order of their ids. */
 const reasonOfInstruction: readonly number[] = vmxInstructions.map(name => ({ VMCALL: 18, VMCLEAR: 19, VMLAUNCH: 20, VMPTRLD: 21, VMPTRST: 22, VMREAD: 23, VMRESUME: 24, VMWRITE: 25, VMXOFF: 26, VMXON: 27, INVEPT: 50, INVVPID: 53, VMFUNC: 59 })[name]);
