@@ -6,6 +6,10 @@ import {
   IA32_VMX_TRUE_ENTRY_CTLS, IA32_VMX_TRUE_EXIT_CTLS, IA32_VMX_TRUE_PINBASED_CTLS, IA32_VMX_TRUE_PROCBASED_CTLS, IA32_VMX_VMCS_ENUM, IA32_VMX_VMFUNC, SECONDARY_EPT_VIOLATION_VE,
   SECONDARY_VMCS_SHADOWING,
 } from '../generated/vmx';
+import {
+  basicRevision, eptVpidCapAccessedDirty, eptVpidCapInvept, eptVpidCapInveptAll, eptVpidCapInveptSingle, eptVpidCapInvvpid, eptVpidCapInvvpidAddress, eptVpidCapInvvpidAll,
+  eptVpidCapInvvpidRetainingGlobals, eptVpidCapInvvpidSingle, eptVpidCapMemoryTypeUc, eptVpidCapMemoryTypeWb, miscSavesLma, miscTimerShift, miscVmwriteAny,
+} from '../generated/processor-values';
 
 @inline export const FIRST_CAPABILITY_MSR: u32 = 0x480;
 @inline export const LAST_CAPABILITY_MSR: u32 = 0x493;
@@ -43,29 +47,25 @@ export function readCapabilityMsr(index: u32): u64 {
 }
 
 @inline function secondaryAllowed(control: u32): bool { return (<u32>(IA32_VMX_PROCBASED_CTLS2 >> 32) & control) != 0; }
-@inline function eptVpid(bit: u64): bool { return (IA32_VMX_EPT_VPID_CAP >> bit & 1) != 0; }
 
 // A.1 'Basic VMX Information'
-@inline export function vmcsRevision(): u32 { return <u32>IA32_VMX_BASIC & 0x7fffffff; }
+@inline export function vmcsRevision(): u32 { return <u32>basicRevision(); }
 // A.6 'Miscellaneous Data'
-@inline export function preemptionTimerShift(): u32 { return <u32>IA32_VMX_MISC & 0x1f; }
-@inline export function savesLmaToEntryControls(): bool { return (IA32_VMX_MISC >> 5 & 1) != 0; }
-@inline export function vmwriteToAnyField(): bool { return (IA32_VMX_MISC >> 29 & 1) != 0; }
-// A.7, A.8 'VMX-Fixed Bits in CR0 / CR4'
-@inline export function cr0Fixed0(): u64 { return IA32_VMX_CR0_FIXED0; }
-@inline export function cr0Fixed1(): u64 { return IA32_VMX_CR0_FIXED1; }
-@inline export function cr4Fixed0(): u64 { return IA32_VMX_CR4_FIXED0; }
-@inline export function cr4Fixed1(): u64 { return IA32_VMX_CR4_FIXED1; }
+@inline export function preemptionTimerShift(): u64 { return miscTimerShift(); }
+@inline export function savesLmaToEntryControls(): bool { return miscSavesLma() != 0; }
+@inline export function vmwriteToAnyField(): bool { return miscVmwriteAny() != 0; }
 // A.3.3 'Secondary Processor-Based VM-Execution Controls'
 @inline export function vmcsShadowingSupported(): bool { return secondaryAllowed(SECONDARY_VMCS_SHADOWING); }
 @inline export function eptViolationVeSupported(): bool { return secondaryAllowed(SECONDARY_EPT_VIOLATION_VE); }
 // A.10 'VPID and EPT Capabilities'
-@inline export function inveptSupported(): bool { return eptVpid(20); }
-@inline export function invvpidSupported(): bool { return eptVpid(32); }
-@inline export function eptAccessedDirtySupported(): bool { return eptVpid(21); }
+@inline export function inveptSupported(): bool { return eptVpidCapInvept() != 0; }
+@inline export function invvpidSupported(): bool { return eptVpidCapInvvpid() != 0; }
+@inline export function eptAccessedDirtySupported(): bool { return eptVpidCapAccessedDirty() != 0; }
 /** Bit per INVEPT type: 1 single-context, 2 all-context. */
-@inline export function inveptTypes(): u32 { return <u32>(IA32_VMX_EPT_VPID_CAP >> 24) & 6; }
+@inline export function inveptTypes(): u32 { return <u32>(eptVpidCapInveptSingle() << 1 | eptVpidCapInveptAll() << 2); }
 /** Bit per INVVPID type: 0 individual-address, 1 single-context, 2 all-context, 3 single-context-retaining-globals. */
-@inline export function invvpidTypes(): u32 { return <u32>(IA32_VMX_EPT_VPID_CAP >> 40) & 15; }
+@inline export function invvpidTypes(): u32 {
+  return <u32>(eptVpidCapInvvpidAddress() | eptVpidCapInvvpidSingle() << 1 | eptVpidCapInvvpidAll() << 2 | eptVpidCapInvvpidRetainingGlobals() << 3);
+}
 /** Memory types of EPT paging structures: uncacheable (0) and write-back (6). */
-@inline export function eptMemoryTypeSupported(type: u32): bool { return (type == 0 && eptVpid(8)) || (type == 6 && eptVpid(14)); }
+@inline export function eptMemoryTypeSupported(type: u32): bool { return (type == 0 && eptVpidCapMemoryTypeUc() != 0) || (type == 6 && eptVpidCapMemoryTypeWb() != 0); }

@@ -5,7 +5,7 @@ import { EXIT_VMXOFF, EXIT_VMXON } from '../generated/vmx';
 import { loadData } from '../memory';
 import { isMemory, operandAddress } from '../operands';
 import { ABORT, CR4_VMXE, aborted, cpl, cr0, cr4, nonRoot } from '../state';
-import { cr0Fixed0, cr0Fixed1, cr4Fixed0, cr4Fixed1 } from './capability';
+import { cr0Fixed0, cr0Fixed1, cr4Fixed0, cr4Fixed1 } from '../processor-facts';
 import { vmExit } from './exit';
 import { ERROR_VMXON_IN_ROOT, NO_REGISTER, modeWithoutVmx, operandAborted, protection, recordExited, stopsBefore, undefinedOpcode, undefinedHere, vmFail, vmFailInvalid, vmSucceed } from './outcome';
 import { exitWithMemoryOperand } from './pointer-instructions';

@@ -17,7 +17,7 @@ import { field32, setField } from './vmcs';
     store<u64>(CPU_PREEMPTION_DEADLINE, NEVER);
     return;
   }
-  const shift: u64 = preemptionTimerShift(), tsc = tscValue();
+  const shift = preemptionTimerShift(), tsc = tscValue();
   const expiry = ((tsc >> shift) + field32(vmcs, VMCS_VMX_PREEMPTION_TIMER_VALUE)) << shift;
   store<u64>(CPU_PREEMPTION_DEADLINE, expiry <= tsc ? time() : time() + (expiry - tsc));
 }
@@ -28,7 +28,7 @@ import { field32, setField } from './vmcs';
 function remaining(): u64 {
   const now = time(), deadline = load<u64>(CPU_PREEMPTION_DEADLINE);
   if (deadline <= now) return 0;
-  const shift: u64 = preemptionTimerShift(), tsc = tscValue();
+  const shift = preemptionTimerShift(), tsc = tscValue();
   return ((tsc + (deadline - now)) >> shift) - (tsc >> shift);
 }
 
