@@ -29,6 +29,7 @@ const regionSizes: readonly (readonly [name: string, bytes: number, doc: string]
   ['codeHooks', 0x10000, 'open-addressed hash of hooked linear addresses (u64)'],
   ['devices', 0x10000, 'state of devices: local APICs, serial port, timers'],
   ['serialOut', 0x10000, 'bytes that the guest sent on COM1, a ring'],
+  ['tlbContexts', 0x1000, 'keys of the 32 TLB contexts, 64 bytes each'],
   ['tlbPool', 0x180000, '32 TLB contexts of 48 KiB: read, write and execute tables of 1,024 entries'],
   ['pageCode', 0x400000, 'u32 by guest RAM page: first code descriptor of the page, 0 = no code'],
   ['pageFlags', 0x100000, 'u8 by guest RAM page: 1 dirty since the last snapshot, 2 watched'],
@@ -103,7 +104,7 @@ export const cpuCells: readonly Cell[] = place(region('cpu').base, region('cpu')
   ['nmiPending', 'u32', 1, ''], ['initPending', 'u32', 1, ''], ['sipiPending', 'u32', 1, '0, or 1 + the SIPI vector'],
   ['pendingDebug', 'u64', 1, 'pending debug exceptions in the VMCS format, delivered at the next boundary'],
   // -- the fault, exit or event under way
-  ['abortKind', 'u32', 1, 'why an instruction was abandoned: 0 none, 1 exception, 2 run alone (MMIO, code page, watched page), 3 VM exit done, 4 stop'],
+  ['abortKind', 'u32', 1, 'why an instruction was abandoned: 0 none, 1 exception, 2 run alone (MMIO, code page, watched page), 3 VM exit done, 4 stop, 5 EPT violation, 6 EPT misconfiguration'],
   ['faultVector', 'u32', 1, ''], ['faultHasError', 'u32', 1, ''], ['faultError', 'u32', 1, ''],
   ['faultAddress', 'u64', 1, 'linear address of a page fault (next CR2); for #DB the DR6 bits to set'],
   ['alone', 'u32', 1, 'this instruction runs alone in its block: slow accesses may complete'],

@@ -1,0 +1,124 @@
+// Builds the decoder's tables from the definitions' encodings: rows (one per encoding) and, per opcode map, a tree that selects a row
+// by mode, mandatory prefix and ModRM fields. The core walks them (core/decode.ts); the layouts below are shared with it by name.
+import type { Case } from './cases';
+import { caseKey, formOf, sizesOf } from './cases';
+import type { Definition, Encoding } from './definitions';
+import { region } from './state-layout';
+
+/** Letters of operands and sizes, as the core sees them: index + 1 (0 = none). */
+export const operandLetters = ['E', 'G', 'M', 'R', 'Z', 'I', 'J', 'O', 'S', 'C', 'D', 'V', 'W', 'U', 'fixed', 'one', 'A'] as const;
+export const operandSizes = ['b', 'w', 'd', 'q', 'v', 'z', 'y', 's', 'x', 'p', ''] as const;
+export const sizeClasses = ['byte', 'word', 'doubleword', 'quadword', 'v', 'y', 'z'] as const;
+export const rowFlags = ['d64', 'f64', 'lock', 'cc', 'procedure', 'endsBlock', 'rep', 'pop', 'vector', 'modrm'] as const;
+
+/** Row: u16 case ids [register form, 4 sizes][memory form, 4 sizes], three operands (letter, size, fixed), size class, flags u16. */
+export const row = { bytes: 32, registerCases: 0, memoryCases: 8, operands: 16, sizeClass: 25, flags: 26 } as const;
+
+/** Selector node: u16 kind, then one u16 reference per value. A reference: 0 undefined opcode, n: row n - 1, 0x8000 | index: node at that u16 index. */
+export const selectors = ['mode', 'prefix', 'mod', 'reg', 'rm'] as const;
+type Selector = (typeof selectors)[number];
+const values: Record<Selector, number> = { mode: 2, prefix: 4, mod: 2, reg: 8, rm: 8 };
+
+const base = region('decodeTables').base;
+/** Places in the region: 4 maps of 256 references, then the node pool, then the rows. */
+export const decodeLayout = { maps: base, nodes: base + 0x800, rows: base + 0x8000, caseNone: 0xffff } as const;
+
+interface RowSource { readonly definition: Definition; readonly encoding: Encoding; readonly index: number }
+
+export function buildDecodeTables(definitions: readonly Definition[], cases: readonly Case[]): Uint8Array {
+  const bytes = new Uint8Array(region('decodeTables').size), view = new DataView(bytes.buffer);
+  const at = (address: number): number => address - base;
+  const caseIds = new Map(cases.map(c => [caseKey(c.definition, c.form, c.size, c.code), c.id]));
+  const rows: RowSource[] = definitions.flatMap(definition => definition.encodings.map(encoding => ({ definition, encoding }))).map((r, index) => ({ ...r, index }));
+  if (at(decodeLayout.rows) + rows.length * row.bytes > bytes.length) throw new Error('too many encodings for the decode tables');
+  for (const r of rows) writeRow(view, at(decodeLayout.rows) + r.index * row.bytes, r, caseIds);
+
+  let nodeTop = 0;
+  const selectorOf = (r: RowSource, dimension: Selector): number | undefined => {
+    const { prefix, digit, form, modrm, options } = r.encoding;
+    switch (dimension) {
+      case 'mode': return options.has('i64') ? 0 : options.has('o64') ? 1 : undefined;
+      case 'prefix': return prefix === undefined ? undefined : ['NP', '66', 'F3', 'F2'].indexOf(prefix);
+      case 'mod': return modrm !== undefined ? 1 : form === undefined ? undefined : form === 'register' ? 1 : 0;
+      case 'reg': return modrm !== undefined ? modrm >> 3 & 7 : digit;
+      case 'rm': return modrm === undefined ? undefined : modrm & 7;
+    }
+  };
+  const select = (candidates: readonly RowSource[], dimension: number): number => {
+    if (candidates.length === 0) return 0;
+    if (dimension === selectors.length) {
+      if (candidates.length > 1) throw new Error(`ambiguous encodings: ${candidates.map(c => `${c.definition.name} '${c.encoding.text}'`).join(', ')}`);
+      return candidates[0].index + 1;
+    }
+    const kind = selectors[dimension];
+    if (candidates.every(c => selectorOf(c, kind) === undefined)) return select(candidates, dimension + 1);
+    const node = nodeTop;
+    nodeTop += 1 + values[kind];
+    view.setUint16(at(decodeLayout.nodes) + node * 2, dimension, true);
+    for (let value = 0; value < values[kind]; value++) {
+      // a row that names the value wins over one that takes any
+      const exact = candidates.filter(c => selectorOf(c, kind) === value);
+      const chosen = kind === 'prefix' && exact.length > 0 ? withRest(exact, candidates.filter(c => selectorOf(c, kind) === undefined)) : candidates.filter(c => { const s = selectorOf(c, kind); return s === value || s === undefined; });
+      view.setUint16(at(decodeLayout.nodes) + (node + 1 + value) * 2, select(chosen, dimension + 1), true);
+    }
+    return 0x8000 | node;
+  };
+  for (let map = 0; map < 4; map++) {
+    for (let opcode = 0; opcode < 256; opcode++) {
+      const candidates = rows.filter(r => r.encoding.map === map && matchesOpcode(r.encoding, opcode));
+      view.setUint16(at(decodeLayout.maps) + (map * 256 + opcode) * 2, select(candidates, 0), true);
+    }
+  }
+  if (decodeLayout.nodes + nodeTop * 2 > decodeLayout.rows) throw new Error('too many selector nodes');
+  return bytes;
+}
+
+/** With a mandatory prefix, rows without one still serve the ModRM values that no prefixed row takes. */
+function withRest(exact: RowSource[], any: readonly RowSource[]): RowSource[] {
+  const covers = (e: RowSource, a: RowSource): boolean => (e.encoding.digit === undefined || e.encoding.digit === a.encoding.digit) && (e.encoding.form === undefined || a.encoding.form === undefined || e.encoding.form === a.encoding.form);
+  return [...exact, ...any.filter(a => !exact.some(e => covers(e, a)))];
+}
+
+function matchesOpcode(e: Encoding, opcode: number): boolean {
+  if (e.options.has('cc')) return (opcode & 0xf0) === (e.opcode & 0xf0);
+  if (!e.registerInOpcode) return opcode === e.opcode;
+  return (opcode & 0xf8) === e.opcode && !(e.map === 0 && opcode === 0x90);            // 90 itself is NOP; with REX.B the core takes the row of 91
+}
+
+function writeRow(view: DataView, at: number, { definition, encoding }: RowSource, caseIds: ReadonlyMap<string, number>): void {
+  const sizes = sizesOf(encoding);
+  for (const memory of [false, true]) {
+    for (let size = 0; size < 4; size++) {
+      const form = definition.procedure ? '' : formOf(encoding, memory);
+      const code = definition.name === 'Jcc' ? 0 : undefined;
+      const id = definition.procedure ? caseIds.get(caseKey(definition, '', 3)) : sizes.includes(size as 0) ? caseIds.get(caseKey(definition, form, size, code)) : undefined;
+      view.setUint16(at + (memory ? row.memoryCases : row.registerCases) + size * 2, id ?? decodeLayout.caseNone, true);
+    }
+  }
+  encoding.operands.forEach((o, n) => {
+    view.setUint8(at + row.operands + n * 3, operandLetters.indexOf(o.letter as 'E') + 1);
+    view.setUint8(at + row.operands + n * 3 + 1, operandSizes.indexOf(o.size as 'b') + 1);
+    view.setUint8(at + row.operands + n * 3 + 2, o.fixed ?? 0);
+  });
+  const usesModrm = encoding.digit !== undefined || encoding.modrm !== undefined || encoding.operands.some(o => 'EGMRSCDVWU'.includes(o.letter));
+  const flags = { d64: encoding.options.has('d64'), f64: encoding.options.has('f64'), lock: encoding.options.has('lock'), cc: encoding.options.has('cc'),
+    procedure: definition.procedure !== undefined, endsBlock: definition.endsBlock, rep: encoding.options.has('rep'), pop: encoding.options.has('pop'),
+    vector: encoding.operands.some(o => 'VWU'.includes(o.letter)), modrm: usesModrm };
+  view.setUint8(at + row.sizeClass, sizeClassOf(encoding, sizes));
+  view.setUint16(at + row.flags, rowFlags.reduce((word, name, bit) => word | (flags[name] ? 1 << bit : 0), 0), true);
+}
+
+function sizeClassOf(encoding: Encoding, sizes: readonly number[]): number {
+  const sized = encoding.operands.find(o => o.size !== '' && !'IJ'.includes(o.letter) && o.letter !== 'one');
+  const size = encoding.options.has('b') ? 'b' : encoding.options.has('v') ? 'v' : encoding.options.has('z') ? 'z' : sized?.size ?? '';
+  switch (size) {
+    case 'b': return 0;
+    case 'w': return 1;
+    case 'd': return 2;
+    case 'q': case 'x': return 3;
+    case 'y': return 5;
+    case 'z': return 6;
+    case 'v': case 'p': return 4;
+    default: return sizes.length === 1 ? sizes[0] : 4;
+  }
+}

@@ -1,0 +1,108 @@
+// What an instruction definition is: its encodings in the manual's operand codes (SDM 2D appendix A), its legality, and either a body
+// that emits WebAssembly through an InstructionContext, or the name of a procedure of the core. Everything else (decoder, cases of the
+// interpreter, LOCK legality checks, syntax, hovers) derives from these.
+import type { InstructionContext, Size } from './instruction-context';
+
+/**
+ * One encoding as text: `[prefix] opcode bytes[/digit] [operands]`, for example
+ *   '80/0 Eb Ib'   opcode 80, ModRM.reg = 0        '50+r Zv'      register in the low opcode bits
+ *   'F3 0F B8 Gv Ev'  mandatory prefix F3           'NP 0F C7/6 Mq' no prefix 66, F3, F2
+ *   '0F 01/C1'     whole ModRM byte C1             '0F C7/6r Rv'  register form only (r), memory form only (m)
+ * Operand codes: E r/m, G reg, M memory, R register in r/m, Z register in the opcode, I immediate, J relative, O offset (moffs), S segment register,
+ * C control register, D debug register, V xmm reg, W xmm r/m, U xmm in r/m; sizes: b w d q v (16/32/64) z (16/32, 32 in 64-bit) y (32/64) s (sign-extended
+ * byte), x (16 bytes). Fixed: AL CL rAX eAX DX 1.
+ * Options after a `;`: `d64` operand size 64 by default in 64-bit mode, `f64` forced, `lock` may take LOCK, `i64` invalid in 64-bit mode, `o64` only in it,
+ * `rep` takes a REP prefix, `cc` condition in the low opcode bits, `noosz` the 66 prefix does not change the size.
+ */
+export type EncodingText = string;
+
+export interface Definition {
+  readonly name: string;
+  readonly encodings: readonly Encoding[];
+  /** CPUID feature it needs, an id of spec/cpuid; none = always there. */
+  readonly feature?: string;
+  /** Emits the instruction; absent for procedures. */
+  readonly body?: (i: InstructionContext) => void;
+  /** Export of the core that carries it out; such an instruction ends its block. */
+  readonly procedure?: string;
+  /** Ends its block (jumps and calls). */
+  readonly endsBlock: boolean;
+  /** A record that the decoder makes of itself, without an encoding: the sizes it exists in. */
+  readonly pseudoSizes?: readonly Size[];
+}
+
+export interface OperandCode { readonly letter: string; readonly size: string; readonly fixed?: number }
+
+export interface Encoding {
+  readonly text: EncodingText;
+  /** 0: one byte, 1: 0F, 2: 0F 38, 3: 0F 3A. */
+  readonly map: 0 | 1 | 2 | 3;
+  readonly opcode: number;
+  readonly prefix?: 'NP' | '66' | 'F3' | 'F2';
+  readonly digit?: number;
+  readonly form?: 'register' | 'memory';
+  /** Exact ModRM byte. */
+  readonly modrm?: number;
+  readonly registerInOpcode: boolean;
+  readonly operands: readonly OperandCode[];
+  readonly options: ReadonlySet<string>;
+}
+
+const fixedOperands: Record<string, OperandCode> = {
+  AL: { letter: 'fixed', size: 'b', fixed: 0 }, CL: { letter: 'fixed', size: 'b', fixed: 1 }, rAX: { letter: 'fixed', size: 'v', fixed: 0 }, eAX: { letter: 'fixed', size: 'z', fixed: 0 },
+  DX: { letter: 'fixed', size: 'w', fixed: 2 }, '1': { letter: 'one', size: 'b' },
+};
+
+export function parseEncoding(text: EncodingText): Encoding {
+  const [main, optionText = ''] = text.split(';');
+  const words = main.trim().split(/\s+/);
+  let prefix: Encoding['prefix'];
+  if (/^(NP|66|F3|F2)$/.test(words[0]) && words.length > 1 && /^0F$/.test(words[1])) prefix = words.shift() as Encoding['prefix'];
+  else if (/^(NP|F3)$/.test(words[0]) && words.length > 1 && /^[0-9A-F]{2}/.test(words[1])) prefix = words.shift() as Encoding['prefix'];
+  let map: Encoding['map'] = 0;
+  if (words[0] === '0F' && words.length > 1) {
+    words.shift();
+    map = 1;
+    if (words[0] === '38') { words.shift(); map = 2; } else if (words[0] === '3A') { words.shift(); map = 3; }
+  }
+  const match = /^([0-9A-F]{2})(\+r)?(?:\/([0-7])([rm])?|\/([C-F][0-9A-F]))?$/.exec(words.shift() ?? '');
+  if (!match) throw new Error(`bad encoding '${text}'`);
+  const operands = words.map(word => {
+    const fixed = fixedOperands[word];
+    if (fixed) return fixed;
+    if (!/^[EGMRZIJOSCDVWU][bwdqvzysx]?$/.test(word)) throw new Error(`bad operand '${word}' in '${text}'`);
+    return { letter: word[0], size: word[1] ?? '' };
+  });
+  const memoryOnly = operands.some(o => o.letter === 'M'), registerOnly = operands.some(o => o.letter === 'R' || o.letter === 'U');
+  return {
+    text, map, opcode: parseInt(match[1], 16), prefix, registerInOpcode: match[2] !== undefined,
+    digit: match[3] === undefined ? undefined : Number(match[3]), modrm: match[5] === undefined ? undefined : parseInt(match[5], 16),
+    form: match[4] === 'r' || registerOnly ? 'register' : match[4] === 'm' || memoryOnly ? 'memory' : undefined,
+    operands, options: new Set(optionText.trim().split(/\s+/).filter(o => o !== '')),
+  };
+}
+
+export interface DefinitionOptions { readonly feature?: string; readonly endsBlock?: boolean }
+
+/** All definitions, in the order in which the family files define them. */
+export class InstructionTable {
+  readonly definitions: Definition[] = [];
+
+  /** An instruction written once, for both back ends. */
+  define(name: string, encodings: readonly EncodingText[], body: (i: InstructionContext) => void, options: DefinitionOptions = {}): void {
+    this.add({ name, encodings: encodings.map(parseEncoding), body, endsBlock: options.endsBlock ?? false, feature: options.feature });
+  }
+  /** An instruction that is a procedure of the core. */
+  procedure(name: string, encodings: readonly EncodingText[], procedure: string, options: DefinitionOptions = {}): void {
+    this.add({ name, encodings: encodings.map(parseEncoding), procedure, endsBlock: true, feature: options.feature });
+  }
+  /** A record of the decoder's own, without an encoding. */
+  pseudo(name: string, sizes: readonly Size[], body: (i: InstructionContext) => void, options: DefinitionOptions = {}): void {
+    this.add({ name, encodings: [], body, pseudoSizes: sizes, endsBlock: options.endsBlock ?? false });
+  }
+  pseudoProcedure(name: string, procedure: string): void { this.add({ name, encodings: [], procedure, pseudoSizes: [3], endsBlock: true }); }
+  private add(definition: Definition): void {
+    if (this.definitions.some(d => d.name === definition.name)) throw new Error(`${definition.name} is defined twice`);
+    this.definitions.push(definition);
+  }
+}

@@ -1,0 +1,201 @@
+// Decoded code: blocks of records in the code heap, found by (RAM page, mode, offset in the page). A descriptor per page and mode holds
+// 4,096 block addresses; blocks link to each other only inside their page, so that dropping a page drops both ends of every link.
+// Granules of 64 bytes that hold code make stores to them run alone and drop the page's blocks (self-modifying code).
+import { BLOCK_HEADER, CPU_CPL, CPU_MODE, CPU_PAGE_BASE, CPU_RIP, CPU_SEG_BASE, CPU_TLB_BASE, CPU_TLB_GENERATION, M_HEAP_TOP, M_HOOK_COUNT, M_HOOK_OFFSETS, RAM_BASE,
+  M_RAM_SIZE, REC_CASE_ID, REC_ORDINAL, REC_PAGE_OFFSET, RECORD_BYTES, REGION_CODE_HEAP, REGION_CODE_HEAP_SIZE, REGION_PAGE_CODE, REGION_SCRATCH } from './generated/layout';
+import { CASE_END, CASE_HOOK, TLB_EXECUTE, TLB_INDEX_MASK } from './generated/decoder';
+import { decode, decodedEndsBlock, decodedRecords } from './decode';
+import { hostOf } from './memory';
+import { EXECUTE, walk, walkedPhysical } from './paging';
+import { CS, GP, raiseError } from './state';
+import { dropExecuteEntries, dropWriteEntries, flushEverything } from './tlb';
+
+// descriptor: header, then 4,096 block addresses (u32, by offset); TLB entries point at the addresses
+@inline const DESCRIPTOR_HEADER: usize = 32;
+@inline const DESCRIPTOR_BYTES: usize = DESCRIPTOR_HEADER + 0x4000;
+@inline const D_NEXT: usize = 0; @inline const D_MODE: usize = 4; @inline const D_GRANULES: usize = 8;
+
+/** Longest block, in instructions. */
+@inline const LONGEST_BLOCK: u32 = 64;
+@inline const FETCH_BUFFER: usize = REGION_SCRATCH + 0x100;
+/** Blocks of one run: instructions that run alone, blocks cut short by the budget. */
+@inline const TRANSIENT_BLOCK: usize = REGION_SCRATCH + 0x200;
+
+export function resetBlocks(): void {
+  store<u32>(M_HEAP_TOP, <u32>REGION_CODE_HEAP);
+  memory.fill(REGION_PAGE_CODE, 0, <usize>(load<u32>(M_RAM_SIZE) >> 12) << 2);
+}
+
+/** Drops all decoded code when the heap is nearly full or hooks changed. Only between blocks. */
+export function dropAllCode(): void {
+  resetBlocks();
+  flushEverything();
+}
+export function heapIsNearlyFull(): bool { return <usize>load<u32>(M_HEAP_TOP) + 0x40000 > REGION_CODE_HEAP + REGION_CODE_HEAP_SIZE; }
+
+function allocate(bytes: usize): usize {
+  const at = <usize>load<u32>(M_HEAP_TOP);
+  store<u32>(M_HEAP_TOP, <u32>((at + bytes + 31) & ~31));
+  return at;
+}
+
+/** The descriptor of a RAM page for the present mode, made when missing. */
+function descriptorOf(page: u32): usize {
+  const slot = REGION_PAGE_CODE + (<usize>page << 2), mode = load<u32>(CPU_MODE), first = <usize>load<u32>(slot);
+  for (let d = first; d != 0; d = <usize>load<u32>(d + D_NEXT)) if (load<u32>(d + D_MODE) == mode) return d;
+  const d = allocate(DESCRIPTOR_BYTES);
+  memory.fill(d, 0, DESCRIPTOR_BYTES);
+  store<u32>(d + D_NEXT, <u32>first);
+  store<u32>(d + D_MODE, mode);
+  if (first) store<u64>(d + D_GRANULES, load<u64>(first + D_GRANULES));
+  store<u32>(slot, <u32>d);
+  if (!first) dropWriteEntries(RAM_BASE + (<usize>page << 12));
+  return d;
+}
+
+/** Marks the granules of a byte range of a page as holding code. The first descriptor of a page holds the page's granules. */
+function markGranules(page: u32, from: u32, to: u32): void {
+  const d = <usize>load<u32>(REGION_PAGE_CODE + (<usize>page << 2));
+  let bits: u64 = 0;
+  for (let g = from >> 6; g <= (to - 1) >> 6; g++) bits |= <u64>1 << g;
+  store<u64>(d + D_GRANULES, load<u64>(d + D_GRANULES) | bits);
+}
+
+/** True when a store to RAM (WASM address, within one page) touches a granule with code. */
+export function storeTouchesCode(host: usize, bytes: u32): bool {
+  const page = <u32>((host - RAM_BASE) >> 12), d = <usize>load<u32>(REGION_PAGE_CODE + (<usize>page << 2));
+  if (!d) return false;
+  const from = <u32>(host & 0xfff), granules = load<u64>(d + D_GRANULES);
+  return (granules >> (from >> 6) & 1) != 0 || (granules >> ((from + bytes - 1) >> 6) & 1) != 0;
+}
+
+/** Drops the blocks of a RAM page, whatever their mode. */
+export function invalidateCode(page: u32): void {
+  let any = false;
+  for (let d = <usize>load<u32>(REGION_PAGE_CODE + (<usize>page << 2)); d != 0; d = <usize>load<u32>(d + D_NEXT)) {
+    memory.fill(d + DESCRIPTOR_HEADER, 0, 0x4000);
+    store<u64>(d + D_GRANULES, 0);
+    any = true;
+  }
+  // an instruction of the page before may reach into this one: its block is found again through the granules of both pages
+  if (any) dropExecuteEntries(RAM_BASE + (<usize>page << 12));
+}
+
+/** WASM address of the descriptor's block table for a linear page, filling the execute TLB; 0 with an abort recorded. */
+function executePage(linear: u64): usize {
+  const entry = <usize>load<u32>(CPU_TLB_BASE) + (<usize>(linear >> 8) & TLB_INDEX_MASK) + TLB_EXECUTE;
+  const page = linear & ~0xfff;
+  if (load<u64>(entry) == (page | load<u64>(CPU_TLB_GENERATION))) return <usize>load<u32>(entry, 12);
+  if (!walk(linear, EXECUTE, load<u32>(CPU_CPL) == 3, false)) return 0;
+  const host = hostOf(walkedPhysical & ~0xfff, 0x1000);
+  if (!host) { raiseError(GP, 0); return 0; }                                     // code outside RAM: nothing to fetch
+  const table = descriptorOf(<u32>((host - RAM_BASE) >> 12)) + DESCRIPTOR_HEADER;
+  store<u64>(entry, page | load<u64>(CPU_TLB_GENERATION));
+  store<u32>(entry, <u32>host - <u32>page, 8);
+  store<u32>(entry, <u32>table, 12);
+  return table;
+}
+@inline function hostOfExecute(linear: u64): usize {
+  const entry = <usize>load<u32>(CPU_TLB_BASE) + (<usize>(linear >> 8) & TLB_INDEX_MASK) + TLB_EXECUTE;
+  return <usize>(<u32>linear + load<u32>(entry, 8));
+}
+
+/** Linear address of RIP (CS base 0 in 64-bit mode). */
+@inline export function linearRip(): u64 {
+  const linear = load<u64>(CPU_RIP) + load<u64>(CPU_SEG_BASE + (CS << 3));
+  return (load<u32>(CPU_MODE) & 3) == 2 ? linear : linear & 0xffffffff;
+}
+
+/** The block at RIP, built when missing; 0 with an abort recorded. Sets the page base. */
+export function findBlock(): u32 {
+  const linear = linearRip(), table = executePage(linear);
+  if (!table) return 0;
+  store<u64>(CPU_PAGE_BASE, linear & ~0xfff);
+  const slot = table + (<usize>(linear & 0xfff) << 2), block = load<u32>(slot);
+  crossesPage = false;
+  if (block) return block;
+  const heap = <usize>load<u32>(M_HEAP_TOP);
+  const end = build(linear, heap, LONGEST_BLOCK, true);
+  if (!end) return 0;
+  if (crossesPage) return <u32>heap;                                               // for this once
+  allocate(end - heap);
+  store<u32>(slot, <u32>heap);
+  return <u32>heap;
+}
+
+/** A block of at most `most` instructions at RIP for one use. `hooks`: stop at hooked addresses. */
+export function transientBlock(most: u32, hooks: bool): u32 {
+  const linear = linearRip();
+  if (!executePage(linear)) return 0;
+  store<u64>(CPU_PAGE_BASE, linear & ~0xfff);
+  return build(linear, TRANSIENT_BLOCK, most < LONGEST_BLOCK ? most : LONGEST_BLOCK, hooks) ? <u32>TRANSIENT_BLOCK : 0;
+}
+
+/** Decodes from a linear address to the end of the block into `block`; returns the end of its records, 0 with an abort recorded. */
+function build(linear: u64, block: usize, most: u32, hooks: bool): usize {
+  const host = hostOfExecute(linear), page = <u32>((host - RAM_BASE) >> 12), start = <u32>(linear & 0xfff);
+  let offset = start, count: u32 = 0, record = block + BLOCK_HEADER, ended = false;
+  const anyHooks = hooks && load<u32>(M_HOOK_COUNT) != 0;
+  while (count < most && offset < 0x1000) {
+    if (anyHooks && load<u8>(M_HOOK_OFFSETS + offset) != 0) {
+      putRecord(record, CASE_HOOK, offset, count);
+      record += RECORD_BYTES; count++; ended = true;
+      break;
+    }
+    let bytes = RAM_BASE + (<usize>page << 12) + offset;
+    const available = 0x1000 - offset;
+    if (available < 16) {
+      // the instruction may reach into the next page: fetch both parts; a fault of the second belongs to this instruction
+      memory.fill(FETCH_BUFFER, 0, 32);
+      memory.copy(FETCH_BUFFER, bytes, available);
+      const length = decode(FETCH_BUFFER, record, offset, count);
+      if (length > available) {
+        if (count > 0) break;                                                     // a block of its own, so that the fault comes at its start
+        const next = (linear & ~0xfff) + 0x1000;
+        if (!executePage(next)) return 0;
+        const second = hostOfExecute(next);
+        memory.copy(FETCH_BUFFER + available, second, 16);
+        executePage(linear);
+        decode(FETCH_BUFFER, record, offset, count);
+        markGranules(<u32>((second - RAM_BASE) >> 12), 0, 16);
+        // never cached: the second page's code can change without this page's knowing
+        record += <usize>decodedRecords * RECORD_BYTES; count++; ended = decodedEndsBlock; offset = 0x1000;
+        if (!ended) { putRecord(record, CASE_END, 0x1000, count); record += RECORD_BYTES; }
+        finishHeader(block, count);
+        crossesPage = true;
+        return record;
+      }
+      bytes = FETCH_BUFFER;
+    }
+    const length = decode(bytes, record, offset, count);
+    record += <usize>decodedRecords * RECORD_BYTES;
+    offset += length; count++;
+    if (decodedEndsBlock) { ended = true; break; }
+  }
+  if (!ended) { putRecord(record, CASE_END, offset, count); record += RECORD_BYTES; }
+  markGranules(page, start, offset > start ? (offset < 0x1000 ? offset : 0x1000) : start + 1);
+  finishHeader(block, count);
+  return record;
+}
+/** The block at RIP that a record of the running block may link to: same page, cached. Otherwise 0 in `linkable`. */
+export let linkable: bool = false;
+export function findLinkable(target: u64): u32 {
+  const page = load<u64>(CPU_PAGE_BASE);
+  const block = findBlock();
+  linkable = block != 0 && !crossesPage && load<u64>(CPU_PAGE_BASE) == page && (target & ~0xfff) == page;
+  return block;
+}
+/** Set by `build` for an instruction that crosses into the next page. */
+export let crossesPage: bool = false;
+
+function putRecord(record: usize, caseId: u32, offset: u32, ordinal: u32): void {
+  memory.fill(record, 0, RECORD_BYTES);
+  store<u16>(record + REC_CASE_ID, <u16>caseId);
+  store<u8>(record + REC_ORDINAL, <u8>ordinal);
+  store<u16>(record + REC_PAGE_OFFSET, <u16>offset);
+}
+function finishHeader(block: usize, count: u32): void {
+  store<u32>(block, count);
+  store<u32>(block, 0, 4);
+  store<u64>(block, 0, 8);
+}

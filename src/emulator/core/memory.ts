@@ -1,0 +1,160 @@
+// Memory as instructions and procedures see it: the slow paths of emitted loads and stores, linear accesses of procedures, physical
+// accesses. An access that cannot complete records an abort and changes nothing. Accesses that need the exact time or the
+// instruction by itself (MMIO, stores to code, watched pages) are done only when the instruction runs alone in its block.
+import { CPU_ALONE, CPU_TLB_BASE, CPU_TLB_GENERATION, M_RAM_SIZE, RAM_BASE, REGION_PAGE_CODE, REGION_PAGE_FLAGS, REGION_SCRATCH } from './generated/layout';
+import { TLB_INDEX_MASK, TLB_READ, TLB_WRITE } from './generated/decoder';
+import { invalidateCode, storeTouchesCode } from './blocks';
+import { mmioRead, mmioWrite } from '../devices/bus';
+import { READ, userAccess, walk, walkedPhysical, walkedWritable, WRITE } from './paging';
+import { ABORT, abandon, ABORT_ALONE, aborted, NEXT } from './state';
+
+@inline export const PAGE_WATCHED: u8 = 2;
+/** Where slowLoadVector leaves bytes that are not in one TLB page. */
+@inline const VECTOR_SCRATCH: usize = REGION_SCRATCH;
+
+/** WASM address of RAM at a host-physical address, 0 if any byte is outside RAM. */
+@inline export function hostOf(physical: u64, bytes: u32): usize {
+  return physical + bytes <= <u64>load<u32>(M_RAM_SIZE) ? RAM_BASE + <usize>physical : 0;
+}
+
+@inline function loadBytes(host: usize, bytes: u32): u64 {
+  return bytes == 8 ? load<u64>(host) : bytes == 4 ? load<u32>(host) : bytes == 2 ? load<u16>(host) : load<u8>(host);
+}
+@inline function storeBytes(host: usize, value: u64, bytes: u32): void {
+  if (bytes == 8) store<u64>(host, value); else if (bytes == 4) store<u32>(host, <u32>value); else if (bytes == 2) store<u16>(host, <u16>value); else store<u8>(host, <u8>value);
+}
+
+// ---- physical
+
+export function readPhysical64(physical: u64): u64 { const h = hostOf(physical, 8); return h ? load<u64>(h) : u64.MAX_VALUE; }
+export function readPhysical32(physical: u64): u32 { const h = hostOf(physical, 4); return h ? load<u32>(h) : u32.MAX_VALUE; }
+export function readPhysical8(physical: u64): u32 { const h = hostOf(physical, 1); return h ? load<u8>(h) : 0xff; }
+export function writePhysical64(physical: u64, value: u64): void { writePhysical(physical, value, 8); }
+export function writePhysical32(physical: u64, value: u32): void { writePhysical(physical, value, 4); }
+export function writePhysical8(physical: u64, value: u32): void { writePhysical(physical, value, 1); }
+function writePhysical(physical: u64, value: u64, bytes: u32): void {
+  const h = hostOf(physical, bytes);
+  if (!h) return;
+  storeBytes(h, value, bytes);
+  invalidateCode(<u32>(physical >> 12));
+}
+
+// ---- linear, within one page
+
+/** Fills the read or write table for a page of RAM; MMIO and trapped pages stay out. */
+function fill(linear: u64, table: usize, host: usize): void {
+  const entry = <usize>load<u32>(CPU_TLB_BASE) + (<usize>(linear >> 8) & TLB_INDEX_MASK) + table;
+  const page = linear & ~0xfff;
+  store<u64>(entry, page | load<u64>(CPU_TLB_GENERATION));
+  store<u32>(entry, <u32>(host & ~0xfff) - <u32>page, 8);
+}
+@inline function pageOf(host: usize): u32 { return <u32>((host - RAM_BASE) >> 12); }
+
+/** Reads up to a page end. `user`, `implicit`: as in paging.walk. Sets an abort on failure. */
+function readWithin(linear: u64, bytes: u32, user: bool, implicit: bool, forWrite: bool, cache: bool): u64 {
+  if (!walk(linear, forWrite ? WRITE : READ, user, implicit)) return 0;
+  const host = hostOf(walkedPhysical, bytes);
+  if (host == 0) {
+    if (!load<u32>(CPU_ALONE)) { abandon(ABORT_ALONE); return 0; }
+    return mmioRead(walkedPhysical, bytes);
+  }
+  if (load<u8>(REGION_PAGE_FLAGS + pageOf(host)) & PAGE_WATCHED) {
+    if (!load<u32>(CPU_ALONE)) { abandon(ABORT_ALONE); return 0; }
+  } else {
+    if (forWrite && !load<u32>(CPU_ALONE) && storeTouchesCode(host, bytes)) { abandon(ABORT_ALONE); return 0; }
+    if (cache) fill(linear, TLB_READ, host);
+  }
+  return loadBytes(host, bytes);
+}
+
+/** Stores up to a page end; returns ABORT with an abort recorded, or NEXT. */
+function writeWithin(linear: u64, value: u64, bytes: u32, user: bool, implicit: bool, cache: bool): i32 {
+  if (!walk(linear, WRITE, user, implicit)) return ABORT;
+  const host = hostOf(walkedPhysical, bytes);
+  if (host == 0) {
+    if (!load<u32>(CPU_ALONE)) return abandon(ABORT_ALONE);
+    mmioWrite(walkedPhysical, value, bytes);
+    return NEXT;
+  }
+  const page = pageOf(host);
+  if (load<u32>(REGION_PAGE_CODE + (<usize>page << 2)) != 0) {
+    // the page holds decoded code: only a store to a granule with code must run alone and drop it
+    if (storeTouchesCode(host, bytes)) {
+      if (!load<u32>(CPU_ALONE)) return abandon(ABORT_ALONE);
+      storeBytes(host, value, bytes);
+      invalidateCode(page);
+      return NEXT;
+    }
+  } else if (load<u8>(REGION_PAGE_FLAGS + page) & PAGE_WATCHED) {
+    if (!load<u32>(CPU_ALONE)) return abandon(ABORT_ALONE);
+  } else if (cache && walkedWritable) fill(linear, TLB_WRITE, host);
+  storeBytes(host, value, bytes);
+  return NEXT;
+}
+
+/** A load that may cross a page: both pages are checked before any byte of MMIO is read. */
+function readAcross(linear: u64, bytes: u32, user: bool, implicit: bool, forWrite: bool): u64 {
+  const first: u32 = 0x1000 - (<u32>linear & 0xfff);
+  if (first >= bytes) return readWithin(linear, bytes, user, implicit, forWrite, !implicit);
+  let value: u64 = 0;
+  for (let n: u32 = 0; n < bytes; n++) {
+    const b = readWithin(linear + n, 1, user, implicit, forWrite, false);
+    if (aborted()) return 0;
+    value |= b << (n << 3);
+  }
+  return value;
+}
+/** A store that may cross a page: both pages are probed for writing before the first byte is stored. */
+function writeAcross(linear: u64, value: u64, bytes: u32, user: bool, implicit: bool): i32 {
+  const first: u32 = 0x1000 - (<u32>linear & 0xfff);
+  if (first >= bytes) return writeWithin(linear, value, bytes, user, implicit, !implicit);
+  readAcross(linear, bytes, user, implicit, true);
+  if (aborted()) return ABORT;
+  for (let n: u32 = 0; n < bytes; n++) if (writeWithin(linear + n, value >> (n << 3) & 0xff, 1, user, implicit, false)) return ABORT;
+  return NEXT;
+}
+
+// ---- the slow paths of emitted code
+
+export function slowLoad(linear: u64, bytes: u32): u64 { return readAcross(linear, bytes, userAccess(), false, false); }
+export function slowLoadForUpdate(linear: u64, bytes: u32): u64 { return readAcross(linear, bytes, userAccess(), false, true); }
+export function slowStore(linear: u64, value: u64, bytes: u32): i32 { return writeAcross(linear, value, bytes, userAccess(), false); }
+/** WASM address of 16 bytes; 0 with an abort recorded. */
+export function slowLoadVector(linear: u64): u32 {
+  const low = readAcross(linear, 8, userAccess(), false, false);
+  if (aborted()) return 0;
+  const high = readAcross(linear + 8, 8, userAccess(), false, false);
+  if (aborted()) return 0;
+  store<u64>(VECTOR_SCRATCH, low);
+  store<u64>(VECTOR_SCRATCH, high, 8);
+  return <u32>VECTOR_SCRATCH;
+}
+export function slowStoreVector(linear: u64, low: u64, high: u64): i32 {
+  readAcross(linear + 8, 8, userAccess(), false, true);
+  if (aborted()) return ABORT;
+  if (writeAcross(linear, low, 8, userAccess(), false)) return ABORT;
+  return writeAcross(linear + 8, high, 8, userAccess(), false);
+}
+
+// ---- linear accesses of procedures
+
+/** With the rights of the running code; check `aborted()`. */
+export function loadData(linear: u64, bytes: u32): u64 { return readAcross(linear, bytes, userAccess(), false, false); }
+export function storeData(linear: u64, value: u64, bytes: u32): i32 { return writeAcross(linear, value, bytes, userAccess(), false); }
+/** Supervisor accesses that the processor makes of itself: descriptor tables, TSS, event delivery. */
+export function loadSystem(linear: u64, bytes: u32): u64 { return readAcross(linear, bytes, false, true, false); }
+export function storeSystem(linear: u64, value: u64, bytes: u32): i32 { return writeAcross(linear, value, bytes, false, true); }
+/** Checks that bytes could be stored with supervisor or user rights (probe before a procedure that commits in steps). */
+export function probeStore(linear: u64, bytes: u32, user: bool): i32 { readAcross(linear, bytes, user, !user, true); return aborted() ? ABORT : NEXT; }
+/** Supervisor store that is not a system access: event frames onto a stack of CPL < 3. */
+export function storeSupervisor(linear: u64, value: u64, bytes: u32): i32 { return writeAcross(linear, value, bytes, false, false); }
+
+/** WASM address of a run of RAM bytes at a linear address for reading or writing, and how many follow in the page; 0 = use the byte-wise way. */
+export let directBytes: u32 = 0;
+export function direct(linear: u64, write: bool): usize {
+  const table: usize = write ? TLB_WRITE : TLB_READ;
+  const entry = <usize>load<u32>(CPU_TLB_BASE) + (<usize>(linear >> 8) & TLB_INDEX_MASK) + table;
+  if (load<u64>(entry) != ((linear & ~0xfff) | load<u64>(CPU_TLB_GENERATION))) return 0;
+  directBytes = 0x1000 - (<u32>linear & 0xfff);
+  return <usize>(<u32>linear + load<u32>(entry, 8));
+}

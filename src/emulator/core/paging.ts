@@ -1,0 +1,226 @@
+// Linear to physical: paging (SDM 3A chapter 4 'Paging') and EPT (SDM 3C 29.3 'The Extended Page Table Mechanism'), with accessed and
+// dirty flags, permissions and error codes. A failed walk records an abort (page fault, EPT violation or misconfiguration) that the
+// caller of the instruction turns into a fault or a VM exit.
+import { CPU_ABORT_KIND, CPU_CPL, CPU_CR0, CPU_CR3, CPU_CR4, CPU_EFER, CPU_EPTP, CPU_EXIT_QUALIFICATION, CPU_FAULT_ADDRESS, CPU_GUEST_PHYSICAL_FAULT, CPU_PDPTE, CPU_RFLAGS_SYSTEM,
+  M_PHYSICAL_WIDTH, M_RAM_SIZE, RAM_BASE } from './generated/layout';
+import { ABORT_EPT_MISCONFIGURATION, ABORT_EPT_VIOLATION, AC, CR0_PG, CR0_WP, CR4_PAE, CR4_PSE, CR4_SMAP, CR4_SMEP, EFER_LMA, EFER_NXE, GP, raiseError, raisePageFault } from './state';
+
+@inline export const READ: u32 = 0;
+@inline export const WRITE: u32 = 1;
+@inline export const EXECUTE: u32 = 2;
+
+/** What a successful walk leaves: host-physical address of the byte, and whether the page is writable at once (dirty flag set, permission). */
+export let walkedPhysical: u64 = 0;
+export let walkedGuestPhysical: u64 = 0;
+export let walkedWritable: bool = false;
+
+let walkAddress: u64 = 0;            // linear address under translation, for EPT violations
+
+@inline function physicalMask(): u64 { return (<u64>1 << load<u32>(M_PHYSICAL_WIDTH)) - 1; }
+@inline function entryAddress(entry: u64): u64 { return entry & 0x000ffffffffff000; }
+
+// ---- EPT
+
+/** Bits 2:0 of an EPT entry for a kind of access. */
+@inline function eptNeed(access: u32): u64 { return access == WRITE ? 2 : access == EXECUTE ? 4 : 1; }
+
+function eptViolation(guestPhysical: u64, access: u64, rights: u64, final: bool): bool {
+  store<u32>(CPU_ABORT_KIND, ABORT_EPT_VIOLATION);
+  store<u64>(CPU_GUEST_PHYSICAL_FAULT, guestPhysical);
+  store<u64>(CPU_FAULT_ADDRESS, walkAddress);
+  // bits 2:0 access, 5:3 rights of all entries together, 7 linear address valid, 8 access to the translation of it
+  store<u64>(CPU_EXIT_QUALIFICATION, access | (rights & 7) << 3 | 0x80 | (final ? 0x100 : 0));
+  return false;
+}
+function eptMisconfiguration(guestPhysical: u64): bool {
+  store<u32>(CPU_ABORT_KIND, ABORT_EPT_MISCONFIGURATION);
+  store<u64>(CPU_GUEST_PHYSICAL_FAULT, guestPhysical);
+  store<u64>(CPU_FAULT_ADDRESS, walkAddress);
+  return false;
+}
+
+/** Reserved bits and illegal combinations of a present EPT entry (SDM 3C 29.3.3.1 'EPT Misconfigurations'). */
+function eptEntryIsBad(entry: u64, level: u32, leaf: bool): bool {
+  if ((entry & 3) == 2) return true;                                            // writable, not readable
+  if (entry & ~physicalMask() & 0x000ffffffffff000) return true;
+  if (!leaf) return level == 4 ? (entry & 0xf8) != 0 : (entry & 0x78) != 0;
+  if (level == 3 && (entry & 0x3ffff000) != 0) return true;
+  if (level == 2 && (entry & 0x1ff000) != 0) return true;
+  const type = entry >> 3 & 7;
+  return type == 2 || type == 3 || type == 7;
+}
+
+/** Guest-physical to host-physical into walkedPhysical. `final`: the access is to the translated address, not to a paging structure. */
+function eptWalk(guestPhysical: u64, access: u32, final: bool, asWrite: bool): bool {
+  const eptp = load<u64>(CPU_EPTP), flags = (eptp & 0x40) != 0;
+  if (guestPhysical >> 48) return eptViolation(guestPhysical, eptNeed(access), 0, final);
+  // with accessed and dirty flags for EPT, accesses to guest paging structures count as writes
+  const wanted: u64 = asWrite || (flags && !final) ? eptNeed(access) | 2 : eptNeed(access);
+  let table = entryAddress(eptp), rights: u64 = 7;
+  for (let level: u32 = 4; ; level--) {
+    const shift = 12 + 9 * (<u64>level - 1), at = table + ((guestPhysical >> shift & 511) << 3);
+    if (at + 8 > <u64>load<u32>(M_RAM_SIZE)) return eptViolation(guestPhysical, wanted, 0, final);
+    const host = RAM_BASE + <usize>at;
+    let entry = load<u64>(host);
+    if ((entry & 7) == 0) return eptViolation(guestPhysical, wanted, 0, final);
+    const leaf = level == 1 || ((entry & 0x80) != 0 && level < 4);
+    if (eptEntryIsBad(entry, level, leaf)) return eptMisconfiguration(guestPhysical);
+    rights &= entry;
+    if (leaf) {
+      if ((rights & wanted) != wanted) return eptViolation(guestPhysical, wanted, rights, final);
+      if (flags) {
+        const set: u64 = (wanted & 2) != 0 ? 0x300 : 0x100;
+        if ((entry & set) != set) store<u64>(host, entry | set);
+      }
+      const mask = (<u64>1 << shift) - 1;
+      walkedPhysical = (entryAddress(entry) & ~mask) | (guestPhysical & mask);
+      eptWritable = (rights & 2) != 0 && (!flags || (load<u64>(host) & 0x200) != 0);
+      return true;
+    }
+    if (flags && (entry & 0x100) == 0) { entry |= 0x100; store<u64>(host, entry); }
+    table = entryAddress(entry);
+  }
+}
+let eptWritable: bool = true;
+
+/** Translates a guest-physical address; without EPT it is host-physical already. */
+@inline function toHost(guestPhysical: u64, access: u32, final: bool, asWrite: bool): bool {
+  if (load<u64>(CPU_EPTP) == 0) { walkedPhysical = guestPhysical; eptWritable = true; return true; }
+  return eptWalk(guestPhysical, access, final, asWrite);
+}
+
+/** WASM address of a paging-structure entry, 0 after recording an abort; an entry outside RAM reads as not present through `absent`. */
+function entryHost(guestPhysical: u64): usize {
+  if (!toHost(guestPhysical, READ, false, false)) return 0;
+  if (walkedPhysical + 8 > <u64>load<u32>(M_RAM_SIZE)) return absent();
+  return RAM_BASE + <usize>walkedPhysical;
+}
+const NOWHERE = memory.data(16);
+function absent(): usize { store<u64>(NOWHERE, 0); return NOWHERE; }
+
+// ---- paging
+
+/** Page-fault error code (SDM 3A 4.7 'Page-Fault Exceptions'): P W U RSVD I. */
+function pageFault(linear: u64, present: bool, access: u32, user: bool, reserved: bool): bool {
+  const fetchFlag = access == EXECUTE && ((load<u64>(CPU_EFER) & EFER_NXE) != 0 || (load<u64>(CPU_CR4) & CR4_SMEP) != 0);
+  raisePageFault(linear, (present ? 1 : 0) | (access == WRITE ? 2 : 0) | (user ? 4 : 0) | (reserved ? 8 : 0) | (fetchFlag ? 16 : 0));
+  return false;
+}
+
+/** Rights of the combined entries against the access (SDM 3A 4.6.1 'Determination of Access Rights'). `combined`: U and W ANDed, NX ORed. */
+function permitted(access: u32, user: bool, combined: u64, noExecute: bool): bool {
+  const userPage = (combined & 4) != 0, writable = (combined & 2) != 0;
+  if (user) {
+    if (!userPage) return false;
+    if (access == WRITE) return writable;
+    return access != EXECUTE || !noExecute;
+  }
+  const cr4 = load<u64>(CPU_CR4);
+  if (access == EXECUTE) return !noExecute && !(userPage && (cr4 & CR4_SMEP) != 0);
+  if (userPage && (cr4 & CR4_SMAP) != 0 && !smapLifted) return false;
+  return access == READ || writable || (load<u64>(CPU_CR0) & CR0_WP) == 0;
+}
+let smapLifted: bool = false;
+
+/**
+ * Translates a linear address. `user`: the access is made with user rights; `implicit`: a system access (descriptor tables, TSS), which
+ * SMAP forbids on user pages whatever AC says. True: walkedPhysical and walkedWritable are set. False: an abort is recorded.
+ */
+export function walk(linear: u64, access: u32, user: bool, implicit: bool): bool {
+  walkAddress = linear;
+  smapLifted = !implicit && (load<u64>(CPU_RFLAGS_SYSTEM) & AC) != 0;
+  if ((load<u64>(CPU_CR0) & CR0_PG) == 0) {
+    walkedGuestPhysical = linear & 0xffffffff;
+    if (!toHost(walkedGuestPhysical, access, true, false)) return false;
+    walkedWritable = eptWritable;
+    return true;
+  }
+  if (load<u64>(CPU_EFER) & EFER_LMA) {
+    if (<i64>(linear << 16) >> 16 != <i64>linear) { raiseError(GP, 0); return false; }
+    return walkTables(linear, access, user, entryAddress(load<u64>(CPU_CR3)), 4);
+  }
+  if (load<u64>(CPU_CR4) & CR4_PAE) {
+    const pdpte = load<u64>(CPU_PDPTE + (<usize>(linear >> 30 & 3) << 3));
+    if ((pdpte & 1) == 0) return pageFault(linear, false, access, user, false);
+    return walkTables(linear, access, user, entryAddress(pdpte), 2);
+  }
+  return walk32(linear, access, user);
+}
+
+/** 4-level paging, or PAE paging below its PDPTE. Levels: 4 PML4, 3 PDPT, 2 PD, 1 PT. */
+function walkTables(linear: u64, access: u32, user: bool, top: u64, levels: u32): bool {
+  let table = top, combined: u64 = 7, noExecute = false;
+  const nxe = (load<u64>(CPU_EFER) & EFER_NXE) != 0, reservedHigh = ~physicalMask() & 0x000ffffffffff000;
+  for (let level = levels; ; level--) {
+    const shift = 12 + 9 * (<u64>level - 1), at = entryHost(table + ((linear >> shift & 511) << 3));
+    if (!at) return false;
+    let entry = load<u64>(at);
+    if ((entry & 1) == 0) return pageFault(linear, false, access, user, false);
+    const large = level > 1 && (entry & 0x80) != 0, leaf = level == 1 || large;
+    if ((entry & reservedHigh) != 0 || (!nxe && entry >> 63 != 0) || (large && (level == 4 || (entry & ((<u64>1 << shift) - 0x2000)) != 0))) {
+      return pageFault(linear, true, access, user, true);
+    }
+    combined &= entry;
+    if (entry >> 63) noExecute = true;
+    if (!leaf) {
+      if ((entry & 0x20) == 0 && !setFlags(table + ((linear >> shift & 511) << 3), at, entry, 0x20)) return false;
+      table = entryAddress(entry);
+      continue;
+    }
+    if (!permitted(access, user, combined, noExecute)) return pageFault(linear, true, access, user, false);
+    const want: u64 = access == WRITE ? 0x60 : 0x20;
+    if ((entry & want) != want) { if (!setFlags(table + ((linear >> shift & 511) << 3), at, entry, want)) return false; entry |= want; }
+    const mask = (<u64>1 << shift) - 1;
+    walkedGuestPhysical = (entryAddress(entry) & ~mask) | (linear & mask);
+    if (!toHost(walkedGuestPhysical, access, true, false)) return false;
+    walkedWritable = (entry & 0x40) != 0 && eptWritable && permitted(WRITE, user, combined, noExecute);
+    return true;
+  }
+}
+
+/** 32-bit paging with 4 MiB pages (CR4.PSE). */
+function walk32(linear: u64, access: u32, user: bool): bool {
+  const pdeAddress = (load<u64>(CPU_CR3) & 0xfffff000) + ((linear >> 22 & 1023) << 2);
+  const pdeHost = entryHost32(pdeAddress);
+  if (!pdeHost) return false;
+  let pde: u64 = load<u32>(pdeHost);
+  if ((pde & 1) == 0) return pageFault(linear, false, access, user, false);
+  if ((pde & 0x80) != 0 && (load<u64>(CPU_CR4) & CR4_PSE) != 0) {
+    if (pde & 0x200000) return pageFault(linear, true, access, user, true);
+    if (!permitted(access, user, pde, false)) return pageFault(linear, true, access, user, false);
+    const want: u64 = access == WRITE ? 0x60 : 0x20;
+    if ((pde & want) != want) { pde |= want; store<u32>(pdeHost, <u32>pde); }
+    walkedGuestPhysical = (pde & 0xffc00000) | (pde >> 13 & 0xff) << 32 | (linear & 0x3fffff);
+    if (!toHost(walkedGuestPhysical, access, true, false)) return false;
+    walkedWritable = (pde & 0x40) != 0 && eptWritable && permitted(WRITE, user, pde, false);
+    return true;
+  }
+  const pteAddress = (pde & 0xfffff000) + ((linear >> 12 & 1023) << 2), pteHost = entryHost32(pteAddress);
+  if (!pteHost) return false;
+  let pte: u64 = load<u32>(pteHost);
+  if ((pte & 1) == 0) return pageFault(linear, false, access, user, false);
+  const combined = pde & pte;
+  if (!permitted(access, user, combined, false)) return pageFault(linear, true, access, user, false);
+  if ((pde & 0x20) == 0) store<u32>(pdeHost, <u32>pde | 0x20);
+  const want: u64 = access == WRITE ? 0x60 : 0x20;
+  if ((pte & want) != want) { pte |= want; store<u32>(pteHost, <u32>pte); }
+  walkedGuestPhysical = (pte & 0xfffff000) | (linear & 0xfff);
+  if (!toHost(walkedGuestPhysical, access, true, false)) return false;
+  walkedWritable = (pte & 0x40) != 0 && eptWritable && permitted(WRITE, user, combined, false);
+  return true;
+}
+function entryHost32(guestPhysical: u64): usize {
+  const host = entryHost(guestPhysical & ~7);
+  return host == 0 || host == NOWHERE ? host : host + <usize>(guestPhysical & 4);
+}
+
+/** Sets accessed and dirty flags in an entry; with EPT the structure's page must be writable. */
+function setFlags(guestPhysical: u64, host: usize, entry: u64, flags: u64): bool {
+  if (host == NOWHERE) return true;
+  if (load<u64>(CPU_EPTP) != 0 && !eptWalk(guestPhysical, READ, false, true)) return false;
+  store<u64>(host, entry | flags);
+  return true;
+}
+
+/** Rights with which data accesses of the running code are made. */
+@inline export function userAccess(): bool { return load<u32>(CPU_CPL) == 3; }

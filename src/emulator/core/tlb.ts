@@ -1,0 +1,139 @@
+// TLB contexts: each has a read, a write and an execute table of 1,024 entries (16 bytes: u64 tag, i32 addend to the WASM address, u32
+// code descriptor). A tag is the linear page with the context's generation in its low 12 bits; raising the generation empties the
+// context in constant time. Contexts are chosen by (EPTP, VPID, PCID, paging configuration and rights) from a bounded pool, so that a
+// world switch with VPIDs changes a base and flushes nothing (SDM 3C 29.4 'Caching Translation Information').
+// Flushing more than the manual demands is allowed here; flushing less is a bug.
+import { CPU_CPL, CPU_CR0, CPU_CR3, CPU_CR4, CPU_EFER, CPU_EPTP, CPU_NON_ROOT, CPU_RFLAGS_SYSTEM, CPU_TLB_BASE, CPU_TLB_GENERATION, CPU_VPID, REGION_TLB_CONTEXTS, REGION_TLB_POOL } from './generated/layout';
+import { TLB_CONTEXT_BYTES, TLB_EXECUTE, TLB_INDEX_MASK, TLB_READ, TLB_WRITE } from './generated/decoder';
+import { AC, CR0_PG, CR0_WP, CR4_LA57, CR4_PAE, CR4_PCIDE, CR4_PSE, CR4_SMAP, CR4_SMEP, EFER_LMA, EFER_NXE } from './state';
+
+@inline const CONTEXTS: u32 = 32;
+@inline const CONTEXT_BYTES: usize = 64;
+// a context's record
+@inline const KEY_EPTP: usize = 0;          // EPTP in force, 0 = none
+@inline const KEY_REST: usize = 8;          // VPID, PCID, configuration; all ones = free
+@inline const GENERATION: usize = 16;
+@inline const LAST_USE: usize = 24;
+@inline const LAST_GENERATION: u64 = 0xffe;  // 0xfff marks invalid entries
+
+let uses: u64 = 0;
+
+@inline function contextAt(n: u32): usize { return REGION_TLB_CONTEXTS + <usize>n * CONTEXT_BYTES; }
+@inline function tablesAt(n: u32): usize { return REGION_TLB_POOL + <usize>n * TLB_CONTEXT_BYTES; }
+
+function clearTables(n: u32): void { memory.fill(tablesAt(n), 0xff, TLB_CONTEXT_BYTES); }
+
+export function resetTlbs(): void {
+  for (let n: u32 = 0; n < CONTEXTS; n++) {
+    store<u64>(contextAt(n) + KEY_REST, u64.MAX_VALUE);
+    store<u64>(contextAt(n) + GENERATION, 0);
+    clearTables(n);
+  }
+}
+
+function raiseGeneration(n: u32): void {
+  const at = contextAt(n);
+  let generation = load<u64>(at + GENERATION) + 1;
+  if (generation > LAST_GENERATION) { generation = 0; clearTables(n); }
+  store<u64>(at + GENERATION, generation);
+}
+
+@inline function pcid(): u64 { return (load<u64>(CPU_CR4) & CR4_PCIDE) != 0 ? load<u64>(CPU_CR3) & 0xfff : 0; }
+
+/** Everything but VPID and PCID that decides what a translation gives: paging mode, protections, user or supervisor. */
+function configuration(): u64 {
+  const cr0 = load<u64>(CPU_CR0), cr4 = load<u64>(CPU_CR4), efer = load<u64>(CPU_EFER), user = load<u32>(CPU_CPL) == 3;
+  let bits: u64 = user ? 1 : 0;
+  if (!user && (cr4 & CR4_SMAP) != 0 && (load<u64>(CPU_RFLAGS_SYSTEM) & AC) == 0) bits |= 2;
+  if (cr0 & CR0_PG) bits |= 4;
+  if (cr0 & CR0_WP) bits |= 8;
+  if (cr4 & CR4_PAE) bits |= 16;
+  if (cr4 & CR4_PSE) bits |= 32;
+  if (cr4 & CR4_SMEP) bits |= 64;
+  if (efer & EFER_LMA) bits |= 128;
+  if (efer & EFER_NXE) bits |= 256;
+  if (cr4 & CR4_LA57) bits |= 512;
+  if (load<u32>(CPU_NON_ROOT)) bits |= 1024;
+  return bits;
+}
+
+/** Chooses the context of the vCPU's present paging state. Call after every change of CR0, CR3, CR4, EFER, CPL, AC, EPTP, VPID or root operation. */
+export function selectTlb(): void {
+  const eptp = load<u64>(CPU_EPTP), rest = <u64>load<u32>(CPU_VPID) << 32 | pcid() << 16 | configuration();
+  const first = <u32>((rest ^ rest >> 32 ^ rest >> 17 ^ eptp >> 12) & (CONTEXTS - 1));
+  let oldest: u32 = first, oldestUse = u64.MAX_VALUE;
+  for (let k: u32 = 0; k < CONTEXTS; k++) {
+    const n = (first + k) & (CONTEXTS - 1), at = contextAt(n);
+    if (load<u64>(at + KEY_REST) == rest && load<u64>(at + KEY_EPTP) == eptp) { use(n); return; }
+    const last = load<u64>(at + KEY_REST) == u64.MAX_VALUE ? 0 : load<u64>(at + LAST_USE) + 1;
+    if (last < oldestUse) { oldestUse = last; oldest = n; }
+  }
+  store<u64>(contextAt(oldest) + KEY_EPTP, eptp);
+  store<u64>(contextAt(oldest) + KEY_REST, rest);
+  raiseGeneration(oldest);
+  use(oldest);
+}
+
+function use(n: u32): void {
+  store<u64>(contextAt(n) + LAST_USE, ++uses);
+  store<u32>(CPU_TLB_BASE, <u32>tablesAt(n));
+  store<u64>(CPU_TLB_GENERATION, load<u64>(contextAt(n) + GENERATION));
+}
+
+/** Empties contexts whose VPID (bits 63:32 of the key) or EPTP match; the one in use is chosen anew. */
+function invalidateWhere(anyVpid: bool, vpid: u32, onlyEptp: bool, eptp: u64): void {
+  for (let n: u32 = 0; n < CONTEXTS; n++) {
+    const at = contextAt(n), rest = load<u64>(at + KEY_REST);
+    if (rest == u64.MAX_VALUE) continue;
+    if (!anyVpid && <u32>(rest >> 32) != vpid) continue;
+    // the EP4TA alone identifies guest-physical mappings (SDM 3C 29.4.1)
+    if (onlyEptp && (load<u64>(at + KEY_EPTP) == 0 || ((load<u64>(at + KEY_EPTP) ^ eptp) & 0xffffffffff000) != 0)) continue;
+    raiseGeneration(n);
+  }
+  selectTlb();
+}
+
+export function invalidateVpid(vpid: u32): void { invalidateWhere(false, vpid, false, 0); }
+export function invalidateAllVpids(): void {
+  for (let n: u32 = 0; n < CONTEXTS; n++) if (<u32>(load<u64>(contextAt(n) + KEY_REST) >> 32) != 0) raiseGeneration(n);
+  selectTlb();
+}
+/** INVEPT single-context: guest-physical and combined mappings of one EP4TA, for all VPIDs and PCIDs. */
+export function invalidateEptp(eptp: u64): void { invalidateWhere(true, 0, true, eptp); }
+export function invalidateAllEpt(): void {
+  for (let n: u32 = 0; n < CONTEXTS; n++) if (load<u64>(contextAt(n) + KEY_EPTP) != 0) raiseGeneration(n);
+  selectTlb();
+}
+/** What VM entries and exits do with VPID off (SDM 3C 29.4.3.1 'Operations that Invalidate Cached Mappings'). */
+export function flushVpid0(): void { invalidateVpid(0); }
+/** Everything of the current VPID: MOV to CR3 or CR4, INVPCID. */
+export function flushCurrent(): void { invalidateVpid(load<u32>(CPU_VPID)); }
+/** Every context: RAM or code descriptors changed under it. */
+export function flushEverything(): void { invalidateWhere(true, 0, false, 0); }
+
+/** One linear address in every context of a VPID (INVLPG, INVVPID individual-address); large pages may be cached as several entries: all go. */
+export function invalidateAddress(vpid: u32, linear: u64): void {
+  const index = <usize>(linear >> 8) & TLB_INDEX_MASK;
+  for (let n: u32 = 0; n < CONTEXTS; n++) {
+    const rest = load<u64>(contextAt(n) + KEY_REST);
+    if (rest == u64.MAX_VALUE || <u32>(rest >> 32) != vpid) continue;
+    const tables = tablesAt(n) + index;
+    store<u64>(tables + TLB_READ, u64.MAX_VALUE);
+    store<u64>(tables + TLB_WRITE, u64.MAX_VALUE);
+    store<u64>(tables + TLB_EXECUTE, u64.MAX_VALUE);
+  }
+}
+
+/** Removes every write entry of a RAM page (it now holds code, is watched or clean), in all contexts. `host`: WASM address of the page. */
+export function dropWriteEntries(host: usize): void { dropEntries(TLB_WRITE, host); }
+export function dropExecuteEntries(host: usize): void { dropEntries(TLB_EXECUTE, host); }
+function dropEntries(table: usize, host: usize): void {
+  for (let n: u32 = 0; n < CONTEXTS; n++) {
+    if (load<u64>(contextAt(n) + KEY_REST) == u64.MAX_VALUE) continue;
+    const end = tablesAt(n) + table + TLB_INDEX_MASK + 16;
+    for (let e = tablesAt(n) + table; e < end; e += 16) {
+      const tag = load<u64>(e);
+      if (tag != u64.MAX_VALUE && <u32>(tag & ~0xfff) + load<u32>(e, 8) == <u32>host) store<u64>(e, u64.MAX_VALUE);
+    }
+  }
+}

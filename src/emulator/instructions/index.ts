@@ -1,0 +1,28 @@
+// The instruction table: every definition, from the family files.
+import { InstructionTable } from '../codegen/definitions';
+import { defineArithmetic } from './arithmetic';
+import { defineControlFlow } from './control-flow';
+import { defineMoves } from './moves';
+import { defineShifts } from './shifts';
+import { defineSystem, defineVmx } from './system';
+
+export const instructions = new InstructionTable();
+defineMoves(instructions);
+defineArithmetic(instructions);
+defineShifts(instructions);
+defineControlFlow(instructions);
+defineSystem(instructions);
+defineVmx(instructions);
+
+/** Mnemonics as a programmer writes them, for syntax and hovers. */
+export function mnemonics(): string[] {
+  const conditions = ['O', 'NO', 'B', 'AE', 'E', 'NE', 'BE', 'A', 'S', 'NS', 'P', 'NP', 'L', 'GE', 'LE', 'G', 'C', 'NC', 'Z', 'NZ', 'NAE', 'NB', 'NA', 'NBE', 'PE', 'PO', 'NGE', 'NL', 'NG', 'NLE'];
+  const names = instructions.definitions.filter(d => d.encodings.length > 0).flatMap(d => {
+    const name = d.name.replace(/(rel|far|imm|cl|toSreg|fromSreg|toCR|fromCR|toDR|fromDR|sreg|8|16|2|3)$/, '');
+    return name.endsWith('cc') ? conditions.map(c => name.slice(0, -2) + c) : [name];
+  });
+  const written: Record<string, string[]> = { MOVZX: ['MOVZX'], FENCE: ['LFENCE', 'MFENCE', 'SFENCE'], LSS: ['LSS', 'LFS', 'LGS'], CBW: ['CBW', 'CWDE', 'CDQE'], CWD: ['CWD', 'CDQ', 'CQO'],
+    RDFSBASE: ['RDFSBASE', 'RDGSBASE', 'WRFSBASE', 'WRGSBASE'], CMPXCHG8B: ['CMPXCHG8B', 'CMPXCHG16B'], IRET: ['IRET', 'IRETD', 'IRETQ'] };
+  for (const s of ['MOVS', 'CMPS', 'STOS', 'LODS', 'SCAS', 'INS', 'OUTS']) written[s] = ['B', 'W', 'D', 'Q'].map(x => s + x);
+  return [...new Set(names.flatMap(n => written[n] ?? [n]))].sort();
+}
