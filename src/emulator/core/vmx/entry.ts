@@ -2,8 +2,8 @@
 // checks on guest state and the MSR-load area fail the entry (exit reasons 33 and 34), with host state loaded. The checks themselves are
 // generated from spec/entry-checks; CPU_FAILED_CHECK keeps 1 + the number of the row that refused.
 import {
-  CPU_EXIT_QUALIFICATION, CPU_EXIT_REASON, CPU_FAILED_CHECK, CPU_MTF_PENDING, CPU_NMI_BLOCKED, CPU_NON_ROOT, CPU_VMX_BOUNDARY, CPU_VPID, M_ENTRIES, M_STOP_ON_ENTRY,
-  M_STOP_ON_ENTRY_FAILURE, STOP_ENTRY_FAILURE, STOP_VM_ENTRY, VMX_VMLAUNCH, VMX_VMRESUME, CPU_CURRENT_VMCS,
+  CPU_ALONE, CPU_CURRENT_VMCS, CPU_EXIT_QUALIFICATION, CPU_EXIT_REASON, CPU_FAILED_CHECK, CPU_MTF_PENDING, CPU_NMI_BLOCKED, CPU_NON_ROOT, CPU_VMX_BOUNDARY, CPU_VPID, M_ENTRIES, M_STOP_ON_ENTRY,
+  M_STOP_ON_ENTRY_FAILURE, STOP_ENTRY_FAILURE, STOP_VM_ENTRY, VMX_VMLAUNCH, VMX_VMRESUME,
 } from '../generated/layout';
 import { checkControls, checkGuestState, checkHostState, guestStateQualification } from '../generated/entry-checks';
 import {
@@ -12,9 +12,9 @@ import {
 } from '../generated/vmx';
 import { deliverVectored } from '../events';
 import { updateMode } from '../segments';
-import { ABORT, JUMPED, NEXT, attend, time } from '../state';
+import { ABORT, JUMPED, attend, time } from '../state';
 import { requestStop } from '../stop';
-import { flushVpid0, selectTlb } from '../tlb';
+import { flushVpid0 } from '../tlb';
 import { activateControls, interruptWindowExiting, monitorTrapFlag, nmiWindowExiting } from './controls';
 import { loadHost } from './exit';
 import { loadGuestRegisters } from './guest-state';
@@ -59,9 +59,8 @@ export function enterGuest(id: u32, vmcs: usize): i32 {
   markVmcsWritten(vmcs);
   activateControls(vmcs);
   store<u32>(CPU_NON_ROOT, 1);
-  updateMode();
   if (load<u32>(CPU_VPID) == 0) flushVpid0();
-  else selectTlb();
+  updateMode();
   const injected = field32(vmcs, VMCS_VM_ENTRY_INTERRUPTION_INFO), valid = (injected & INFORMATION_VALID) != 0;
   loadNonRegisterState(vmcs, injected);
   startPreemptionTimer(vmcs);
@@ -69,10 +68,11 @@ export function enterGuest(id: u32, vmcs: usize): i32 {
   recordEntry(vmcs, id == VMX_VMRESUME, valid ? injected : 0);
   store<u64>(M_ENTRIES, load<u64>(M_ENTRIES) + 1);
   if (load<u32>(M_STOP_ON_ENTRY) != 0) requestStop(STOP_VM_ENTRY, id == VMX_VMRESUME ? 1 : 0, load<u64>(CPU_CURRENT_VMCS));
+  // 5. Event injection (27.6).
+  const result = valid && interruptionType(injected) != TYPE_OTHER_EVENT ? inject(vmcs, injected) : JUMPED;
   // Whatever waits for an instruction boundary (windows, timer, debug exceptions, interrupts) is looked at before the first instruction.
   attend();
-  // 5. Event injection (27.6).
-  return valid && interruptionType(injected) != TYPE_OTHER_EVENT ? inject(vmcs, injected) : JUMPED;
+  return result;
 }
 
 /** The instruction fails: nothing is loaded. The event's second operand is the failed check. */
@@ -106,7 +106,13 @@ function inject(vmcs: usize, injected: u32): i32 {
   if (interruptionType(injected) == TYPE_NMI) store<u32>(CPU_NMI_BLOCKED, 1);
   const error = (injected & INFORMATION_ERROR_CODE) != 0 ? field32(vmcs, VMCS_VM_ENTRY_EXCEPTION_ERROR_CODE) : 0;
   const length = isSoftwareEvent(injected) ? field32(vmcs, VMCS_VM_ENTRY_INSTRUCTION_LENGTH) : 0;
-  if (deliverVectored(injected, error, length) != NEXT) return ABORT;
+  // The entry cannot be tried again: accesses that want the instruction alone in its block are made at once.
+  const alone = load<u32>(CPU_ALONE);
+  store<u32>(CPU_ALONE, 1);
+  const result = deliverVectored(injected, error, length);
+  store<u32>(CPU_ALONE, alone);
+  if (result == ABORT) return ABORT;
+  // After a VM exit on the way, no control is in force any more.
   if (monitorTrapFlag()) store<u32>(CPU_MTF_PENDING, MTF_DUE);
   return JUMPED;
 }

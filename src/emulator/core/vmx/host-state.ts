@@ -13,7 +13,7 @@ import {
 import { readPhysical64 } from '../memory';
 import { updateMode } from '../segments';
 import { CR4_PAE, CR4_PCIDE, CS, DS, EFER_LMA, EFER_LME, ES, FS, GS, LDTR, RSP, SS_REG, TR, setReg, setRflags } from '../state';
-import { flushVpid0, selectTlb } from '../tlb';
+import { flushVpid0 } from '../tlb';
 import { deactivateControls } from './controls';
 import { loadedCr0 } from './guest-state';
 import { ACTIVITY_ACTIVE } from './non-register-state';
@@ -92,9 +92,8 @@ export function loadHostState(vmcs: usize): u32 {
   // 5. PDPTEs of a host with PAE paging (28.5.4).
   const pdptesValid = host64 || (hostCr4 & CR4_PAE) == 0 || loadHostPdptes(hostCr3);
   // 6. What derives from modes; with VPID off, translations of VPID 0 go.
-  updateMode();
   if (flush) flushVpid0();
-  else selectTlb();
+  updateMode();
   return pdptesValid ? 0 : ABORT_HOST_PDPTES;
 }
 

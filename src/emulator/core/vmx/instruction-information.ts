@@ -1,17 +1,12 @@
 // The VM-exit instruction-information field and the displacement qualification, from the decoded record of the instruction:
 // SDM 3C 28.2.5 'Information for VM Exits Due to Instruction Execution'. Undefined bits are written as 0.
-import { isMemory, operandSize, recordAddressSize, recordBase, recordDisplacement, recordIndex, recordScale, recordSegment, destinationRegister, sourceRegister } from '../operands';
-import { in64BitMode, nextRip } from '../state';
+import { destinationRegister, isMemory, operandSize, recordAddressSize, recordBase, recordDisplacement, recordIndex, recordScale, recordSegment, sourceRegister } from '../operands';
+import { in64BitMode } from '../state';
 
 @inline const NO_REGISTER: u32 = 16;
-@inline const RIP_RELATIVE: u32 = 17;
 
-/** Displacement of the memory operand, sign-extended; RIP-relative: the operand's offset. 0 for a register operand. */
-export function displacementQualification(pc: usize): u64 {
-  if (!isMemory(pc)) return 0;
-  const displacement = recordDisplacement(pc);
-  return recordBase(pc) == RIP_RELATIVE ? nextRip() + displacement : displacement;
-}
+/** Displacement of the memory operand, sign-extended; RIP-relative: with RIP of the next instruction added. 0 for a register operand. */
+export function displacementQualification(pc: usize): u64 { return isMemory(pc) ? recordDisplacement(pc) : 0; }
 
 /** Scale, address size, segment, index and base: the bits that all forms with a memory operand share. */
 function addressInformation(pc: usize): u32 {
