@@ -2,8 +2,8 @@
 // An entry is 16 bytes: index, reserved dword (0), value.
 import { CPU_ABORT_KIND } from '../generated/layout';
 import { readPhysical32, readPhysical64, writePhysical64 } from '../memory';
-import { NEXT } from '../state';
-import { readMsr, tscValue, writeMsr } from '../system';
+import { NEXT, aborted } from '../state';
+import { readMsr, tscValue, writeMsr } from '../msrs';
 
 @inline const ENTRY_BYTES: u64 = 16;
 @inline const IA32_TIME_STAMP_COUNTER: u32 = 0x10;
@@ -39,11 +39,9 @@ export function storeMsrArea(address: u64, count: u32): u32 {
     const at = address + ENTRY_BYTES * i, index = readPhysical32(at);
     if (readPhysical32(at + 4) != 0 || isX2apic(index) || index == IA32_SMBASE) return i + 1;
     // The time-stamp counter is stored as it is, without TSC offsetting.
+    store<u32>(CPU_ABORT_KIND, 0);
     const value = index == IA32_TIME_STAMP_COUNTER ? tscValue() : readMsr(index);
-    if (load<u32>(CPU_ABORT_KIND) != 0) {
-      store<u32>(CPU_ABORT_KIND, 0);
-      return i + 1;
-    }
+    if (aborted()) return i + 1;
     writePhysical64(at + 8, value);
   }
   return 0;

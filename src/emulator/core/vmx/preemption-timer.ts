@@ -3,7 +3,7 @@
 import { CPU_PIN_CONTROLS, CPU_PREEMPTION_DEADLINE } from '../generated/layout';
 import { EXIT_SAVE_PREEMPTION_TIMER, PIN_ACTIVATE_PREEMPTION_TIMER, VMCS_VMX_PREEMPTION_TIMER_VALUE } from '../generated/vmx';
 import { time } from '../state';
-import { tscValue } from '../system';
+import { tscValue } from '../msrs';
 import { preemptionTimerShift } from './capability';
 import { field32, setField } from './vmcs';
 
