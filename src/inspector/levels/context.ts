@@ -72,6 +72,9 @@ export class Context {
   hardwareVmcs = -1;
   intent: Intent | undefined;
   readonly pending = new PendingInstruction();
+  /** The context whose exit was delivered to this one last (for L0: see `LevelTracker.lastExited`), and the event number of that exit. */
+  delivered: Context | undefined;
+  deliveredExit = 0;
   /** In VMX operation as far as it knows. */
   vmxOn = false;
   /** The VMCS that it believes current. */
@@ -118,6 +121,11 @@ export class Context {
   isBelow(other: Context): boolean {
     for (let c = other.parent; c; c = c.parent) if (c === this) return true;
     return false;
+  }
+  /** The context whose exit this handler is dealing with, from the delivery until that context runs again; for L0 see `LevelTracker.handledBy`. */
+  get handles(): Context | undefined {
+    const from = this.delivered;
+    return from && from.state === 'suspended' && from.exitedAt === this.deliveredExit && !this.intent?.served ? from : undefined;
   }
   openIntent(): Intent { return this.intent = this.intentStore; }
 }

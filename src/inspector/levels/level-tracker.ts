@@ -11,10 +11,11 @@
 // Invariant: nothing but events is looked at, so that the same stream always gives the same tree.
 import type { EventReader } from '../../emulator/event-ring';
 import { vmxInstructions } from '../../emulator/codegen/state-layout';
+import { exitReasonByNumber } from '../../spec/exit-reasons';
 import { type BelievedVmcs, VmcsSpace } from './believed-vmcs';
 import { Context, type Intent } from './context';
 import { answersInFlags, continuesDirectly, guestField, holderOf, type Match, matchEntry, saysVmFail } from './entry-match';
-import { instructionNumber as I, kindNumber, outcomeNumber, RecordWords, word, wordsToNumber } from './event-words';
+import { EventRecord, instructionNumber as I, kindNumber, outcomeNumber, RecordWords, word, wordsToNumber } from './event-words';
 import { type ContextChange, ContextTree, sameEptp } from './context-tree';
 import { SwitchLog, switchKinds, type WorldSwitch } from './switch-log';
 
@@ -31,6 +32,7 @@ interface VcpuState {
   /** Basic reason and event number of the last hardware entry failure. */
   failureReason: number;
   failedAt: number;
+  readonly failure: EventRecord;
 }
 
 export class LevelTracker {
@@ -63,6 +65,24 @@ export class LevelTracker {
   root(vcpu: number): Context { return this.vcpu(vcpu).root; }
   /** The context whose exit L0 of that vCPU is handling, or handled last. */
   lastExited(vcpu: number): Context | undefined { return this.vcpu(vcpu).lastExited; }
+  /** What L0 knows of the VMCS at a host-physical address (`carried`: which context its guest area belongs to), undefined if it was never used. */
+  hardwareVmcs(pointer: number): BelievedVmcs | undefined { return this.rootSpace.find(pointer); }
+  /** Record of the last VM entry that the processor refused on that vCPU, undefined if there was none. */
+  failedEntryRecord(vcpu: number): EventRecord | undefined {
+    const state = this.vcpu(vcpu);
+    return state.failedAt > 0 ? state.failure : undefined;
+  }
+  /** True when nothing has been entered since the processor refused an entry on that vCPU: L0 is still handling the failure. */
+  isHandlingFailure(vcpu: number): boolean {
+    const { failedAt, executing, root } = this.vcpu(vcpu);
+    return failedAt > 0 && executing === root && this.tree.live.every(c => c.vcpu !== vcpu || c.enteredAt < failedAt);
+  }
+  /** The context whose exit this one is dealing with: for L0 as long as it executes, for others since the delivery. */
+  handledBy(context: Context): Context | undefined {
+    if (context.level > 0) return context.handles;
+    const { executing, lastExited } = this.vcpu(context.vcpu);
+    return executing === context && lastExited && lastExited.state !== 'ended' && !this.isHandlingFailure(context.vcpu) ? lastExited : undefined;
+  }
   /** Births, ends and moves since the last call. */
   takeChanges(): readonly ContextChange[] {
     return this.tree.takeChanges();
@@ -105,7 +125,7 @@ export class LevelTracker {
     from.switches++;
     from.exitedAt = this.sequence;
     from.state = 'suspended';
-    const length = words[at + word.instructionLength], low = words[at + word.rip] + length;
+    const length = tellsLength[reason] ? words[at + word.instructionLength] : 0, low = words[at + word.rip] + length;
     from.nextRipLow = low >>> 0;
     from.nextRipHigh = words[at + word.rip + 1] + (low > 0xffffffff ? 1 : 0);
     if (reason === exitReason.vmlaunch || reason === exitReason.vmresume) {
@@ -123,6 +143,7 @@ export class LevelTracker {
   private failedEntry(vcpu: VcpuState, words: Uint32Array, at: number, reason: number): void {
     vcpu.failureReason = reason;
     vcpu.failedAt = this.sequence;
+    vcpu.failure.take(words, at);
     const intended = this.intendedGuest(vcpu, wordsToNumber(words, at + word.b));
     this.switches.add(switchNumber.exit, words[at] >>> 24, intended.level, intended.id, 0, vcpu.root.id, reason, flagEntryFailed, this.time);
   }
@@ -199,6 +220,8 @@ export class LevelTracker {
     const opened = to.intent?.openedAt ?? 0;
     let source: Context | undefined;
     for (const c of this.tree.live) if (c.exitedAt > opened && (!source || c.exitedAt > source.exitedAt) && to.isBelow(c)) source = c;
+    to.delivered = source;
+    to.deliveredExit = source?.exitedAt ?? 0;
     if (source) this.switches.add(kind, number, source.level, source.id, to.level, to.id, source.last.basicReason, flags | (source.last.entryFailed ? flagEntryFailed : 0), this.time);
     else {
       // Nothing ran: the software below, or the processor, refused the entry. The level that should have been entered is the deepest one asked for.
@@ -389,7 +412,7 @@ export class LevelTracker {
     if (!state) {
       const root = this.tree.add(new Context(this.tree.nextId, number, 0, undefined, -1, this.rootSpace, this.time));
       root.state = 'executing';
-      this.vcpus[number] = state = { root, executing: root, lastExited: undefined, failureReason: 0, failedAt: 0 };
+      this.vcpus[number] = state = { root, executing: root, lastExited: undefined, failureReason: 0, failedAt: 0, failure: new EventRecord() };
     }
     return state;
   }
@@ -417,6 +440,9 @@ function fitness(intent: Intent, words: Uint32Array, at: number): number {
     (intent.knows & 1 << item) !== 0 && intent.expected[item * 2] === words[at + field] && intent.expected[item * 2 + 1] === words[at + field + 1];
   return (equal(0, word.rip) ? 2 : 0) + (equal(1, word.rsp) ? 1 : 0) + (equal(2, word.cr3) ? 1 : 0);
 }
+
+/** Exits after which the instruction length is valid; others leave an old one behind. */
+const tellsLength: readonly boolean[] = Array.from({ length: 128 }, (_, reason) => (exitReasonByNumber(reason)?.instructionLength ?? false) !== false);
 
 /** Basic exit reason of each VMX instruction, in the order of their ids. */
 const reasonOfInstruction: readonly number[] = vmxInstructions.map(name => ({ VMCALL: 18, VMCLEAR: 19, VMLAUNCH: 20, VMPTRLD: 21, VMPTRST: 22, VMREAD: 23, VMRESUME: 24, VMWRITE: 25, VMXOFF: 26, VMXON: 27, INVEPT: 50, INVVPID: 53, VMFUNC: 59 })[name]);
