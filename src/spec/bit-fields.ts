@@ -15,6 +15,8 @@ export interface BitField<Id extends string = string> {
   readonly meaning: string;
   /** What single values of the field mean. */
   readonly values?: Readonly<Record<number, string>>;
+  /** Other meanings, for when a bit of the same word is clear. */
+  readonly valuesIfClear?: { readonly bit: string; readonly values: Readonly<Record<number, string>> };
 }
 
 /** A field of one bit. */

@@ -24,10 +24,14 @@ const registers: Record<number, string> = { ...generalRegisterNames };
 const memoryTypes = { 0: 'UC', 1: 'WC', 4: 'WT', 5: 'WP', 6: 'WB' };
 const patTypes = { ...memoryTypes, 7: 'UC-' };
 const segmentTypes: Record<number, string> = {
-  0: 'data, read-only', 1: 'data, read-only, accessed', 2: 'data, read/write (system: LDT)', 3: 'data, read/write, accessed (system: busy 16-bit TSS)',
+  0: 'data, read-only', 1: 'data, read-only, accessed', 2: 'data, read/write', 3: 'data, read/write, accessed',
   4: 'data, read-only, expand-down', 5: 'data, read-only, expand-down, accessed', 6: 'data, read/write, expand-down', 7: 'data, read/write, expand-down, accessed',
-  8: 'code, execute-only', 9: 'code, execute-only, accessed', 10: 'code, execute/read', 11: 'code, execute/read, accessed (system: busy TSS)',
+  8: 'code, execute-only', 9: 'code, execute-only, accessed', 10: 'code, execute/read', 11: 'code, execute/read, accessed',
   12: 'code, execute-only, conforming', 13: 'code, execute-only, conforming, accessed', 14: 'code, execute/read, conforming', 15: 'code, execute/read, conforming, accessed',
+};
+const systemTypes: Record<number, string> = {
+  1: '16-bit TSS, available', 2: 'LDT', 3: '16-bit TSS, busy', 4: '16-bit call gate', 5: 'task gate', 6: '16-bit interrupt gate', 7: '16-bit trap gate',
+  9: 'TSS, available', 11: 'TSS, busy', 12: 'call gate', 14: 'interrupt gate', 15: 'trap gate',
 };
 
 // The memory operand of an instruction, as several formats of the VM-exit instruction information give it.
@@ -136,7 +140,7 @@ export const bitLayouts = {
   ],
   // SDM 3C 25.4.1 'Guest Register State'
   accessRights: [
-    bits(3, 0, 'type', 'segment type', '', segmentTypes),
+    { ...bits(3, 0, 'type', 'segment type', '', segmentTypes), valuesIfClear: { bit: 's', values: systemTypes } },
     bits(4, 4, 's', 'S', 'Descriptor type.', { 0: 'system', 1: 'code or data' }),
     bits(6, 5, 'dpl', 'DPL', 'Descriptor privilege level.'),
     bit(7, 'p', 'P', 'Present.'),
@@ -606,6 +610,13 @@ function fixedBits(layout: LayoutName): bigint {
   return word === undefined ? 0n : BigInt(controlWordTraits[word].default1) & ~namedBits(layout);
 }
 
+/** The meanings that hold within `word`. */
+function valuesOf(field: BitField, layout: LayoutName, word: bigint): Readonly<Record<number, string>> | undefined {
+  const other = field.valuesIfClear;
+  const decider = other && layoutFields(layout).find((row) => row.id === other.bit);
+  return decider !== undefined && extract(decider, word) === 0n ? other!.values : field.values;
+}
+
 export interface DecodedBits {
   readonly id: string;
   readonly name: string;
@@ -624,7 +635,7 @@ export interface DecodedBits {
 export function decodeBits(layout: LayoutName, value: bigint): DecodedBits[] {
   const decoded: DecodedBits[] = layoutFields(layout).map((field) => {
     const part = extract(field, value);
-    const text = field.values?.[Number(part)];
+    const text = valuesOf(field, layout, value)?.[Number(part)];
     return { id: field.id, name: field.name, meaning: field.meaning, bits: field.bits, value: part, ...(text !== undefined && { text }) };
   });
   const reserved = value & ~namedBits(layout) & ~fixedBits(layout);
