@@ -69,7 +69,7 @@ export class SymbolFile {
     this.segments = this.image.segments.filter(segment => segment.type === PT_LOAD);
     this.registers = registersOf(this.image.machine);
     const loaded = this.loadedRanges();
-    this.loadedMap = new RangeMap(loaded.map(range => ({ ...range, value: 0 })));
+    this.loadedMap = new RangeMap(loaded.map((range, value) => ({ ...range, value })));
     this.codeMap = new RangeMap(loaded.filter(range => range.isCode).map(range => ({ ...range, value: 0 })));
     this.units = new UnitIndex(new DebugInfo(section => this.sectionBytes(section), this.image.warnings), address => this.loadedMap.find(address) !== undefined);
     this.lines = new LineLookup(this.units);
@@ -147,7 +147,7 @@ export class SymbolFile {
   }
 
   private get symbolTable(): SymbolTable {
-    return (this.table ??= new SymbolTable(this.image, address => this.isCode(address)));
+    return (this.table ??= new SymbolTable(this.image, address => this.isCode(address), address => this.loadedMap.find(address)?.value));
   }
 
   /** Functions, objects and labels in address order. */

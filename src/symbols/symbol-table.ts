@@ -22,9 +22,12 @@ export class SymbolTable {
   /** In address order. Where several stand at one address, the one to be shown first comes first: functions, then globals. */
   readonly symbols: readonly ImageSymbol[];
   private readonly addresses: BigUint64Array;
+  private readonly sectionOf: (address: bigint) => number | undefined;
   private names: Map<string, ImageSymbol[]> | undefined;
 
-  constructor(image: ElfImage, isCode: (address: bigint) => boolean) {
+  /** `sectionOf` tells which loaded section contains an address: labels without a size do not reach beyond theirs. */
+  constructor(image: ElfImage, isCode: (address: bigint) => boolean, sectionOf: (address: bigint) => number | undefined) {
+    this.sectionOf = sectionOf;
     const symbols: ImageSymbol[] = [];
     for (const symbol of image.symbols()) {
       if (!namesPlace(symbol)) continue;
@@ -53,11 +56,13 @@ export class SymbolTable {
   /** The symbol that contains an address, or of no known size and nearest below it. `codeOnly` looks at functions and code labels alone. */
   at(address: bigint, codeOnly: boolean): SymbolAt | undefined {
     let best: ImageSymbol | undefined;
+    const section = this.sectionOf(address);
+    if (section === undefined) return undefined;
     for (let i = upperBound(this.addresses, address) - 1, steps = 0; i >= 0 && steps < 256; i--, steps++) {
       const symbol = this.symbols[i]!;
       if (best && symbol.address !== best.address) break;
       if (codeOnly && !symbol.isCode) continue;
-      if (symbol.size !== 0 && address >= symbol.address + BigInt(symbol.size)) continue;
+      if (symbol.size !== 0 ? address >= symbol.address + BigInt(symbol.size) : this.sectionOf(symbol.address) !== section) continue;
       best = symbol;
     }
     return best && { symbol: best, offset: address - best.address };
