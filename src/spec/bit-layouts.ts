@@ -69,7 +69,8 @@ const cet = [
   bits(63, 12, 'legacyBitmap', 'legacy-code bitmap', 'Linear address, in pages.'),
 ] as const;
 
-const exceptionBits = exceptions.map((row) => bit(row.vector, row.id as ExceptionId, `${row.vector} ${row.mnemonic}`, row.vector === 2 ? 'Without effect: NMI exiting governs NMIs.' : `${row.name} exits.`));
+const exceptionBits = exceptions.map((row) => bit(row.vector, row.id as ExceptionId, `${row.vector} ${row.mnemonic}`,
+  row.vector === 2 ? 'Without effect: NMI exiting governs NMIs.' : `${row.name} exits.`));
 
 export const bitLayouts = {
   // SDM 3C 25.6 to 25.8: the control words are the rows of controls.ts.
@@ -208,9 +209,11 @@ export const bitLayouts = {
     scale, reg1, addressSize, isRegister, segmentRegister, indexRegister, indexInvalid, baseRegister, baseInvalid,
     bits(29, 28, 'instruction', 'instruction', '', { 0: 'SLDT', 1: 'STR', 2: 'LLDT', 3: 'LTR' }),
   ],
-  instructionInfoRandom: [bits(6, 3, 'register1', 'operand register', 'Destination of RDRAND and RDSEED, source of TPAUSE and UMWAIT.', registers), bits(12, 11, 'operandSize', 'operand size', 'Undefined for TPAUSE and UMWAIT.', operandSizes)],
+  instructionInfoRandom: [bits(6, 3, 'register1', 'operand register', 'Destination of RDRAND and RDSEED, source of TPAUSE and UMWAIT.', registers),
+    bits(12, 11, 'operandSize', 'operand size', 'Undefined for TPAUSE and UMWAIT.', operandSizes)],
   instructionInfoVmxMemory: [scale, addressSize, segmentRegister, indexRegister, indexInvalid, baseRegister, baseInvalid],
-  instructionInfoVmreadVmwrite: [scale, reg1, addressSize, isRegister, segmentRegister, indexRegister, indexInvalid, baseRegister, baseInvalid, bits(31, 28, 'register2', 'register with the field encoding', '', registers)],
+  instructionInfoVmreadVmwrite: [scale, reg1, addressSize, isRegister, segmentRegister, indexRegister, indexInvalid, baseRegister, baseInvalid,
+    bits(31, 28, 'register2', 'register with the field encoding', '', registers)],
   instructionInfoLoadiwkey: [bits(6, 3, 'register1', 'first XMM operand'), bits(31, 28, 'register2', 'second XMM operand')],
   instructionInfoMsrImmediate: [bits(6, 3, 'register1', 'operand register', '', registers)],
 
@@ -445,7 +448,8 @@ export const bitLayouts = {
     bit(18, 'sgxGlobal', 'SGX global enable'),
     bit(20, 'lmce', 'LMCE on', 'Local machine checks.'),
   ],
-  mtrrCap: [bits(7, 0, 'vcnt', 'VCNT', 'Number of variable ranges.'), bit(8, 'fix', 'FIX', 'Fixed ranges exist.'), bit(10, 'wc', 'WC', 'Write-combining exists.'), bit(11, 'smrr', 'SMRR', 'SMM ranges exist.')],
+  mtrrCap: [bits(7, 0, 'vcnt', 'VCNT', 'Number of variable ranges.'), bit(8, 'fix', 'FIX', 'Fixed ranges exist.'), bit(10, 'wc', 'WC', 'Write-combining exists.'),
+    bit(11, 'smrr', 'SMRR', 'SMM ranges exist.')],
   mtrrDefType: [bits(7, 0, 'type', 'default type', '', memoryTypes), bit(10, 'fe', 'FE', 'Fixed ranges enabled.'), bit(11, 'e', 'E', 'MTRRs enabled.')],
   mtrrFixed: [0, 1, 2, 3, 4, 5, 6, 7].map((n) => bits(8 * n + 7, 8 * n, `range${n}` as `range${0 | 1 | 2 | 3 | 4 | 5 | 6 | 7}`, `range ${n}`, '', memoryTypes)),
   mtrrPhysBase: [bits(7, 0, 'type', 'type', '', memoryTypes), bits(51, 12, 'base', 'base', 'Physical address, in pages.')],
@@ -462,8 +466,10 @@ export const bitLayouts = {
     bit(23, 'xtprDisable', 'xTPR messages disabled'),
     bit(34, 'xdDisable', 'execute-disable unavailable'),
   ],
-  star: [bits(47, 32, 'syscallCs', 'SYSCALL CS and SS', 'CS = this with RPL 0, SS = this + 8.'), bits(63, 48, 'sysretCs', 'SYSRET CS and SS', '64-bit CS = this + 16, SS = this + 8.'), bits(31, 0, 'eip', 'EIP', 'Legacy target; not used by this processor.')],
-  bndcfgs: [bit(0, 'en', 'EN', 'Bounds checking at CPL 0.'), bit(1, 'bndpreserve', 'BNDPRESERVE', 'Branches without the prefix keep the bounds.'), bits(63, 12, 'base', 'bound directory', 'Linear address, in pages.')],
+  star: [bits(47, 32, 'syscallCs', 'SYSCALL CS and SS', 'CS = this with RPL 0, SS = this + 8.'), bits(63, 48, 'sysretCs', 'SYSRET CS and SS', '64-bit CS = this + 16, SS = this + 8.'),
+    bits(31, 0, 'eip', 'EIP', 'Legacy target; not used by this processor.')],
+  bndcfgs: [bit(0, 'en', 'EN', 'Bounds checking at CPL 0.'), bit(1, 'bndpreserve', 'BNDPRESERVE', 'Branches without the prefix keep the bounds.'),
+    bits(63, 12, 'base', 'bound directory', 'Linear address, in pages.')],
   specCtrl: [
     bit(0, 'ibrs', 'IBRS', 'Indirect-branch restricted speculation.'),
     bit(1, 'stibp', 'STIBP', 'Single-thread indirect-branch predictors.'),
@@ -478,7 +484,8 @@ export const bitLayouts = {
   ],
   sCet: cet,
   // SDM 3A 11.4 'Local APIC': registers, whether reached by memory or as x2APIC MSRs.
-  apicSpurious: [bits(7, 0, 'vector', 'spurious vector'), bit(8, 'enabled', 'APIC software enable'), bit(9, 'focusDisable', 'focus checking disabled'), bit(12, 'suppressEoiBroadcast', 'EOI-broadcast suppression')],
+  apicSpurious: [bits(7, 0, 'vector', 'spurious vector'), bit(8, 'enabled', 'APIC software enable'), bit(9, 'focusDisable', 'focus checking disabled'),
+    bit(12, 'suppressEoiBroadcast', 'EOI-broadcast suppression')],
   apicLvt: [
     bits(7, 0, 'vector', 'vector'),
     bits(10, 8, 'deliveryMode', 'delivery mode', '', { 0: 'fixed', 2: 'SMI', 4: 'NMI', 5: 'INIT', 7: 'ExtINT' }),

@@ -168,7 +168,8 @@ function namedBits(id: VmcsFieldId, bitId: string): Expression {
 
 /** Facts about the processor model: the same at every entry. */
 export const modelFacts = [
-  'physicalBits', 'linearBits', 'cr0Fixed0', 'cr0Fixed1', 'cr4Fixed0', 'cr4Fixed1', 'eferSupported', 'debugctlSupported', 'perfGlobalCtrlSupported', 'mtfSupported', 'busLockSupported', 'rtmSupported', 'sgxSupported', 'fredSupported',
+  'physicalBits', 'linearBits', 'cr0Fixed0', 'cr0Fixed1', 'cr4Fixed0', 'cr4Fixed1', 'eferSupported', 'debugctlSupported', 'perfGlobalCtrlSupported', 'mtfSupported', 'busLockSupported',
+  'rtmSupported', 'sgxSupported', 'fredSupported',
 ] as const;
 
 /** Facts about the processor at the moment of VM entry. */

@@ -142,7 +142,8 @@ export const vmxInstructions: readonly VmxInstruction[] = [
       check('the field is read-only and IA32_VMX_MISC[29] is 0', 'VMfailValid(13)'),
     ],
   },
-  { mnemonic: 'VMLAUNCH', opcode: '0F 01 C2', operands: '', onSuccess: 'The launch state is launched and the guest runs.', checks: entryChecks(20, check('the launch state is not clear', 'VMfailValid(4)')) },
+  { mnemonic: 'VMLAUNCH', opcode: '0F 01 C2', operands: '', onSuccess: 'The launch state is launched and the guest runs.',
+    checks: entryChecks(20, check('the launch state is not clear', 'VMfailValid(4)')) },
   { mnemonic: 'VMRESUME', opcode: '0F 01 C3', operands: '', onSuccess: 'The guest runs.', checks: entryChecks(24, check('the launch state is not launched', 'VMfailValid(5)')) },
   {
     mnemonic: 'VMCALL', opcode: '0F 01 C1', operands: '', onSuccess: 'In root operation, the dual-monitor treatment starts.',

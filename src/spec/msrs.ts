@@ -91,7 +91,8 @@ const bank = (offset: number, name: string): ApicRow[] => [0, 1, 2, 3, 4, 5, 6, 
 const apicRows: readonly ApicRow[] = [
   [0x020, 'APICID', rw], [0x030, 'VERSION', ro], [0x080, 'TPR', rw], [0x090, 'APR', ro, '', 'page'], [0x0a0, 'PPR', ro], [0x0b0, 'EOI', wo], [0x0c0, 'RRD', ro, '', 'page'], [0x0d0, 'LDR', rw],
   [0x0e0, 'DFR', rw, '', 'page'], [0x0f0, 'SIVR', rw, 'apicSpurious'], ...bank(0x100, 'ISR'), ...bank(0x180, 'TMR'), ...bank(0x200, 'IRR'), [0x280, 'ESR', rw], [0x2f0, 'LVT_CMCI', rw, 'apicLvt'],
-  [0x300, 'ICR', rw], [0x310, 'ICR_HIGH', rw, '', 'page'], [0x320, 'LVT_TIMER', rw, 'apicLvt'], [0x330, 'LVT_THERMAL', rw, 'apicLvt'], [0x340, 'LVT_PMI', rw, 'apicLvt'], [0x350, 'LVT_LINT0', rw, 'apicLvt'],
+  [0x300, 'ICR', rw], [0x310, 'ICR_HIGH', rw, '', 'page'], [0x320, 'LVT_TIMER', rw, 'apicLvt'], [0x330, 'LVT_THERMAL', rw, 'apicLvt'], [0x340, 'LVT_PMI', rw, 'apicLvt'],
+    [0x350, 'LVT_LINT0', rw, 'apicLvt'],
   [0x360, 'LVT_LINT1', rw, 'apicLvt'], [0x370, 'LVT_ERROR', rw, 'apicLvt'], [0x380, 'INIT_COUNT', rw], [0x390, 'CUR_COUNT', ro], [0x3e0, 'DIV_CONF', rw], [0x3f0, 'SELF_IPI', wo, '', 'msr'],
 ];
 
@@ -105,7 +106,8 @@ const x2apic: readonly Row[] = apicRegisters
   .filter((row) => row.modes !== 'page')
   .map((row) => [0x800 + row.offset / 16, `IA32_X2APIC_${row.name}`, readOnlyInX2apic.has(row.name) ? ro : row.access, 'x2apic', row.layout ?? '', 'Register of the local APIC in x2APIC mode.']);
 
-const vmxCapabilities: readonly Row[] = capabilityMsrs.map((row) => [row.index, row.name, ro, 'vmx', row.layout ?? (row.word !== undefined ? (controlWordTraits[row.word].layout as LayoutName) : ''), row.meaning]);
+const vmxCapabilities: readonly Row[] = capabilityMsrs.map((row) => [row.index, row.name, ro, 'vmx',
+  row.layout ?? (row.word !== undefined ? (controlWordTraits[row.word].layout as LayoutName) : ''), row.meaning]);
 
 /** All MSRs, ascending. */
 export const msrs: readonly Msr[] = [...architectural, ...memoryRanges, ...x2apic, ...vmxCapabilities]

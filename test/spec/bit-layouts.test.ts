@@ -126,7 +126,8 @@ if (qualifications !== undefined) {
 const capabilities = facts('capability-msrs');
 if (capabilities !== undefined) {
   describe('the facts: capability MSRs', () => {
-    const layouts: Record<string, LayoutName> = { IA32_VMX_BASIC: 'vmxBasic', IA32_VMX_MISC: 'vmxMisc', IA32_VMX_VMCS_ENUM: 'vmxVmcsEnum', IA32_VMX_EPT_VPID_CAP: 'vmxEptVpidCap', IA32_VMX_VMFUNC: 'vmFunctionControls', IA32_FEATURE_CONTROL: 'featureControl' };
+    const layouts: Record<string, LayoutName> = { IA32_VMX_BASIC: 'vmxBasic', IA32_VMX_MISC: 'vmxMisc', IA32_VMX_VMCS_ENUM: 'vmxVmcsEnum', IA32_VMX_EPT_VPID_CAP: 'vmxEptVpidCap',
+      IA32_VMX_VMFUNC: 'vmFunctionControls', IA32_FEATURE_CONTROL: 'featureControl' };
     for (const msr of [...capabilities.msrs, ...capabilities.relatedMsr] as Facts[]) {
       if (Array.isArray(msr.layout)) it(msr.name, () => expect(ownRanges(layouts[msr.name]!)).toEqual(ranges(msr.layout)));
     }

@@ -151,12 +151,18 @@ describe('the generated checks agree with the table', () => {
       seed = (seed * 6364136223846793005n + 1442695040888963407n) & 0xffff_ffff_ffff_ffffn;
       return Number((seed >> 33n) % BigInt(below));
     };
-    const corners = [0n, 1n, 2n, 3n, 0xfffn, 0xffffn, 0x8000n, 0x1_0000n, 0xffff_ffffn, 0x8000_0000n, 0x8000_0202n, 0x8000_030dn, 1n << 38n, 1n << 39n, 1n << 47n, 1n << 48n, (1n << 64n) - 1n, (1n << 64n) - (1n << 47n)];
+    const corners = [0n, 1n, 2n, 3n, 0xfffn, 0xffffn, 0x8000n, 0x1_0000n, 0xffff_ffffn, 0x8000_0000n, 0x8000_0202n, 0x8000_030dn, 1n << 38n, 1n << 39n, 1n << 47n, 1n << 48n,
+      (1n << 64n) - 1n, (1n << 64n) - (1n << 47n)];
     const valueFor = (id: VmcsFieldId, old: bigint): bigint => {
       const kind = random(4);
       const width = vmcsFieldBits(vmcsFields.find((field) => field.id === id)!);
-      const value = kind === 0 ? corners[random(corners.length)]! : kind === 1 ? old ^ (1n << BigInt(random(width))) : kind === 2 ? old ^ BigInt(random(0x1_0000)) : (BigInt(random(0x7fff_ffff)) << 33n) ^ BigInt(random(0x7fff_ffff));
-      return BigInt.asUintN(width, value);
+      const kinds = [
+        () => corners[random(corners.length)]!,
+        () => old ^ (1n << BigInt(random(width))),
+        () => old ^ BigInt(random(0x1_0000)),
+        () => (BigInt(random(0x7fff_ffff)) << 33n) ^ BigInt(random(0x7fff_ffff)),
+      ];
+      return BigInt.asUintN(width, kinds[kind]!());
     };
     const starts = Object.values(bases);
     for (let round = 0; round < 4000; round++) {

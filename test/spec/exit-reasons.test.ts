@@ -30,8 +30,8 @@ describe('exit reasons', () => {
 describe('decoding a qualification', () => {
   const check = (name: string, reason: number, value: bigint, expected: string, information = 0n): void => it(name, () => {
     const decoded = decodeQualification(reason, value, information);
-    const shown = decoded.fields?.filter((field) => field.value !== 0n).map((field) => `${field.id}=${field.text ?? field.value}`).join(' ') ?? `${decoded.kind} ${decoded.text ?? decoded.value.toString(16)}`;
-    expect(shown).toBe(expected);
+    const bits = decoded.fields?.filter((field) => field.value !== 0n).map((field) => `${field.id}=${field.text ?? field.value}`).join(' ');
+    expect(bits ?? `${decoded.kind} ${decoded.text ?? decoded.value.toString(16)}`).toBe(expected);
   });
   check('CPUID has none', 10, 0n, 'none 0');
   check('a write that EPT forbids', 48, 0x18an, 'write=1 readable=1 linearValid=1 final=1');

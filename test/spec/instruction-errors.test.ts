@@ -30,14 +30,16 @@ describe('exceptions', () => {
   });
   it('push an error code just where the manual says', () => expect(exceptions.filter((row) => row.errorCode).map((row) => row.vector)).toEqual([8, 10, 11, 12, 13, 14, 17, 21]));
   it.each([
-    [13, 13, 'double-fault'], [14, 14, 'double-fault'], [14, 13, 'double-fault'], [13, 14, 'serial'], [13, 1, 'serial'], [1, 13, 'serial'], [8, 13, 'triple-fault'], [8, 14, 'triple-fault'], [6, 14, 'serial'], [0x20, 13, 'serial'],
+    [13, 13, 'double-fault'], [14, 14, 'double-fault'], [14, 13, 'double-fault'], [13, 14, 'serial'], [13, 1, 'serial'], [1, 13, 'serial'], [8, 13, 'triple-fault'], [8, 14, 'triple-fault'],
+      [6, 14, 'serial'], [0x20, 13, 'serial'],
   ] as const)('%i then %i: %s', (first, second, expected) => expect(combineExceptions(first, second)).toBe(expected));
 });
 
 const known = facts('instruction-errors');
 if (known !== undefined) {
   describe('the facts', () => {
-    it('have the same errors', () => expect(instructionErrors.map(({ number, id, raisedBy }) => ({ number, id, raisedBy }))).toEqual(known.errors.map((row: Facts) => ({ number: row.number, id: row.id, raisedBy: row.raisedBy }))));
+    it('have the same errors', () => expect(instructionErrors.map(({ number, id, raisedBy }) => ({ number, id, raisedBy }))).toEqual(known.errors.map((row: Facts) => ({ number: row.number,
+      id: row.id, raisedBy: row.raisedBy }))));
     it('have the same instructions', () => expect(vmxInstructions.map((row) => row.mnemonic)).toEqual(known.instructions.map((row: Facts) => row.instruction)));
     /** What the facts call an outcome, as this table does. */
     const outcome = (text: string, mnemonic: string): string => {

@@ -100,7 +100,8 @@ describe('models and their rules', () => {
   broken('57-bit addresses without la57', { linearBits: 57 }, 'The linear-address width is 57 bits exactly if the processor has la57.');
   broken('a narrow physical address', { physicalBits: 32 }, 'The physical-address width is 36 to 52 bits.');
   broken('unrestricted guest without EPT', { vmx: { ...model.vmx, without: new Set(['secondary.enableEpt']) } }, 'The control secondary.unrestrictedGuest needs the control secondary.enableEpt.');
-  broken('secondary controls without their activation', { vmx: { ...model.vmx, without: new Set(['primary.activateSecondaryControls']) } }, 'The control secondary.enableEpt needs the control primary.activateSecondaryControls.');
+  broken('secondary controls without their activation', { vmx: { ...model.vmx, without: new Set(['primary.activateSecondaryControls']) } },
+    'The control secondary.enableEpt needs the control primary.activateSecondaryControls.');
   it('control registers follow the features', () => {
     expect(cr4Supported(model) & bitOf('cr4', 'vmxe')).not.toBe(0n);
     expect(cr4Supported(model) & bitOf('cr4', 'fred')).toBe(0n);
@@ -119,7 +120,8 @@ describe('CPUID', () => {
     expect([ebx, edx, ecx].map((word) => [0, 8, 16, 24].map((shift) => String.fromCharCode((word >>> shift) & 0xff)).join('')).join('')).toBe('GenuineIntel');
   });
   it('the brand string too', () => {
-    const text = [0x8000_0002, 0x8000_0003, 0x8000_0004].map((leaf) => Object.values(cpuid(model, leaf)).map((word) => [0, 8, 16, 24].map((shift) => String.fromCharCode((word >>> shift) & 0xff)).join('')).join('')).join('');
+    const text = [0x8000_0002, 0x8000_0003, 0x8000_0004].map((leaf) => Object.values(cpuid(model, leaf)).map((word) => [0, 8, 16,
+      24].map((shift) => String.fromCharCode((word >>> shift) & 0xff)).join('')).join('')).join('');
     expect(text.replace(/\0+$/, '')).toBe(model.brand);
   });
   it('features are set just if the model has them', () => {
@@ -147,7 +149,8 @@ describe('MSRs', () => {
     expect(new Set(msrs.map((row) => row.index)).size).toBe(msrs.length);
     expect(new Set(msrs.map((row) => row.name)).size).toBe(msrs.length);
   });
-  it.each([[0x10, 'IA32_TIME_STAMP_COUNTER'], [0x1b, 'IA32_APIC_BASE'], [0x206, 'IA32_MTRR_PHYSBASE3'], [0x26f, 'IA32_MTRR_FIX4K_F8000'], [0x480, 'IA32_VMX_BASIC'], [0x80b, 'IA32_X2APIC_EOI'], [0x83f, 'IA32_X2APIC_SELF_IPI'], [0xc000_0080, 'IA32_EFER']])(
+  it.each([[0x10, 'IA32_TIME_STAMP_COUNTER'], [0x1b, 'IA32_APIC_BASE'], [0x206, 'IA32_MTRR_PHYSBASE3'], [0x26f, 'IA32_MTRR_FIX4K_F8000'], [0x480, 'IA32_VMX_BASIC'],
+    [0x80b, 'IA32_X2APIC_EOI'], [0x83f, 'IA32_X2APIC_SELF_IPI'], [0xc000_0080, 'IA32_EFER']])(
     '%i is %s', (index, name) => {
       expect(msrByIndex(index)?.name).toBe(name);
       expect(msrByName(name)?.index).toBe(index);

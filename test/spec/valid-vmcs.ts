@@ -65,14 +65,16 @@ export const realGuest: FieldValues = {
   SECONDARY_PROC_BASED_CONTROLS: word('secondary', 'secondary.enableEpt', 'secondary.enableVpid', 'secondary.unrestrictedGuest'),
   VM_ENTRY_CONTROLS: word('entry', ...entryControls),
   GUEST_IA32_EFER: 0n, GUEST_CR0: 0x30n, GUEST_CR4: 0x2000n,
-  ...Object.fromEntries(['CS', 'SS', 'DS', 'ES', 'FS', 'GS'].flatMap((name) => [[`GUEST_${name}_ACCESS_RIGHTS`, 0x93n], [`GUEST_${name}_LIMIT`, 0xffffn], [`GUEST_${name}_BASE`, 0n], [`GUEST_${name}_SELECTOR`, 0n]])),
+  ...Object.fromEntries(['CS', 'SS', 'DS', 'ES', 'FS', 'GS'].flatMap((name) => [[`GUEST_${name}_ACCESS_RIGHTS`, 0x93n], [`GUEST_${name}_LIMIT`, 0xffffn], [`GUEST_${name}_BASE`, 0n],
+    [`GUEST_${name}_SELECTOR`, 0n]])),
 };
 
 /** A guest in virtual-8086 mode. */
 export const v86Guest: FieldValues = {
   ...paeGuest,
   GUEST_RFLAGS: 0x2_0002n,
-  ...Object.fromEntries(['CS', 'SS', 'DS', 'ES', 'FS', 'GS'].flatMap((name) => [[`GUEST_${name}_ACCESS_RIGHTS`, 0xf3n], [`GUEST_${name}_LIMIT`, 0xffffn], [`GUEST_${name}_BASE`, 0x10_00n], [`GUEST_${name}_SELECTOR`, 0x100n]])),
+  ...Object.fromEntries(['CS', 'SS', 'DS', 'ES', 'FS', 'GS'].flatMap((name) => [[`GUEST_${name}_ACCESS_RIGHTS`, 0xf3n], [`GUEST_${name}_LIMIT`, 0xffffn], [`GUEST_${name}_BASE`, 0x10_00n],
+    [`GUEST_${name}_SELECTOR`, 0x100n]])),
 };
 
 /** A 32-bit guest of a hypervisor that is not in IA-32e mode. */

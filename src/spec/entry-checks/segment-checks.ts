@@ -30,8 +30,10 @@ function granularity(name: string, lowName: string, highName: string, when: stri
   const limit = `GUEST_${name}_LIMIT`;
   const fields = [`GUEST_${name}_ACCESS_RIGHTS`, limit] as VmcsFieldId[];
   return [
-    check(lowName, both(when, `${limit}[11:0] != 0xfff`), `${rights(name)}.g = 0`, `A limit of ${name} that does not end with FFFH counts bytes.`, 'Clear G, or use a limit whose low 12 bits are all 1.', { fields }),
-    check(highName, both(when, `${limit}[31:20] != 0`), `${rights(name)}.g = 1`, `A limit of ${name} of 1 MByte and more counts pages.`, 'Set G; the field holds the limit in bytes all the same.', { fields }),
+    check(lowName, both(when, `${limit}[11:0] != 0xfff`), `${rights(name)}.g = 0`, `A limit of ${name} that does not end with FFFH counts bytes.`,
+      'Clear G, or use a limit whose low 12 bits are all 1.', { fields }),
+    check(highName, both(when, `${limit}[31:20] != 0`), `${rights(name)}.g = 1`, `A limit of ${name} of 1 MByte and more counts pages.`,
+      'Set G; the field holds the limit in bytes all the same.', { fields }),
   ];
 }
 
@@ -42,7 +44,8 @@ const selectorRows: readonly CheckRow[] = [
 ];
 
 const v86Rows: readonly CheckRow[] = [
-  ...all.map((name) => check(`v86Base${name}`, v86, `GUEST_${name}_BASE = GUEST_${name}_SELECTOR << 4`, `In virtual-8086 mode the base of ${name} is 16 times its selector.`, 'Set the base to the selector shifted left by 4.')),
+  ...all.map((name) => check(`v86Base${name}`, v86, `GUEST_${name}_BASE = GUEST_${name}_SELECTOR << 4`, `In virtual-8086 mode the base of ${name} is 16 times its selector.`,
+    'Set the base to the selector shifted left by 4.')),
   ...all.map((name) => check(`v86Limit${name}`, v86, `GUEST_${name}_LIMIT = 0xffff`, `In virtual-8086 mode the limit of ${name} is FFFFH.`, 'Set the limit to 0xFFFF.')),
   ...all.map((name) => check(`v86Ar${name}`, v86, `${rights(name)} = 0xf3`, `In virtual-8086 mode the access rights of ${name} are F3H.`, 'Set the access rights to 0xF3.')),
 ];
@@ -56,22 +59,27 @@ const baseRows: readonly CheckRow[] = [
 ];
 
 const typeRows: readonly CheckRow[] = [
-  check('csType', notV86, `${rights('CS')}.type in (9, 11, 13, 15) or secondary.unrestrictedGuest and ${rights('CS')}.type = 3`, 'CS holds an accessed code segment; an unrestricted guest may have read/write data.', 'Use type 11 (code, readable, accessed).'),
+  check('csType', notV86, `${rights('CS')}.type in (9, 11, 13, 15) or secondary.unrestrictedGuest and ${rights('CS')}.type = 3`,
+    'CS holds an accessed code segment; an unrestricted guest may have read/write data.', 'Use type 11 (code, readable, accessed).'),
   check('ssType', checked('SS'), `${rights('SS')}.type in (3, 7)`, 'SS holds an accessed read/write data segment.', `Use type 3. ${unusableHint}`),
   ...data.flatMap((name) => [
     check(`typeAccessed${name}`, checked(name), `${rights(name)}.type[0] = 1`, `${name} holds an accessed segment.`, `Set bit 0 of the type. ${unusableHint}`),
-    check(`typeReadable${name}`, both(checked(name), `${rights(name)}.type[3] = 1`), `${rights(name)}.type[1] = 1`, `A code segment in ${name} is readable.`, `Use type 3 (data) or 11 (readable code). ${unusableHint}`),
+    check(`typeReadable${name}`, both(checked(name), `${rights(name)}.type[3] = 1`), `${rights(name)}.type[1] = 1`, `A code segment in ${name} is readable.`,
+      `Use type 3 (data) or 11 (readable code). ${unusableHint}`),
   ]),
   ...all.map((name) => check(`s${name}`, checked(name), `${rights(name)}.s = 1`, `${name} holds a code or data segment.`, `Set S (bit 4). ${unusableHint}`)),
 ];
 
 const dplRows: readonly CheckRow[] = [
   check('csDplType3', both(notV86, `${rights('CS')}.type = 3`), `${rights('CS')}.dpl = 0`, 'Data in CS has privilege level 0.', 'Set DPL of CS to 0.', { feature: 'secondary.unrestrictedGuest' }),
-  check('csDplNonconforming', both(notV86, `${rights('CS')}.type in (9, 11)`), `${rights('CS')}.dpl = ${rights('SS')}.dpl`, 'CS and SS have the same privilege level.', 'Give both the privilege level at which the guest starts.'),
+  check('csDplNonconforming', both(notV86, `${rights('CS')}.type in (9, 11)`), `${rights('CS')}.dpl = ${rights('SS')}.dpl`, 'CS and SS have the same privilege level.',
+    'Give both the privilege level at which the guest starts.'),
   check('csDplConforming', both(notV86, `${rights('CS')}.type in (13, 15)`), `${rights('CS')}.dpl <= ${rights('SS')}.dpl`, 'Conforming code is not less privileged than SS.', 'Lower DPL of CS.'),
   check('ssDplRpl', both(notV86, noUG), `${rights('SS')}.dpl = GUEST_SS_SELECTOR.rpl`, 'SS has the privilege level of its selector, usable or not.', 'Give DPL and RPL of SS the same value.'),
-  check('ssDplZero', both(notV86, `${rights('CS')}.type = 3 or not GUEST_CR0.pe`), `${rights('SS')}.dpl = 0`, 'In real mode SS has privilege level 0.', 'Set DPL of SS to 0.', { feature: 'secondary.unrestrictedGuest' }),
-  ...data.map((name) => check(`dplRpl${name}`, both(both(checked(name), noUG), `${rights(name)}.type <= 11`), `${rights(name)}.dpl >= GUEST_${name}_SELECTOR.rpl`, `${name} is not more privileged than its selector.`, `Raise DPL or lower RPL. ${unusableHint}`)),
+  check('ssDplZero', both(notV86, `${rights('CS')}.type = 3 or not GUEST_CR0.pe`), `${rights('SS')}.dpl = 0`, 'In real mode SS has privilege level 0.', 'Set DPL of SS to 0.',
+    { feature: 'secondary.unrestrictedGuest' }),
+  ...data.map((name) => check(`dplRpl${name}`, both(both(checked(name), noUG), `${rights(name)}.type <= 11`), `${rights(name)}.dpl >= GUEST_${name}_SELECTOR.rpl`,
+    `${name} is not more privileged than its selector.`, `Raise DPL or lower RPL. ${unusableHint}`)),
 ];
 
 const commonRows: readonly CheckRow[] = all.flatMap((name) => [
@@ -95,7 +103,8 @@ const segments: CheckSection = {
   checks: [
     ...selectorRows, ...v86Rows, ...baseRows, ...typeRows, ...dplRows, ...commonRows,
     check('csDb', both(notV86, `entry.ia32eModeGuest and ${rights('CS')}.l`), `${rights('CS')}.db = 0`, '64-bit code has D/B clear.', 'Clear D/B of CS; use 0xA09B for 64-bit code.'),
-    check('trType', always, `${rights('TR')}.type = 11 or ${rights('TR')}.type = 3 and not entry.ia32eModeGuest`, 'The task register holds a busy TSS.', 'Use type 11; LTR makes a TSS busy, a fresh descriptor is not.'),
+    check('trType', always, `${rights('TR')}.type = 11 or ${rights('TR')}.type = 3 and not entry.ia32eModeGuest`, 'The task register holds a busy TSS.',
+      'Use type 11; LTR makes a TSS busy, a fresh descriptor is not.'),
     ...systemRows('TR', always),
     check('trUnusable', always, `${rights('TR')}.unusable = 0`, 'The task register is usable.', 'Give the guest a task register: access rights 0x8B, any base and limit.'),
     check('ldtrType', usable('LDTR'), `${rights('LDTR')}.type = 2`, 'The LDT register holds an LDT.', `Use type 2. ${unusableHint}`),

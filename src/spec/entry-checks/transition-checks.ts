@@ -15,12 +15,14 @@ function areaRows(area: VmcsFieldId, access: 'RDMSR' | 'WRMSR'): CheckRow[] {
   const verb = loads ? 'loaded' : 'stored';
   const fields = { fields: [area] };
   return [
-    ...(loads ? [check('fsGsBase', always, 'msrEntry.index != 0xc0000100 and msrEntry.index != 0xc0000101', 'The bases of FS and GS are not loaded from the area.', 'Use the base fields of FS and GS.', fields)] : []),
+    ...(loads ? [check('fsGsBase', always, 'msrEntry.index != 0xc0000100 and msrEntry.index != 0xc0000101', 'The bases of FS and GS are not loaded from the area.',
+      'Use the base fields of FS and GS.', fields)] : []),
     check('x2apic', always, notX2apic, `Registers of the x2APIC are not ${verb} by the area.`, 'Remove MSRs 800H to 8FFH from the area.', fields),
     check('smmOnly', always, 'not msrEntry.smmOnly', `MSRs of system-management mode are not ${verb} outside it.`, `Remove ${loads ? 'IA32_SMM_MONITOR_CTL' : 'IA32_SMBASE'} from the area.`, fields),
     check('modelSpecific', always, 'not msrEntry.refusedByModel', `The processor allows the MSR to be ${verb} by the area.`, 'Remove the MSR, microcode update registers for instance.', fields),
     check('reserved', always, 'msrEntry.reserved = 0', 'Bits 63:32 of the entry are 0.', 'An entry is 16 bytes: index, 0, value.', fields),
-    check(loads ? 'wrmsrFault' : 'rdmsrFault', always, 'not msrEntry.accessFaults', `${access} of the MSR${loads ? ' with this value' : ''} would not fault.`, loads ? 'Check the index and the reserved bits of the value.' : 'Check the index.', fields),
+    check(loads ? 'wrmsrFault' : 'rdmsrFault', always, 'not msrEntry.accessFaults', `${access} of the MSR${loads ? ' with this value' : ''} would not fault.`,
+      loads ? 'Check the index and the reserved bits of the value.' : 'Check the index.', fields),
   ];
 }
 
@@ -31,7 +33,8 @@ export const transitionSections: readonly CheckSection[] = [
     id: 'exit.hostState', number: '28.5', title: 'Loading Host State', outcome: 'VMX abort 3', where: 'exit',
     checks: [
       check('addressSpace', 'exiting.longMode', 'exit.hostAddressSpaceSize', 'An exit from IA-32e mode leads to a 64-bit host.', 'Set \'host address-space size\'.', { outcome: 'VMX abort 6' }),
-      check('pdptes', 'exiting.hostUsesPae', 'memory.pdptesValid', 'No present PDPTE of the host has a reserved bit set.', 'A PDPTE has P, PWT, PCD and an address only.', { outcome: 'VMX abort 2', fields: ['HOST_CR3', 'HOST_CR4'] }),
+      check('pdptes', 'exiting.hostUsesPae', 'memory.pdptesValid', 'No present PDPTE of the host has a reserved bit set.', 'A PDPTE has P, PWT, PCD and an address only.',
+        { outcome: 'VMX abort 2', fields: ['HOST_CR3', 'HOST_CR4'] }),
       check('vmcsCorrupt', always, 'exiting.vmcsUsable', 'The VMCS is intact.', 'Do not write to the region of an active VMCS.'),
       check('machineCheck', always, 'not exiting.machineCheck', 'No machine check keeps the exit from completing.', 'The hardware is at fault.', { outcome: 'VMX abort 5' }),
     ],
