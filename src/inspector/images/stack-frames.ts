@@ -1,6 +1,7 @@
 // The stack of a level: its own frames, unwound through that level's own memory, then a label for each world switch that it is inside and the
 // frames of the level whose exit it handles, and so on up (design: 'an exit is a call downwards'). Never longer than 256 frames, never a loop.
 import { registersByName, type RegisterValues } from '../../symbols/unwind/registers';
+import type { UnwindResult } from '../../symbols/symbol-file';
 import { exitReasonByNumber } from '../../spec/exit-reasons';
 import type { Context } from '../levels/context';
 import type { LevelTracker } from '../levels/level-tracker';
@@ -69,8 +70,8 @@ export class StackFrames {
       if (address === undefined) break;
       const mapped = this.images.at(context, isReturnAddress ? address - 1n : address);
       const readMemory = (at: bigint, length: number): Uint8Array | undefined => this.memory.readLinear(context, at, length);
-      const caller = mapped?.image.symbols.unwindFrame(values, { readMemory, bias: mapped.bias, isReturnAddress });
-      const next = caller?.kind === 'caller' ? caller : undefined;
+      const caller: UnwindResult | undefined = mapped?.image.symbols.unwindFrame(values, { readMemory, bias: mapped.bias, isReturnAddress });
+      const next: UnwindResult & { kind: 'caller' } | undefined = caller?.kind === 'caller' ? caller : undefined;
       frames.push(...this.sourceFrames(context, own, address, isReturnAddress, mapped, values, next?.cfa));
       if (!next) break;
       // A frame that was there already would come again for ever; a null return address ends hand-made stacks.
