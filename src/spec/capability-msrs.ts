@@ -68,8 +68,8 @@ const basic = (model: ProcessorModel): bigint => compose('vmxBasic', {
 });
 
 const misc = (model: ProcessorModel): bigint => compose('vmxMisc', {
-  timerShift: model.vmx.timerShift, savesLma: hasControl(model, 'secondary.unrestrictedGuest'), activityHlt: true, cr3Targets: model.vmx.cr3Targets,
-  vmwriteAny: model.vmx.vmwriteAny, zeroLengthInjection: model.vmx.zeroLengthInjection,
+  timerShift: model.vmx.timerShift, cr3Targets: model.vmx.cr3Targets, vmwriteAny: model.vmx.vmwriteAny, zeroLengthInjection: model.vmx.zeroLengthInjection,
+  savesLma: hasControl(model, 'secondary.unrestrictedGuest'), activityHlt: true, activityShutdown: true, activityWaitForSipi: true,
 });
 
 const eptVpid = (model: ProcessorModel): bigint => {
@@ -77,6 +77,7 @@ const eptVpid = (model: ProcessorModel): bigint => {
   const vpid = hasControl(model, 'secondary.enableVpid');
   return compose('vmxEptVpidCap', {
     executeOnly: ept, walkLength4: ept, memoryTypeUc: ept, memoryTypeWb: ept, pages2M: ept, pages1G: ept && model.features.has('pages1G'), invept: ept, inveptSingle: ept, inveptAll: ept,
+    accessedDirty: ept && model.vmx.eptAccessedDirty,
     invvpid: vpid, invvpidAddress: vpid, invvpidSingle: vpid, invvpidAll: vpid, invvpidRetainingGlobals: vpid,
   });
 };

@@ -20,6 +20,8 @@ export interface VmxModel {
   readonly vmwriteAny: boolean;
   /** Software events may be injected with instruction length 0. */
   readonly zeroLengthInjection: boolean;
+  /** EPT has accessed and dirty flags. */
+  readonly eptAccessedDirty: boolean;
   /** Hardware exceptions may be injected with or without an error code, whatever their vector. */
   readonly errorCodeFreedom: boolean;
   /** Implemented controls that this model lacks. */
@@ -54,7 +56,7 @@ export const defaultProcessorModel: ProcessorModel = {
   physicalBits: 39,
   linearBits: 48,
   features: implementedFeatures,
-  vmx: { revision: 0x0ab1_3e01, timerShift: 5, cr3Targets: 4, vmwriteAny: true, zeroLengthInjection: true, errorCodeFreedom: false, without: new Set() },
+  vmx: { revision: 0x0ab1_3e01, timerShift: 5, cr3Targets: 4, vmwriteAny: true, zeroLengthInjection: true, eptAccessedDirty: true, errorCodeFreedom: false, without: new Set() },
 };
 
 export const processorModels: readonly ProcessorModel[] = [defaultProcessorModel];

@@ -177,6 +177,17 @@ describe('the generated checks agree with the table', () => {
 });
 
 describe('another model', () => {
+  it.each(Object.entries(witnesses).filter(([, witness]) => witness.vmx !== undefined))('%s refuses by its own row', async (id, { ground, change, vmx }) => {
+    const { checks, view } = await compile({ ...defaultProcessorModel, vmx: { ...defaultProcessorModel.vmx, ...vmx } });
+    view.setBigUint64(cellAddress('efer'), 0xd00n, true);
+    const run = (values: FieldValues): string[] => {
+      for (const field of vmcsFields) view.setBigUint64(vmcsAddress + vmcsOffset(field.id), values[field.id] ?? 0n, true);
+      return [checks.checkControls(vmcsAddress), checks.checkHostState(vmcsAddress), checks.checkGuestState(vmcsAddress)].filter((row) => row !== 0).map((row) => entryChecks[row - 1]!.id);
+    };
+    const start = { ...bases.longGuest, ...ground };
+    expect(run(start)).toEqual([]);
+    expect(run({ ...start, ...(typeof change === 'function' ? change(start) : change) })).toEqual([id]);
+  }, 60_000);
   it('compiles with error-code freedom and without EPT, and checks accordingly', async () => {
     const model: ProcessorModel = {
       ...defaultProcessorModel, physicalBits: 36,
