@@ -98,8 +98,9 @@ export class LineLookup {
     for (const place of sorted) {
       const { key, entry } = this.placeOf(place.address);
       if (places.has(key)) continue;
-      const skipped = entry ? this.afterPrologue(entry, place.address) : place.address;
-      places.set(key, { file: place.file, line: place.line, column: place.column, address: skipped });
+      const address = entry ? this.afterPrologue(entry, place.address) : place.address;
+      const { file, line: at, column } = (address === place.address ? undefined : this.lineAt(address)) ?? place;
+      places.set(key, { file, line: at, column, address });
     }
     const distinct = new Map([...places.values()].map(place => [place.address, place]));
     return [...distinct.values()].sort((a, b) => (a.address < b.address ? -1 : 1));

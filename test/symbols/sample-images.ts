@@ -34,8 +34,11 @@ export interface GdbFrame {
   readonly variables: readonly (readonly [name: string, type: string, value: GdbTree])[];
 }
 
+/** Address and bytes, both in hexadecimal. */
+export type RecordedMemory = readonly (readonly [address: string, bytes: string])[];
+
 export interface GdbRecording {
-  readonly states: readonly { readonly frames: readonly GdbFrame[]; readonly stack: { readonly address: string; readonly bytes: string } }[];
+  readonly states: readonly { readonly frames: readonly GdbFrame[]; readonly memory: RecordedMemory }[];
   readonly globals: readonly (readonly [name: string, value: GdbTree, address: string | null])[];
   readonly types: readonly (readonly [name: string, type: string, size: number])[];
   readonly breakpoints: readonly (readonly [line: number, addresses: readonly string[], lines: readonly number[]])[];
@@ -45,13 +48,12 @@ export function gdbRecording(name: SampleName): GdbRecording {
   return JSON.parse(gunzipSync(fixture(`${name}.gdb.json.gz`)).toString()) as GdbRecording;
 }
 
-/** Memory made of a recorded stack over an image's own bytes. */
-export function memoryOf(file: SymbolFile, stack?: { address: string; bytes: string }): (address: bigint, length: number) => Uint8Array | undefined {
-  const base = stack ? BigInt(stack.address) : 0n;
-  const bytes = stack ? Uint8Array.from(Buffer.from(stack.bytes, 'hex')) : new Uint8Array();
+/** Recorded memory over an image's own bytes. */
+export function memoryOf(file: SymbolFile, recorded: RecordedMemory = []): (address: bigint, length: number) => Uint8Array | undefined {
+  const areas = recorded.map(([address, bytes]) => ({ start: BigInt(address), bytes: Uint8Array.from(Buffer.from(bytes, 'hex')) }));
   return (address, length) => {
-    if (address >= base && address + BigInt(length) <= base + BigInt(bytes.length)) return bytes.subarray(Number(address - base), Number(address - base) + length);
-    const own = file.textBytes(address, length);
-    return own.length === length ? own : undefined;
+    const area = areas.find(({ start, bytes }) => address >= start && address + BigInt(length) <= start + BigInt(bytes.length));
+    const bytes = area ? area.bytes.subarray(Number(address - area.start), Number(address - area.start) + length) : file.textBytes(address, length);
+    return bytes.length === length ? bytes : undefined;
   };
 }

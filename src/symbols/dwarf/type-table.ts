@@ -62,7 +62,7 @@ export class TypeTable {
     const { addressSize } = entry.unit.header;
     const table = this;
     switch (entry.tag) {
-      case Tag.baseType: return { kind: 'base', name: name ?? '(unnamed)', size, encoding: encodings[entry.number(At.encoding) ?? 0] ?? 'unsigned' };
+      case Tag.baseType: return { kind: 'base', name: usualName(name ?? '(unnamed)'), size, encoding: encodings[entry.number(At.encoding) ?? 0] ?? 'unsigned' };
       case Tag.unspecifiedType: return { kind: 'unknown', name: name ?? '(unspecified)', reason: 'the language leaves the type open' };
       case Tag.pointerType: case Tag.referenceType: case Tag.rvalueReferenceType:
         return {
@@ -165,6 +165,15 @@ export class TypeTable {
     };
     return make(0);
   }
+}
+
+/** Compilers write `long unsigned int`; people write `unsigned long`. */
+function usualName(name: string): string {
+  if (!/^((un)?signed |long |short )*int$/.test(name) || name === 'int') return name;
+  const words = name.split(' ');
+  const sign = words.includes('unsigned') ? ['unsigned'] : [];
+  const length = words.filter(word => word === 'long' || word === 'short');
+  return [...sign, ...(length.length > 0 ? length : ['int'])].join(' ');
 }
 
 function sizeAttribute(entry: Entry): number {

@@ -104,32 +104,19 @@ function unwindByRow(image: UnwindImage, row: UnwindRow, registers: RegisterValu
       case 'valueIsExpression': return evaluateValue(rule.expression, expressionContext(image, registers, context), [cfa]);
     }
   };
-  // Without a rule the ABI decides: what calls preserve is unchanged, and only the instruction pointer is certainly another.
+  // Registers without a rule keep their values, even those that the ABI lets a call destroy: optimizers know when a callee leaves them
+  // alone, and end a variable's location before the call when it does not.
   const caller = registers.slice();
   caller[stackPointer] = cfa;
   for (const [register, rule] of row.rules) caller[register] = recover(register, rule);
   const returnAddress = caller[row.returnRegister];
   if (returnAddress === undefined) return { kind: 'end', reason: 'the return address cannot be read', isOutermost: false };
   caller[instructionPointer] = returnAddress;
-  if (!row.isSignalFrame) forgetScratchRegisters(image, caller, row);
   if (returnAddress === registers[instructionPointer] && caller[stackPointer] === registers[stackPointer]) {
     return { kind: 'end', reason: 'the frame would be its own caller', isOutermost: false };
   }
   if (returnAddress === 0n) return { kind: 'end', reason: 'the return address is zero', isOutermost: true };
   return { kind: 'caller', registers: caller, cfa, savedAt, method: 'call frame information', isReturnAddress: !row.isSignalFrame };
-}
-
-/** Registers that calls destroy and no rule recovers are unknown in the caller. */
-function forgetScratchRegisters(image: UnwindImage, caller: (bigint | undefined)[], row: UnwindRow): void {
-  const { preserved, stackPointer, instructionPointer, names } = image.registers;
-  names.forEach((name, register) => {
-    if (name === undefined || register === stackPointer || register === instructionPointer || preserved.includes(register) || row.rules.has(register)) return;
-    if (isGeneralOrVector(name)) caller[register] = undefined;
-  });
-}
-
-function isGeneralOrVector(name: string): boolean {
-  return /^([re][abcd]x|[re][sd]i|r\d+|xmm\d+|st\d|mm\d|[re]flags)$/.test(name);
 }
 
 /**
