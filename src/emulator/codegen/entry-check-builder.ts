@@ -217,25 +217,32 @@ function canGenerate(row: EntryCheck): boolean {
   return row.where === 'vmcs' || (row.where === 'memory' && [...factsOf(row.when), ...factsOf(row.require)].every((fact) => !fact.startsWith('memory.') || memoryFacts[fact] !== undefined));
 }
 
+/** The conditions that all must hold for an expression to hold. */
+function conjuncts(expression: Expression): readonly Expression[] {
+  return expression.kind === 'binary' && expression.operator === 'and' ? [...conjuncts(expression.left), ...conjuncts(expression.right)] : [expression];
+}
+
+/** A row costs one comparison: conditions that neighbouring rows share are tested once, in nested blocks. */
 function functionText(model: ProcessorModel, name: string, rows: readonly EntryCheck[], imports: Set<string>): string[] {
   const writer = new FunctionWriter(model, rows);
   const body: string[] = [];
-  let open = '';
-  const close = (): void => { if (open !== '') body.push('  }'); open = ''; };
+  const open: string[] = [];
+  const indent = (): string => '  '.repeat(open.length + 1);
+  const closeTo = (depth: number): void => { while (open.length > depth) { open.pop(); body.push(`${indent()}}`); } };
   for (const row of rows) {
-    const when = writer.condition(row.when);
     const require = writer.condition(row.require);
-    if (when.constant === 0n || (require.constant !== undefined && require.constant !== 0n)) continue;
-    const always = when.constant !== undefined;
-    if (always || open !== when.text) close();
-    if (!always && open === '') {
-      body.push(`  if (${when.text}) {`);
-      open = when.text;
+    const conditions = conjuncts(row.when).map((part) => writer.condition(part)).filter((code) => code.constant === undefined || code.constant === 0n);
+    if (conditions.some((code) => code.constant === 0n) || (require.constant !== undefined && require.constant !== 0n)) continue;
+    const shared = conditions.findIndex((code, depth) => open[depth] !== code.text);
+    closeTo(shared < 0 ? conditions.length : shared);
+    for (const code of conditions.slice(open.length)) {
+      body.push(`${indent()}if (${code.text}) {`);
+      open.push(code.text);
     }
-    body.push(`${always ? '  ' : '    '}if (${negate(require).text}) return ${row.row + 1}; // ${row.id}`);
+    body.push(`${indent()}if (${negate(require).text}) return ${row.row + 1}; // ${row.id}`);
   }
-  close();
-  for (const name of writer.imports) imports.add(name);
+  closeTo(0);
+  for (const used of writer.imports) imports.add(used);
   return [`export function ${name}(vmcs: usize): u32 {`, ...writer.locals().map((line) => `  ${line}`), ...body, '  return 0;', '}'];
 }
 

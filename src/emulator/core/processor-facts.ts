@@ -10,8 +10,6 @@ export {
 } from './generated/processor-values';
 
 @inline const EFER_LMA: u64 = 0x400;
-/** Bytes of the types that a PAT entry can be: 0, 1, 4, 5, 6, 7. */
-@inline const PAT_TYPES: u32 = 0xf3;
 
 /** MAXPHYADDR. */
 @inline export function physicalBits(): u64 { return load<u32>(M_PHYSICAL_WIDTH); }
@@ -30,13 +28,9 @@ export {
 /** A physical address that the processor can use for VMX structures. */
 @inline export function withinWidth(value: u64): bool { return (value >> (basicAddresses32() != 0 ? 32 : physicalBits())) == 0; }
 
-/** Each of the eight bytes is a memory type of the PAT. */
-export function patBytesValid(value: u64): bool {
-  for (let n: u64 = 0; n < 64; n += 8) {
-    const type = <u32>(value >> n) & 0xff;
-    if (type > 7 || ((PAT_TYPES >> type) & 1) == 0) return false;
-  }
-  return true;
+/** Each of the eight bytes is a memory type of the PAT: at most 7, and neither 2 nor 3 (bit 1 set, bit 2 clear). */
+@inline export function patBytesValid(value: u64): bool {
+  return ((value & 0xf8f8f8f8f8f8f8f8) | ((value >> 1) & ~(value >> 2) & 0x0101010101010101)) == 0;
 }
 
 /** The dword at a physical address; all ones where there is no RAM. */
