@@ -1,5 +1,5 @@
-// The host of a debug adapter in Node: files from the disk, the files of the extension from the folder that holds dist/, the machine in a
-// worker thread, the disassembler from its package.
+// The host of a debug adapter in Node: files from the disk, the files of the extension from the folder that holds dist/, and
+// the machine in a worker thread.
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve, sep } from 'node:path';
@@ -22,7 +22,6 @@ export function nodeHost({ log, folder = extensionFolder(), workingDirectory = p
     workspaceFolders: [{ name: 'working directory', uri: pathToFileURL(workingDirectory).href }],
     readFile: async name => readFile(locate(name, folder, workingDirectory)),
     createWorker: createWorker ?? (() => threadWorker(join(folder, 'dist', 'worker.cjs'))),
-    loadDisassembler: () => import('iced-x86'),
   };
 }
 

@@ -13,7 +13,7 @@ export function drawSwitches(switches: readonly SwitchInfo[], levels: number): s
   };
   const names = Array.from({ length: levels }, (_, level) => `L${level}`.padEnd(gap)).join('').trimEnd();
   const lines = [names];
-  for (const { kind, from, to, reason } of switches) {
+  for (const { kind, from, to, name: reason } of switches) {
     // Every entry is made by L0, whatever level caused the exit that it delivers.
     const start = kind === 'exit' ? from : 0, line = blank();
     const [left, right] = start < to ? [column(start), column(to)] : [column(to), column(start)];

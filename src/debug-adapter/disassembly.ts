@@ -2,7 +2,7 @@
 // length starts from a known boundary (the beginning of a function or of a line) where there is one, else tries offsets until the decoding
 // meets the address again.
 import type { DebugProtocol } from '@vscode/debugprotocol';
-import type { DisassemblerModule } from './adapter-types';
+import type { DisassemblerModule } from './disassembler-module';
 import type { TargetClient } from './target-client';
 
 export interface DisassemblyWish { readonly reference: string; readonly byteOffset: number; readonly instructionOffset: number; readonly count: number }
@@ -16,21 +16,22 @@ const longestInstruction = 15;
 
 /** Exactly `count` instructions; addresses that cannot be read are marked invalid. */
 export async function disassemble(iced: DisassemblerModule, target: TargetClient, wish: DisassemblyWish): Promise<ListedInstruction[]> {
-  const { address: base, prefix, bits } = await target.call('symbolAt', [wish.reference, 0]).then(({ address, prefix, bits }) => ({ address: BigInt(address) + BigInt(wish.byteOffset), prefix, bits }));
+  const [{ address, prefix, bits }] = await target.call('symbolsAt', [[wish.reference]]), base = BigInt(address) + BigInt(wish.byteOffset);
   const before = Math.max(0, -wish.instructionOffset), after = Math.max(0, wish.instructionOffset + wish.count);
   const earlier = before === 0 ? [] : await decodeBackwards(iced, target, prefix, base, before, bits);
   const later = after === 0 ? [] : await decodeForwards(iced, target, prefix, base, after, bits);
   const all = [...earlier, ...later].slice(before + wish.instructionOffset).slice(0, wish.count);
-  return Promise.all(all.map(async ({ address, bytes, text, valid, target: branch }): Promise<ListedInstruction> => {
-    const hex = `0x${address.toString(16)}`;
-    const at = await target.call('symbolAt', [`${prefix}${hex}`, 0]);
-    const to = branch === undefined ? undefined : (await target.call('symbolAt', [`${prefix}0x${branch.toString(16)}`, 0])).symbol;
+  const name = (place: bigint): string => `${prefix}0x${place.toString(16)}`;
+  const branches = all.flatMap(({ target: branch }) => branch ?? []);
+  const symbols = await target.call('symbolsAt', [[...all.map(each => name(each.address)), ...branches.map(name)]]);
+  const branchSymbols = symbols.slice(all.length);
+  return all.map(({ bytes, text, valid, target: branch }, i): ListedInstruction => {
+    const { address: hex, symbol, source, line } = symbols[i], to = branch === undefined ? undefined : branchSymbols.shift()?.symbol;
     return {
       address: hex, instruction: to === undefined ? text : `${text} <${to}>`, instructionBytes: [...bytes].map(byte => byte.toString(16).padStart(2, '0')).join(' '),
-      ...at.symbol !== undefined && { symbol: at.symbol }, ...at.source !== undefined && { source: at.source }, ...at.line !== undefined && { line: at.line },
-      ...!valid && { presentationHint: 'invalid' as const },
+      ...symbol !== undefined && { symbol }, ...source !== undefined && { source }, ...line !== undefined && { line }, ...!valid && { presentationHint: 'invalid' as const },
     };
-  }));
+  });
 }
 
 async function decodeForwards(iced: DisassemblerModule, target: TargetClient, prefix: string, from: bigint, count: number, bits: number): Promise<Decoded[]> {

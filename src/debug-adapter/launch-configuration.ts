@@ -1,6 +1,6 @@
 // From the attributes of a launch request to the configuration of a Target: checks each attribute, reads each file, and fills in the
 // demonstration stack where no program is named. Every mistake is a row of the user errors, with the attribute or the path in it.
-import type { ImageFile, LevelConfiguration, TargetConfiguration } from '../inspector/target-types';
+import type { ImageFile, LevelConfiguration, StopsFrom, TargetConfiguration } from '../inspector/target-types';
 import type { AdapterHost } from './adapter-types';
 import { demonstrationStack } from './demonstration';
 import { ArgumentReader } from './request-arguments';
@@ -32,11 +32,11 @@ export async function readLaunch(args: unknown, host: AdapterHost): Promise<Laun
   if (memoryMiB % 2 !== 0) throw new UserError('badLaunchArgument', { name: 'memory', expected: 'an even number of MiB', value: String(memoryMiB) });
   const settings = {
     memoryMiB, vcpus: reader.optionalNumber('processors', { min: 1, max: 8 }) ?? 1,
-    stopsFrom: reader.optional('stopsFrom', name => reader.oneOf(name, ['guest', 'reset'])) ?? (stack.modules.length > 0 ? 'guest' : 'reset'),
+    stopsFrom: reader.optional('stopsFrom', name => reader.oneOf<StopsFrom>(name, ['guest', 'reset'])) ?? (stack.modules.length > 0 ? 'guest' : 'reset'),
     stopOnEntry: reader.optional('stopOnEntry', name => reader.boolean(name)) ?? false,
   } as const;
   const sourceMap = reader.optional('sourceMap', name => reader.stringMap(name)) ?? {};
-  const serial = reader.optional('serial', name => reader.oneOf(name, ['console', 'off'])) ?? 'console';
+  const serial = reader.optional('serial', name => reader.oneOf<Launch['serial']>(name, ['console', 'off'])) ?? 'console';
   const noDebug = reader.optional('noDebug', name => reader.boolean(name)) ?? false;
 
   const [engine, image, modules, symbols] = await Promise.all([

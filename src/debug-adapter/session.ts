@@ -1,11 +1,12 @@
 // One debug session: the Debug Adapter Protocol on one side, the Target in its worker on the other. Requests are a table of handlers; each
 // runs in its own promise, answers exactly once, and turns a failure into an error response, so that no request can end the session.
 // The session knows the protocol and nothing of hypervisors: what it shows, the Target has put into words.
-import { BreakpointEvent, CapabilitiesEvent, DebugSession, Event, ExitedEvent, InitializedEvent, OutputEvent, Response, StoppedEvent, TerminatedEvent, ThreadEvent } from '@vscode/debugadapter';
+import { BreakpointEvent, CapabilitiesEvent, DebugSession, ExitedEvent, InitializedEvent, OutputEvent, Response, StoppedEvent, TerminatedEvent, ThreadEvent } from '@vscode/debugadapter';
 import type { DebugProtocol } from '@vscode/debugprotocol';
-import type { BreakpointInfo, BreakpointRequest, FilterResult, FrameInfo, LevelInfo, StopInfo, TargetEvent } from '../inspector/target-types';
+import type { BreakpointInfo, BreakpointRequest, FilterResult, FrameInfo, LevelInfo, TargetEvent, VariableInfo } from '../inspector/target-types';
 import type { Adapter, AdapterHost, Disposable } from './adapter-types';
 import { capabilities } from './capabilities';
+import { loadDisassembler } from './disassembler-module';
 import { disassemble } from './disassembly';
 import { FilterChoice } from './filter-choice';
 import { readLaunch, type Launch } from './launch-configuration';
@@ -20,7 +21,6 @@ export class AbymeSession extends DebugSession implements Adapter {
   declare readonly onDidSendMessage: (listener: (message: DebugProtocol.ProtocolMessage) => void) => Disposable;
   private target: TargetClient | undefined;
   private launch: Launch | undefined;
-  private lastStop: StopInfo | undefined;
   private configured = false;
   private started = false;
   private terminated = false;
@@ -117,7 +117,6 @@ export class AbymeSession extends DebugSession implements Adapter {
   private async onTargetEvent(event: TargetEvent): Promise<void> {
     switch (event.event) {
       case 'stopped': {
-        this.lastStop = event.stop;
         const { reason, threadId, description, text, hitBreakpoints } = event.stop;
         const stopped = new StoppedEvent(reason, threadId) as DebugProtocol.StoppedEvent;
         stopped.body = { reason, threadId, description, ...text !== undefined && { text }, allThreadsStopped: true, ...hitBreakpoints && { hitBreakpointIds: [...hitBreakpoints] } };
@@ -158,7 +157,7 @@ export class AbymeSession extends DebugSession implements Adapter {
     return {
       initialize: async args => {
         if (args.optional('linesStartAt1', name => args.boolean(name)) === false) this.lineOffset = 1;
-        return capabilities(this.filters.shown(), this.host.loadDisassembler !== undefined);
+        return capabilities(this.filters.shown());
       },
       launch: args => this.launchMachine(args),
       attach: async () => { throw new UserError('attach'); },
@@ -221,8 +220,7 @@ export class AbymeSession extends DebugSession implements Adapter {
       },
       writeMemory: async args => ({ bytesWritten: await this.client.call('writeMemory', [args.string('memoryReference'), args.optionalNumber('offset') ?? 0, fromBase64(args)]) }),
       disassemble: async args => {
-        if (!this.host.loadDisassembler) throw new UserError('noDisassembler');
-        const instructions = await disassemble(await this.host.loadDisassembler(), this.client, {
+        const instructions = await disassemble(await loadDisassembler(this.host), this.client, {
           reference: args.string('memoryReference'), byteOffset: args.optionalNumber('offset') ?? 0,
           instructionOffset: args.optionalNumber('instructionOffset', { min: -100_000, max: 100_000 }) ?? 0, count: args.number('instructionCount', { min: 0, max: 100_000 }),
         });
@@ -234,6 +232,10 @@ export class AbymeSession extends DebugSession implements Adapter {
       cancel: async () => undefined,
       'abyme/levels': async () => ({ levels: this.launch ? await Promise.all((await this.client.call('levels', [])).map(level => this.level(level))) : [] }),
       'abyme/switches': async () => { this.needLaunch('abyme/switches'); return { switches: await this.client.call('switches', []) }; },
+      'abyme/exit': async () => {
+        const report = this.launch && await this.client.call('report', []);
+        return report?.exit ? { exit: report.exit } : {};
+      },
       'abyme/filters': async () => {
         const levels = this.launch ? await this.client.call('threads', []) : [];
         const named = new Map(levels.map(({ level, name }) => [level, name]));
@@ -335,14 +337,14 @@ const sourceOf = (args: ArgumentReader): { path?: string; sourceReference?: numb
 
 const conditions = (item: ArgumentReader): BreakpointRequest => ({ condition: item.optionalString('condition') || undefined, hitCondition: item.optionalString('hitCondition') || undefined, logMessage: item.optionalString('logMessage') || undefined });
 
-function asVariable({ name, value, type, reference, memory, readOnly, evaluateName }: import('../inspector/target-types').VariableInfo): DebugProtocol.Variable {
+function asVariable({ name, value, type, reference, memory, readOnly, evaluateName }: VariableInfo): DebugProtocol.Variable {
   return {
     name, value, variablesReference: reference, ...type !== undefined && { type }, ...memory !== undefined && { memoryReference: memory }, ...evaluateName !== undefined && { evaluateName },
     ...readOnly && { presentationHint: { attributes: ['readOnly'] } },
   };
 }
 
-const asSet = ({ value, type, reference, memory }: import('../inspector/target-types').VariableInfo): object => ({ value, type, variablesReference: reference, memoryReference: memory });
+const asSet = ({ value, type, reference, memory }: VariableInfo): object => ({ value, type, variablesReference: reference, memoryReference: memory });
 
 /** Base64 without Buffer, which a browser does not have. */
 function toBase64(bytes: Uint8Array): string {

@@ -68,7 +68,7 @@ export interface FrameInfo {
   readonly image?: string;
 }
 
-export interface ScopeInfo { readonly name: string; readonly reference: number; readonly hint?: 'registers' | 'locals'; readonly expensive: boolean; readonly count?: number }
+export interface ScopeInfo { readonly name: string; readonly reference: number; readonly hint?: 'registers' | 'locals' | 'arguments'; readonly expensive: boolean; readonly count?: number }
 
 export interface VariableInfo {
   readonly name: string;
@@ -84,7 +84,18 @@ export interface VariableInfo {
 export type WorldSwitchKind = 'exit' | 'deliver' | 'enter' | 'vmfail';
 
 /** One change of the executing level. `to` of an exit is always 0; `from` of a delivery is the level whose exit is delivered. */
-export interface SwitchInfo { readonly kind: WorldSwitchKind; readonly from: number; readonly to: number; readonly reason: string; readonly time: string; readonly rip: string }
+export interface SwitchInfo {
+  readonly kind: WorldSwitchKind;
+  readonly from: number;
+  readonly to: number;
+  /** Basic exit reason, and its name in the words of the manual. */
+  readonly reason: number;
+  readonly name: string;
+  readonly entryFailed?: boolean;
+  readonly uncertain?: boolean;
+  /** Virtual time in units. */
+  readonly time: string;
+}
 
 /** A decoded VM exit, or a failed entry. */
 export interface ExitInfo {
@@ -139,6 +150,17 @@ export interface StepTarget { readonly id: number; readonly label: string }
 export interface EvaluationInfo { readonly value: string; readonly type?: string; readonly reference: number; readonly memory?: string }
 
 export interface MemoryInfo { readonly address: string; readonly bytes: Uint8Array; readonly unreadable: number }
+
+export interface SymbolInfo {
+  readonly address: string;
+  /** What stands before an address in the same space: `L2:`. */
+  readonly prefix: string;
+  /** Code size there: 16, 32 or 64. */
+  readonly bits: number;
+  readonly symbol?: string;
+  readonly source?: string;
+  readonly line?: number;
+}
 
 /** What a Target says by itself. */
 export type TargetEvent =

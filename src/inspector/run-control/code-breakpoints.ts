@@ -1,6 +1,6 @@
-// Breakpoints on code: source lines, functions and instructions. One breakpoint may bind in several images, and so in every level that runs
-// one of them; a hit counts only when the context that executes is one of those, so that two levels may share a physical page. Machine hooks
-// are by linear address and shared between breakpoints and steps: they are counted.
+// Breakpoints on code: source lines, functions and instructions. One breakpoint may have places in several images, and each image may run in
+// several levels, each at its own address; a hit counts only where the context that executes has the place at that address, so that two levels
+// may share a physical page. Machine hooks are by linear address and shared between breakpoints and steps: they are counted.
 import type { Machine } from '../../emulator/machine';
 import type { Context } from '../levels/context';
 import { parseHitCondition, type HitCondition } from './hit-condition';
@@ -9,23 +9,27 @@ import type { BreakpointInfo, BreakpointRequest } from '../target-types';
 
 export type BreakpointKind = 'source' | 'function' | 'instruction';
 
-/** A place where a breakpoint stops: an address in an image as it is mapped, or in one level whatever runs there. */
+/** A place where a breakpoint stops. `address`: where it most likely is, before a level is known to have it. `level`: only there. */
 export interface BoundPlace { readonly address: bigint; readonly image?: string; readonly level?: number; readonly source?: string; readonly line?: number }
 
 /** What breakpoints ask of their surroundings. */
 export interface BreakpointScope {
   /** Places of a request; an Error says why there are none. */
-  bind(kind: BreakpointKind, request: BreakpointRequest, paths: readonly string[]): readonly BoundPlace[];
-  /** Name of the image that a context runs, undefined when it is not known. */
-  imageOf(context: Context): string | undefined;
-  /** A context that runs the image, or is of the level, is alive. */
-  isLive(place: BoundPlace): boolean;
+  places(kind: BreakpointKind, request: BreakpointRequest, paths: readonly string[]): readonly BoundPlace[];
+  /** Linear address of a place in a context, undefined when the context does not have it, as far as is known. */
+  addressIn(context: Context, place: BoundPlace): bigint | undefined;
+  readonly contexts: readonly Context[];
   /** Throws an Error with the reason when the text has a mistake. */
   compile(text: string): (context: Context) => boolean;
   /** Value of an expression of a log message as text. */
   format(expression: string, context: Context): string;
   log(text: string, place: BoundPlace): void;
 }
+
+/** The scope while there is no machine: nothing binds, and nothing is read. */
+export const unboundScope: BreakpointScope = {
+  places: () => [], addressIn: () => undefined, contexts: [], compile: () => () => false, format: () => '', log: () => undefined,
+};
 
 interface Breakpoint {
   readonly id: number;
@@ -45,41 +49,60 @@ export class CodeBreakpoints {
   /** By group: the kind, and for source breakpoints the file. */
   private readonly groups = new Map<string, Breakpoint[]>();
   private readonly hooks = new Map<bigint, number>();
+  /** Hooks that breakpoints hold. */
+  private placed = new Set<bigint>();
   private nextId = 1;
 
   constructor(private readonly machine: Machine | undefined, private readonly scope: BreakpointScope) {}
 
+  get any(): boolean { return this.placed.size > 0; }
+
   /** Replaces all breakpoints of a group. */
   set(kind: BreakpointKind, paths: readonly string[], requests: readonly BreakpointRequest[]): BreakpointInfo[] {
-    const group = `${kind} ${paths[paths.length - 1] ?? ''}`;
-    this.drop(this.groups.get(group) ?? []);
-    const fresh = requests.map(request => this.make(kind, paths, request));
+    const group = `${kind} ${paths[paths.length - 1] ?? ''}`, fresh = requests.map(request => this.make(kind, paths, request));
     this.groups.set(group, fresh);
+    this.rebind();
     return fresh.map(breakpoint => this.describe(breakpoint));
   }
 
-  /** Binds everything anew to another machine and its images; ids and hit counts stay. */
+  /** The same breakpoints on another machine and its images; ids stay, hit counts begin anew. */
   moveTo(machine: Machine, scope: BreakpointScope): CodeBreakpoints {
     const moved = new CodeBreakpoints(machine, scope);
     moved.nextId = this.nextId;
     for (const [group, list] of this.groups) {
-      moved.groups.set(group, list.map(({ id, kind, paths, request }) => moved.make(kind, paths, request, id)));
+      moved.groups.set(group, list.map(({ id, kind, paths, request, wasVerified }) => ({ ...moved.make(kind, paths, request, id), wasVerified })));
     }
+    moved.rebind();
     return moved;
   }
 
-  /** Everything as it is now, for breakpoints whose state changed since it was last told. */
+  /** Breakpoints whose state changed since it was last told. */
   changes(): BreakpointInfo[] {
-    return [...this.groups.values()].flat().filter(breakpoint => this.isVerified(breakpoint) !== breakpoint.wasVerified).map(breakpoint => this.describe(breakpoint));
+    return this.all.filter(breakpoint => this.isVerified(breakpoint) !== breakpoint.wasVerified).map(breakpoint => this.describe(breakpoint));
   }
 
-  get all(): BreakpointInfo[] { return [...this.groups.values()].flat().map(breakpoint => this.describe(breakpoint)); }
+  /** Puts hooks where the places are now: levels have come or gone. */
+  rebind(): void {
+    const wanted = new Set<bigint>();
+    for (const place of this.all.flatMap(({ places }) => places)) {
+      wanted.add(place.address);
+      for (const context of this.scope.contexts) {
+        const address = this.scope.addressIn(context, place);
+        if (address !== undefined) wanted.add(address);
+      }
+    }
+    const before = this.placed;
+    this.placed = wanted;
+    for (const address of wanted) if (!before.has(address)) this.retain(address);
+    for (const address of before) if (!wanted.has(address)) this.release(address);
+  }
 
-  /** Ids of the breakpoints that stop `context` at `address`: bound there in its image, condition true, hit count reached, and no log point. */
+  /** Ids of the breakpoints that stop `context` at `address`: there in that context, condition true, hit count reached, and no log point. */
   hit(context: Context, address: bigint): number[] {
-    const stopping: number[] = [], image = this.scope.imageOf(context);
-    for (const breakpoint of [...this.groups.values()].flat()) {
-      const place = breakpoint.places.find(each => each.address === address && (each.image === undefined || each.image === image) && (each.level === undefined || each.level === context.level));
+    const stopping: number[] = [];
+    if (!this.placed.has(address)) return stopping;
+    for (const breakpoint of this.all) {
+      const place = breakpoint.places.find(each => this.scope.addressIn(context, each) === address);
       if (!place || breakpoint.condition && !breakpoint.condition(context)) continue;
       breakpoint.hits++;
       if (breakpoint.hitCondition && !breakpoint.hitCondition(breakpoint.hits)) continue;
@@ -89,7 +112,7 @@ export class CodeBreakpoints {
     return stopping;
   }
 
-  kindOf(id: number): BreakpointKind | undefined { return [...this.groups.values()].flat().find(breakpoint => breakpoint.id === id)?.kind; }
+  kindOf(id: number): BreakpointKind | undefined { return this.all.find(breakpoint => breakpoint.id === id)?.kind; }
 
   /** Makes the machine stop at a linear address until as many releases follow. */
   retain(address: bigint): void {
@@ -104,6 +127,8 @@ export class CodeBreakpoints {
     else if (this.hooks.delete(address)) this.machine?.removeCodeHook(address);
   }
 
+  private get all(): Breakpoint[] { return [...this.groups.values()].flat(); }
+
   private make(kind: BreakpointKind, paths: readonly string[], request: BreakpointRequest, id = this.nextId++): Breakpoint {
     const breakpoint: Breakpoint = { id, kind, request, paths, places: [], hits: 0, wasVerified: false };
     try {
@@ -113,27 +138,23 @@ export class CodeBreakpoints {
         if (!breakpoint.hitCondition) throw new Error(`${request.hitCondition} is not a hit count: give a number, or one after >, >=, <, <=, == or %.`);
       }
       if (request.logMessage !== undefined) breakpoint.logMessage = parseLogMessage(request.logMessage);
-      breakpoint.places = this.scope.bind(kind, request, paths);
-      for (const { address } of breakpoint.places) this.retain(address);
+      breakpoint.places = this.scope.places(kind, request, paths);
     } catch (error) {
       breakpoint.problem = error instanceof Error ? error.message : String(error);
     }
     return breakpoint;
   }
 
-  private drop(breakpoints: readonly Breakpoint[]): void {
-    for (const { places } of breakpoints) for (const { address } of places) this.release(address);
-  }
-
-  private isVerified({ places, problem }: Breakpoint): boolean { return problem === undefined && places.some(place => this.scope.isLive(place)); }
+  private isLive(place: BoundPlace): boolean { return this.scope.contexts.some(context => this.scope.addressIn(context, place) !== undefined); }
+  private isVerified({ places, problem }: Breakpoint): boolean { return problem === undefined && places.some(place => this.isLive(place)); }
 
   private describe(breakpoint: Breakpoint): BreakpointInfo {
     const { id, places, problem, request, kind } = breakpoint, verified = breakpoint.wasVerified = this.isVerified(breakpoint);
-    const place = places.find(each => this.scope.isLive(each)) ?? places[0];
+    const place = places.find(each => this.isLive(each)) ?? places[0], line = place?.line ?? request.line;
     const waiting = verified ? undefined : problem ?? (place?.image === undefined ? 'No level runs this code yet.' : `Binds when a level runs ${place.image}.`);
     return {
-      id, verified, ...waiting !== undefined && { message: waiting }, ...(place?.line ?? request.line) !== undefined && { line: place?.line ?? request.line },
-      ...place?.source !== undefined && { source: place.source }, ...place && kind === 'instruction' && { instruction: `0x${place.address.toString(16)}` },
+      id, verified, ...waiting !== undefined && { message: waiting }, ...line !== undefined && { line }, ...place?.source !== undefined && { source: place.source },
+      ...place && kind === 'instruction' && request.instruction !== undefined && { instruction: request.instruction },
     };
   }
 }

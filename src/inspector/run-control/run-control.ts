@@ -22,6 +22,9 @@ export type Halt =
 
 export interface LevelSource extends Levels {
   feed(event: EventReader): void;
+  /** Rises with every change of the tree. */
+  readonly revision: number;
+  context(id: number): Context | undefined;
   readonly switches: { readonly count: number; since(number: number): WorldSwitch[] };
 }
 
@@ -29,8 +32,10 @@ export interface RunHooks {
   serial(bytes: Uint8Array): void;
   /** An instruction or feature that the machine does not have. */
   unimplemented(event: EventReader): void;
-  /** Contexts may have come or gone. */
+  /** Contexts have come or gone. */
   levelsChanged(): void;
+  /** A level that is still to come must be seen at its first instruction: every entry is looked at. */
+  awaitsLevel(): boolean;
 }
 
 const always: readonly EventKind[] = eventKinds.filter(kind => kind !== 'pad' && kind !== 'exception' && kind !== 'interrupt');
@@ -117,7 +122,7 @@ export class RunControl {
       case 'shutdown': return { kind: 'shutdown', context };
       case 'vmExit': case 'entryFailure': case 'vmxInstruction': case 'vmfail': case 'exception': case 'tripleFault': {
         const left = switches.findLast(({ kind }) => kind === 'exit');
-        const subject = result.kind === 'vmExit' ? this.levels.contexts.find(({ id }) => id === left?.fromContext) ?? context : context;
+        const subject = result.kind === 'vmExit' ? this.levels.context(left?.fromContext ?? -1) ?? context : context;
         const filter = this.filters.match(result, subject);
         return filter === undefined ? undefined : { kind: 'filter', context: subject, filter, result };
       }
@@ -128,7 +133,7 @@ export class RunControl {
   private drain(): void {
     this.delivered = undefined;
     this.injected = false;
-    let changed = false;
+    const { revision } = this.levels;
     this.machine.drainEvents(event => {
       switch (event.kind) {
         case 'exception': case 'interrupt': this.delivered = event.kind; break;
@@ -137,17 +142,16 @@ export class RunControl {
         default: break;
       }
       this.levels.feed(event);
-      changed = true;
     });
     const serial = this.machine.takeSerialOutput();
     if (serial.length > 0) this.hooks.serial(serial);
-    if (changed) this.hooks.levelsChanged();
+    if (this.levels.revision !== revision) this.hooks.levelsChanged();
     this.filters.observe(this.levels.executing(this.machine.activeVcpu));
   }
 
   private arm(advance: Advance): void {
     const mask = this.filters.mask;
-    const entries = advance.kind === 'one' || advance.entries === true || mask.everyEntry === true, exits = advance.kind === 'one' || advance.exits === true;
+    const entries = advance.kind === 'one' || advance.entries === true || mask.everyEntry === true || this.hooks.awaitsLevel(), exits = advance.kind === 'one' || advance.exits === true;
     const key = `${this.filters.version} ${entries} ${exits}`;
     if (key !== this.armedMask) {
       const armed: StopMask = { ...mask, everyEntry: entries, ...exits && { exits: allExits } };

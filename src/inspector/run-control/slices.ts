@@ -31,12 +31,15 @@ export class SliceClock {
   }
 }
 
+/** The part of a MessageChannel that is used; its types differ between the Web and Node. */
+interface Channel { readonly port1: { onmessage: (() => void) | null; close(): void }; readonly port2: { postMessage(message: number): void } }
+
 /** Lets messages be handled, then goes on. The channel is closed when it rests, so that it keeps no process alive. */
 export class Yielder {
-  private channel: MessageChannel | undefined;
+  private channel: Channel | undefined;
 
   turn(): Promise<void> {
-    const channel = this.channel ??= new MessageChannel();
+    const channel = this.channel ??= new MessageChannel() as unknown as Channel;
     return new Promise(resolve => {
       channel.port1.onmessage = () => resolve();
       channel.port2.postMessage(0);

@@ -20,9 +20,9 @@ function setup(build: (trace: Trace) => void, code: Partial<CodeMap> = {}, boot 
   const start = trace.units.length;
   build(trace);
   const machine = new ReplayMachine(trace), tracker = new LevelTracker(), filters = new ArmedFilters(undefined);
-  const nowhere = { bind: () => [], imageOf: () => undefined, isLive: () => false, compile: () => () => true, format: () => '', log: () => undefined };
+  const nowhere = { places: () => [], addressIn: () => undefined, contexts: [], compile: () => () => true, format: () => '', log: () => undefined };
   const breakpoints = new CodeBreakpoints(machine.asMachine, nowhere);
-  const control = new RunControl(machine.asMachine, tracker, filters, breakpoints, { serial: () => undefined, unimplemented: () => undefined, levelsChanged: () => undefined });
+  const control = new RunControl(machine.asMachine, tracker, filters, breakpoints, { serial: () => undefined, unimplemented: () => undefined, levelsChanged: () => undefined, awaitsLevel: () => false });
   if (start > 0) { machine.run(start); machine.drainEvents(event => tracker.feed(event)); }
   const world = { machine: machine.asMachine, levels: tracker, code: { lineAt: () => undefined, bodyOf: () => undefined, caller: () => undefined, ...code } };
   return {
@@ -271,8 +271,8 @@ describe('filters', () => {
     const booted = trace.units.length;
     exitOnce(trace);
     const machine = new ReplayMachine(trace), tracker = s.tracker;
-    const none = { bind: () => [], imageOf: () => undefined, isLive: () => false, compile: () => () => true, format: () => '', log: () => undefined };
-    const control = new RunControl(machine.asMachine, tracker, filters, new CodeBreakpoints(machine.asMachine, none), { serial: () => undefined, unimplemented: () => undefined, levelsChanged: () => undefined });
+    const none = { places: () => [], addressIn: () => undefined, contexts: [], compile: () => () => true, format: () => '', log: () => undefined };
+    const control = new RunControl(machine.asMachine, tracker, filters, new CodeBreakpoints(machine.asMachine, none), { serial: () => undefined, unimplemented: () => undefined, levelsChanged: () => undefined, awaitsLevel: () => false });
     expect(await control.resume()).toMatchObject({ kind: 'filter', filter: 'exit', context: { level: 3 } });
     // The plain instruction, then the exit.
     expect(machine.at).toBe(booted + 2);

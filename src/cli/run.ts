@@ -1,0 +1,62 @@
+// `abyme run`: boots an image without a debugger. The serial port is standard output, port 0xF4 ends the machine with an exit code, as
+// test programs for emulators expect it.
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { bootImages } from '../emulator/boot';
+import { createMachine, type Machine } from '../emulator/machine';
+import { readEngine } from '../debug-adapter/launch-configuration';
+import { UserError } from '../debug-adapter/user-errors';
+import { nodeHost } from './adapter-host';
+import { parseOptions, UsageError } from './options';
+
+const unitsPerRun = 50_000_000;
+/** The machine ended without a code of its own: it halted for good, or shut down. */
+const haltedCode = 3, shutdownCode = 4;
+
+export async function runCommand(args: readonly string[]): Promise<number> {
+  const options = parseOptions(args, ['append', 'initrd', 'memory', 'processors'], []);
+  const [image, ...more] = options.rest;
+  if (image === undefined || more.length > 0) throw new UsageError('abyme run takes one image.');
+  const program = await readBytes(image, 'image');
+  const modules = await Promise.all(options.values('initrd').map(async (text, i) => {
+    const comma = text.indexOf(','), path = comma < 0 ? text : text.slice(0, comma);
+    return { name: basename(path), bytes: await readBytes(path, `module ${i + 1}`), commandLine: comma < 0 ? '' : text.slice(comma + 1) };
+  }));
+  const mebibytes = options.integer('memory', 16, 3584) ?? 256;
+  const machine = await createMachine(await readEngine(nodeHost()), { memoryBytes: (mebibytes + mebibytes % 2) * 2 ** 20, vcpus: options.integer('processors', 1, 8) ?? 1 });
+  try {
+    bootImages(machine, { program, commandLine: options.value('append') ?? '', modules });
+  } catch (error) {
+    throw new UserError('badImage', { path: image, reason: error instanceof Error ? error.message : String(error) });
+  }
+  return runToEnd(machine, bytes => void process.stdout.write(bytes), text => void process.stderr.write(`abyme: ${text}\n`));
+}
+
+/** Runs until the machine ends; the code of port 0xF4, or one that says how it ended. */
+function runToEnd(machine: Machine, serial: (bytes: Uint8Array) => void, note: (text: string) => void): number {
+  machine.recordEvents(['unimplemented']);
+  const seen = new Set<string>();
+  for (;;) {
+    const result = machine.run(unitsPerRun);
+    const output = machine.takeSerialOutput();
+    if (output.length > 0) serial(output);
+    machine.drainEvents(event => {
+      if (event.kind !== 'unimplemented') return;
+      const bytes = Array.from({ length: event.aux & 15 }, (_, i) => Number(event.a >> BigInt(8 * i) & 0xffn).toString(16).padStart(2, '0')).join(' ');
+      if (!seen.has(bytes)) note(`not implemented: ${bytes} at 0x${event.rip.toString(16)}`);
+      seen.add(bytes);
+    });
+    switch (result.kind) {
+      case 'debugExit': return result.index;
+      case 'idle': note('every processor waits for an interrupt that nothing will send'); return haltedCode;
+      case 'shutdown': case 'tripleFault': note('triple fault: the processor shut down'); return shutdownCode;
+      default: break;
+    }
+  }
+}
+
+async function readBytes(path: string, role: string): Promise<Uint8Array> {
+  try { return new Uint8Array(await readFile(path)); } catch (error) {
+    throw new UserError('unreadableFile', { path, role, reason: error instanceof Error ? error.message : String(error) });
+  }
+}

@@ -1,0 +1,331 @@
+// What a debugger wants, over one machine: load it, run it, stop it, look at every level of it. Plain data in and out (target-types.ts), so
+// that a Target can live in a worker. Thread ids are ids of contexts and last as long as the machine; frame ids and variable references are
+// valid until the machine runs on. The work is done in the rooms below: this class only joins them.
+import { placesOfLine } from './images/breakpoint-places';
+import type { StackFrame } from './images/stack-frames';
+import type { Context } from './levels/context';
+import { checkFilters } from './run-control/armed-filters';
+import { CodeBreakpoints, unboundScope } from './run-control/code-breakpoints';
+import type { Plan } from './run-control/plan';
+import type { Halt } from './run-control/run-control';
+import { stepPlan } from './run-control/steps';
+import { formatAddress, hex, parseAddress, prefixOf, type Address } from './target/addresses';
+import { exitInfo, instructionErrorText } from './target/exit-words';
+import { imageOf, levelName, type MachineSession } from './target/machine-session';
+import { openMachine } from './target/open-machine';
+import { scopesOf, snapshotAll, type Snapshots } from './target/scopes';
+import { stackOf } from './target/stack-view';
+import { describeHalt } from './target/stop-words';
+import { switchesOfStop } from './target/switch-words';
+import { VariableTree } from './target/variable-tree';
+import {
+  TargetError, type BreakpointInfo, type BreakpointRequest, type EvaluationInfo, type FilterRequest, type FilterResult, type FrameInfo, type LevelInfo, type LoadedImage, type MemoryInfo,
+  type ScopeInfo, type StepRequest, type StepTarget, type StopReport, type SwitchInfo, type SymbolInfo, type TargetConfiguration, type TargetEvent, type VariableInfo,
+} from './target-types';
+
+export class Target {
+  private session: MachineSession | undefined;
+  private filterRequests: readonly FilterRequest[] = [];
+  private breakpoints = new CodeBreakpoints(undefined, unboundScope);
+  private frames: StackFrame[] = [];
+  private readonly tree = new VariableTree();
+  private lastHalt: Halt | undefined;
+  private lastReport: StopReport | undefined;
+  /** VMCSs at the stop before, and at this one. */
+  private before: Snapshots = new Map();
+  private now: Snapshots = new Map();
+  private announced = new Set<number>();
+  private ended = false;
+
+  constructor(private readonly emit: (event: TargetEvent) => void) {}
+
+  // ---- life
+
+  /** Makes a machine and boots the images; a machine before is dropped. Breakpoints and filters stay. Throws TargetError on what cannot be booted. */
+  async load(configuration: TargetConfiguration): Promise<readonly LoadedImage[]> {
+    await this.halted();
+    const session = await openMachine(configuration, {
+      breakpoints: (machine, scope) => this.breakpoints.moveTo(machine, scope),
+      emit: this.emit,
+      levelsChanged: () => this.levelsChanged(),
+    });
+    this.session = session;
+    this.breakpoints = session.breakpoints;
+    this.ended = false;
+    this.announced = new Set();
+    this.forget();
+    session.filters.set(this.filterRequests, text => session.evaluator.condition(text));
+    this.levelsChanged();
+    if (configuration.stopOnEntry) this.entryStop = true;
+    return session.loaded;
+  }
+  private entryStop = false;
+
+  /** Ends a run under way without a word, before the machine is replaced. */
+  private async halted(): Promise<void> {
+    this.generation++;
+    this.session?.control.pause();
+    while (this.session?.control.isRunning) await new Promise<void>(resolve => { this.whenHalted = resolve; });
+  }
+  private generation = 0;
+  private whenHalted: (() => void) | undefined;
+
+  // ---- running
+
+  /** Lets the machine run; returns at once, and the stop arrives as an event. */
+  run(): void {
+    if (this.entryStop) {
+      this.entryStop = false;
+      const { tracker } = this.stopped();
+      this.emit({ event: 'stopped', stop: { reason: 'entry', threadId: tracker.root(0).id, description: 'At the first instruction' } });
+      return;
+    }
+    this.resume(undefined);
+  }
+
+  /** Asks a running machine to stop; the stop arrives as an event. */
+  pause(): void {
+    const session = this.loaded();
+    if (session.control.isRunning) return session.control.pause();
+    this.emit({ event: 'stopped', stop: { reason: 'pause', threadId: session.tracker.executing(session.machine.activeVcpu).id, description: 'Paused' } });
+  }
+
+  /** Steps a level. */
+  step({ threadId, kind, granularity, target }: StepRequest): void {
+    const session = this.stopped(), context = this.context(threadId);
+    if (context.state === 'ended') throw new TargetError('levelEnded', { level: levelName(session, context) });
+    const targets = kind === 'in' && target !== undefined ? this.targetsOf(context) : undefined;
+    if (targets && !targets.some(({ id }) => id === target)) throw new TargetError('noTarget', { target: String(target) });
+    const atExit = this.lastHalt?.kind === 'filter' && this.lastHalt.result.kind === 'vmExit';
+    this.resume(stepPlan(session.world, context, { kind, granularity, atExit, ...target !== undefined && { level: target - firstTarget } }));
+  }
+
+  /** Where a step in of the level of a frame can stop: the handlers below it, by level. */
+  stepTargets(frameId: number): StepTarget[] { return this.targetsOf(this.frame(frameId).context); }
+
+  private targetsOf(context: Context): StepTarget[] {
+    const session = this.stopped();
+    const entered = session.tracker.liveContexts.filter(({ parent }) => parent === context);
+    return [
+      ...[...context.ancestors()].reverse().map(below => ({ id: below.level + firstTarget, label: `Handler of ${levelName(session, below)}` })),
+      ...entered.slice(0, 1).map(guest => ({ id: guest.level + firstTarget, label: `Guest: ${levelName(session, guest)}` })),
+    ];
+  }
+
+  private resume(plan: Plan | undefined): void {
+    const session = this.stopped(), generation = this.generation;
+    this.forget();
+    session.control.resume(plan).then(halt => { if (generation === this.generation) this.halt(session, halt); }, (error: unknown) => {
+      this.emit({ event: 'output', category: 'important', text: `The debugger failed while the machine ran: ${error instanceof Error ? error.stack ?? error.message : String(error)}\n` });
+      this.halt(session, { kind: 'pause', context: session.tracker.executing(session.machine.activeVcpu) });
+    }).finally(() => this.whenHalted?.());
+  }
+
+  private halt(session: MachineSession, halt: Halt): void {
+    this.lastHalt = halt;
+    this.levelsChanged();
+    if (halt.kind === 'debugExit') {
+      this.ended = true;
+      return this.emit({ event: 'exited', code: halt.code });
+    }
+    const stop = describeHalt(halt, {
+      threadId: context => context.id,
+      exit: exitInfo,
+      instructionError: context => instructionErrorText(session.machine, context),
+      kindOfBreakpoint: id => session.breakpoints.kindOf(id),
+    });
+    this.lastReport = stop.report;
+    this.before = this.now;
+    this.now = snapshotAll(session);
+    this.emit({ event: 'stopped', stop });
+  }
+
+  /** What was shown at the last stop holds no longer. */
+  private forget(): void {
+    this.frames = [];
+    this.tree.clear();
+    this.lastHalt = undefined;
+    this.lastReport = undefined;
+  }
+
+  private levelsChanged(): void {
+    const { session } = this;
+    if (!session) return;
+    const changes = session.tracker.takeChanges();
+    for (const { kind, context } of changes) {
+      if (kind === 'ended' && this.announced.delete(context.id)) this.emit({ event: 'thread', reason: 'exited', threadId: context.id });
+    }
+    for (const { id } of session.tracker.liveContexts) {
+      if (this.announced.has(id)) continue;
+      this.announced.add(id);
+      this.emit({ event: 'thread', reason: 'started', threadId: id });
+    }
+    if (changes.length > 0 || !session.control.isRunning) for (const breakpoint of session.breakpoints.changes()) this.emit({ event: 'breakpoint', breakpoint });
+  }
+
+  // ---- looking
+
+  /** The levels as threads, L0 first. Works while the machine runs. */
+  threads(): { threadId: number; level: number; name: string }[] {
+    const session = this.loaded();
+    return [...session.tracker.liveContexts].sort((a, b) => a.vcpu - b.vcpu || a.level - b.level || a.id - b.id).map(context => ({
+      threadId: context.id, level: context.level,
+      name: !session.control.isRunning && context.state === 'executing' ? `${levelName(session, context)} (executing)` : levelName(session, context),
+    }));
+  }
+
+  /** The tree of levels, with where each stands when the machine is stopped. */
+  levels(): LevelInfo[] {
+    const session = this.loaded(), { isRunning } = session.control;
+    return [...session.tracker.liveContexts].sort((a, b) => a.vcpu - b.vcpu || a.level - b.level || a.id - b.id).map((context): LevelInfo => {
+      const [frame] = isRunning ? [] : session.frames.own(context);
+      return {
+        threadId: context.id, level: context.level, vcpu: context.vcpu, name: levelName(session, context), image: imageOf(session, context) ?? '',
+        state: isRunning ? 'running' : context.state, rip: hex(frame?.address ?? 0n), ...context.parent && { parent: context.parent.id }, ...context.uncertain && { uncertain: true },
+        ...frame && { function: frame.name }, ...frame?.line !== undefined && { line: frame.line }, ...frame?.source !== undefined && { source: frame.source },
+      };
+    });
+  }
+
+  /** World switches since the innermost guest last executed: those of the exit that is being handled, or of the last one handled. */
+  switches(): SwitchInfo[] { return switchesOfStop(this.stopped().tracker); }
+
+  /** Frames of a level: its own, then those of the levels that it is inside of. Throws TargetError for an unknown thread. */
+  stack(threadId: number): FrameInfo[] {
+    const session = this.stopped();
+    return stackOf(session, this.context(threadId), frame => this.frames.push(frame));
+  }
+
+  scopes(frameId: number): ScopeInfo[] {
+    return scopesOf(this.stopped(), this.frame(frameId), this.before).map(({ name, hint, expensive, root }) => ({ name, expensive, reference: this.tree.reference(root), ...hint && { hint } }));
+  }
+
+  variables(reference: number): VariableInfo[] {
+    this.stopped();
+    return this.tree.children(reference);
+  }
+
+  setVariable(reference: number, name: string, value: string): VariableInfo {
+    this.stopped();
+    return this.tree.set(reference, name, value);
+  }
+
+  /** Value of an expression in a frame, or at the level that executes. Throws TargetError. */
+  evaluate(expression: string, frameId: number | undefined, _context: string): EvaluationInfo {
+    const session = this.stopped();
+    try {
+      const node = session.evaluator.evaluate(expression, frameId === undefined ? this.shownContext(session) : this.frame(frameId));
+      const { value, type, reference, memory } = this.tree.info(node);
+      return { value, reference, ...type !== undefined && { type }, ...memory !== undefined && { memory } };
+    } catch (error) {
+      if (error instanceof TargetError) throw error;
+      throw new TargetError('badExpression', { expression: expression.slice(0, 80), reason: error instanceof Error ? error.message.replace(/\.$/, '') : String(error) });
+    }
+  }
+
+  complete(prefix: string, frameId: number | undefined): { label: string; start: number; length: number }[] {
+    const session = this.stopped();
+    return [...session.evaluator.complete(prefix, frameId === undefined ? this.shownContext(session) : this.frame(frameId))];
+  }
+
+  /** The report of the stop, when it was an exit, a failure or a fault. */
+  report(): StopReport | undefined { return this.lastReport; }
+
+  // ---- filters and breakpoints; allowed before load
+
+  setFilters(requests: readonly FilterRequest[]): FilterResult[] {
+    this.filterRequests = requests;
+    const { session } = this;
+    // Before there is a machine, conditions cannot be read: they are at load.
+    return session ? session.filters.set(requests, text => session.evaluator.condition(text)) : checkFilters(requests);
+  }
+
+  setSourceBreakpoints(paths: readonly string[], requests: readonly BreakpointRequest[]): BreakpointInfo[] { return this.breakpoints.set('source', paths, requests); }
+  setFunctionBreakpoints(requests: readonly BreakpointRequest[]): BreakpointInfo[] { return this.breakpoints.set('function', [], requests); }
+  setInstructionBreakpoints(requests: readonly BreakpointRequest[]): BreakpointInfo[] { return this.breakpoints.set('instruction', [], requests); }
+  /** Lines of a source between two that have code. */
+  breakpointLines(paths: readonly string[], from: number, to: number): number[] {
+    const images = this.session?.images.images ?? [], lines = new Set<number>();
+    for (const path of paths) {
+      for (let line = from; line <= Math.min(to, from + mostLines); line++) for (const place of placesOfLine(images, path, line)) if (place.line !== undefined && place.line <= to) lines.add(place.line);
+      if (lines.size > 0) break;
+    }
+    return [...lines].sort((a, b) => a - b);
+  }
+
+  // ---- memory
+
+  /** Bytes at a reference, cut at the first that cannot be read. */
+  readMemory(reference: string, offset: number, count: number): MemoryInfo {
+    const address = parseAddress(reference, offset), { memory } = this.stopped();
+    const bytes = memory.read(this.contextOf(address), address.space, address.value, count);
+    return { address: hex(address.value), bytes, unreadable: count - bytes.length };
+  }
+
+  /** Writes all bytes, or none and throws TargetError. */
+  writeMemory(reference: string, offset: number, bytes: Uint8Array): number {
+    const address = parseAddress(reference, offset), written = this.stopped().memory.write(this.contextOf(address), address.space, address.value, bytes);
+    if (!written) throw new TargetError('unreadableMemory', { address: formatAddress(address) });
+    return bytes.length;
+  }
+
+  /** Symbol and line of references, with what a disassembly there needs to know. */
+  symbolsAt(references: readonly string[]): SymbolInfo[] {
+    const session = this.stopped();
+    return references.map(reference => {
+      const address = parseAddress(reference), context = this.contextOf(address);
+      const base = { address: hex(address.value), prefix: prefixOf(address), bits: session.registers.codeBits(context) };
+      const mapped = address.space === 'linear' ? session.images.at(context, address.value) : undefined;
+      if (!mapped) return base;
+      const linked = BigInt.asUintN(64, address.value - mapped.bias), { symbols } = mapped.image, at = symbols.symbolAt(linked), line = symbols.lineAt(linked);
+      return {
+        ...base, ...at && { symbol: at.offset === 0n ? at.symbol.name : `${at.symbol.name}+${hex(at.offset)}` },
+        // The line belongs to the instruction that begins it.
+        ...line && line.line > 0 && { source: line.file, line: line.line },
+      };
+    });
+  }
+
+  // ---- finding things
+
+  private contextOf(address: Address): Context {
+    const { tracker } = this.stopped(), executing = tracker.executing(address.vcpu < tracker.liveContexts.length ? address.vcpu : 0);
+    const found = executing.level === address.level ? executing : tracker.activeChain(executing.vcpu).find(({ level }) => level === address.level)
+      ?? tracker.liveContexts.find(({ level, vcpu }) => level === address.level && vcpu === address.vcpu);
+    if (!found) throw new TargetError('badAddress', { address: formatAddress(address) });
+    return found;
+  }
+
+  /** The level that the user looks at when no frame is named: that of the stop. */
+  private shownContext({ tracker, machine, frames }: MachineSession): StackFrame {
+    const context = this.lastHalt?.context ?? tracker.executing(machine.activeVcpu);
+    return frames.own(context)[0] ?? frames.describe(context, context.rip ?? 0n);
+  }
+
+  private loaded(): MachineSession {
+    if (!this.session) throw new TargetError('notLaunched', { command: 'this' });
+    if (this.ended) throw new TargetError('ended');
+    return this.session;
+  }
+  private stopped(): MachineSession {
+    const session = this.loaded();
+    if (session.control.isRunning) throw new TargetError('running');
+    return session;
+  }
+  private context(threadId: number): Context {
+    const context = this.loaded().tracker.context(threadId);
+    if (!context) throw new TargetError('unknownThread', { thread: String(threadId) });
+    return context;
+  }
+  private frame(frameId: number): StackFrame {
+    this.stopped();
+    const frame = this.frames[frameId - 1];
+    if (!frame) throw new TargetError('unknownFrame', { frame: String(frameId) });
+    return frame;
+  }
+}
+
+/** Lines of one question about where breakpoints can be. */
+const mostLines = 2000;
+/** Ids of step-in targets are levels, moved up: 0 is no id. */
+const firstTarget = 1;

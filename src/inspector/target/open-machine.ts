@@ -1,0 +1,103 @@
+// From a configuration to a machine with everything that watches it: images booted, symbols opened, tracker, registers, memory, frames,
+// filters, breakpoints and run control joined. What cannot be booted is an error of the user, with the file in it.
+import { bootImages } from '../../emulator/boot';
+import { createMachine, type Machine } from '../../emulator/machine';
+import { openSymbols } from '../../symbols/symbol-file';
+import { ImageMap, type ConfiguredLevel, type KnownImage } from '../images/image-map';
+import { StackFrames } from '../images/stack-frames';
+import { LevelTracker } from '../levels/level-tracker';
+import { LevelRegisters } from '../registers/level-registers';
+import { ArmedFilters } from '../run-control/armed-filters';
+import type { BreakpointScope, CodeBreakpoints } from '../run-control/code-breakpoints';
+import { RunControl, type RunHooks } from '../run-control/run-control';
+import { TargetError, type ImageFile, type LoadedImage, type TargetConfiguration, type TargetEvent } from '../target-types';
+import { LevelMemory } from '../translation/level-memory';
+import { breakpointScope } from './breakpoint-scope';
+import { codeMap } from './code-map';
+import { Evaluator } from './evaluator';
+import type { MachineSession } from './machine-session';
+
+export interface OpenHooks {
+  breakpoints(machine: Machine, scope: BreakpointScope): CodeBreakpoints;
+  emit(event: TargetEvent): void;
+  levelsChanged(): void;
+}
+
+/** Throws TargetError for what cannot be booted. */
+export async function openMachine(configuration: TargetConfiguration, hooks: OpenHooks): Promise<MachineSession> {
+  const { engine, program, modules, memoryMiB, vcpus, stopsFrom, levels } = configuration;
+  const opened = openImages([program, ...modules]);
+  const machine = await createMachine(engine, { memoryBytes: memoryMiB * 2 ** 20, vcpus }).catch((error: unknown) => {
+    throw new TargetError('outOfMemory', { mebibytes: String(memoryMiB), reason: reasonOf(error) });
+  });
+  try {
+    bootImages(machine, {
+      program: program.bytes, commandLine: program.commandLine ?? '', modules: modules.map(({ bytes, name, commandLine }) => ({ bytes, name, commandLine: commandLine ?? '' })),
+    });
+  } catch (error) {
+    throw new TargetError('badImage', { path: program.name, reason: reasonOf(error) });
+  }
+  const tracker = new LevelTracker({ vcpus }), registers = new LevelRegisters(machine, tracker), memory = new LevelMemory(machine, registers);
+  const configured = levels.flatMap((row): ConfiguredLevel[] => {
+    const image = row.symbols ? openImage(row.symbols) : opened[row.level];
+    return image?.known ? [{ level: row.level, image: image.known, ...row.loadAddress !== undefined && { loadAddress: BigInt(row.loadAddress) } }] : [];
+  });
+  const images = new ImageMap(distinct(opened), memory, configured), frames = new StackFrames(tracker, registers, memory, images);
+  const code = codeMap(images, frames), world = { machine, levels: tracker, code };
+  // The innermost guest is the last module that is an image.
+  const deepest = opened.findLastIndex(({ known }) => known !== undefined);
+  const filters = new ArmedFilters(stopsFrom === 'guest' && deepest > 0 ? deepest : undefined);
+  const evaluator = new Evaluator({ machine, tracker, registers, memory, images, frames });
+  const breakpoints = hooks.breakpoints(machine, breakpointScope(images, tracker, evaluator, hooks.emit));
+  const seen = (): boolean => tracker.liveContexts.some(({ level }) => level >= deepest);
+  const control = new RunControl(machine, tracker, filters, breakpoints, {
+    ...outputHooks(hooks.emit),
+    levelsChanged() {
+      for (const context of tracker.liveContexts) if (context.state === 'executing') images.at(context, registers.value(context, 'rip') ?? 0n);
+      breakpoints.rebind();
+      hooks.levelsChanged();
+    },
+    awaitsLevel: () => breakpoints.any && !seen(),
+  });
+  images.at(tracker.root(0), machine.registers(0).get('rip'));
+  return { machine, tracker, registers, memory, images, frames, filters, breakpoints, control, world, evaluator, loaded: opened.map(({ info }) => info) };
+}
+
+interface OpenedImage { readonly file: ImageFile; readonly info: LoadedImage; readonly known?: KnownImage }
+
+function openImages(files: readonly ImageFile[]): OpenedImage[] {
+  const opened: OpenedImage[] = [];
+  for (const file of files) {
+    const same = opened.find(each => each.file.bytes.length === file.bytes.length && each.file.bytes.every((byte, i) => byte === file.bytes[i]));
+    opened.push(same ?? openImage(file));
+  }
+  return opened;
+}
+
+function openImage(file: ImageFile): OpenedImage {
+  try {
+    const symbols = openSymbols(file.bytes, { name: file.name });
+    const known: KnownImage = { name: file.name, symbols };
+    return { file, known, info: { name: file.name, symbols: symbols.hasLines ? 'lines' : symbols.symbols().length > 0 ? 'functions' : 'none', entry: `0x${symbols.entry.toString(16)}` } };
+  } catch (error) {
+    return { file, info: { name: file.name, entry: '0x0', symbols: 'none', problem: `no symbols: ${reasonOf(error)}` } };
+  }
+}
+
+const distinct = (opened: readonly OpenedImage[]): KnownImage[] => [...new Set(opened.flatMap(({ known }) => known ?? []))];
+
+/** Serial output as lines of text, and one line for each instruction or feature that the machine does not have. */
+function outputHooks(emit: (event: TargetEvent) => void): Pick<RunHooks, 'serial' | 'unimplemented'> {
+  const decoder = new TextDecoder(), told = new Set<string>();
+  return {
+    serial: bytes => emit({ event: 'output', category: 'stdout', text: decoder.decode(bytes, { stream: true }) }),
+    unimplemented(event) {
+      const bytes = Array.from({ length: Math.min(8, event.aux & 15) }, (_, i) => Number(event.a >> BigInt(8 * i) & 0xffn).toString(16).padStart(2, '0')).join(' ');
+      if (told.has(bytes)) return;
+      told.add(bytes);
+      emit({ event: 'output', category: 'console', text: `Not implemented yet: the instruction ${bytes} at 0x${event.rip.toString(16)}; the processor raises #UD for it.\n` });
+    },
+  };
+}
+
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).replace(/\.$/, '');

@@ -1,0 +1,63 @@
+// From the halt of a run to what the user reads: reason, one line for the call stack, and the report that the editor shows inline.
+import { vmxInstructions } from '../../emulator/codegen/state-layout';
+import { exceptionByVector } from '../../spec/exceptions';
+import type { Context } from '../levels/context';
+import type { Halt } from '../run-control/run-control';
+import { parseFilterId } from '../run-control/stop-filters';
+import type { ExitInfo, StopInfo, StopReport } from '../target-types';
+
+/** What the words need to know of the machine at the stop. */
+export interface StopScope {
+  threadId(context: Context): number;
+  /** The exit of a context, or the failed entry that L0 has just been told of. */
+  exit(context: Context): ExitInfo | undefined;
+  kindOfBreakpoint(id: number): 'source' | 'function' | 'instruction' | undefined;
+  /** Name and meaning of the VM-instruction error that the last VMfail left, if it left one. */
+  instructionError(context: Context): string | undefined;
+}
+
+const breakpointReasons = { source: 'breakpoint', function: 'function breakpoint', instruction: 'instruction breakpoint' } as const;
+
+export function describeHalt(halt: Halt, scope: StopScope): StopInfo {
+  const threadId = scope.threadId(halt.context), level = `L${halt.context.level}`;
+  switch (halt.kind) {
+    case 'pause': return { reason: 'pause', threadId, description: `Paused in ${level}` };
+    case 'plan': return { reason: 'step', threadId, description: halt.note ?? `Step in ${level}` };
+    case 'breakpoint': return { reason: breakpointReasons[scope.kindOfBreakpoint(halt.breakpoints[0]) ?? 'source'], threadId, description: `Breakpoint in ${level}`, hitBreakpoints: halt.breakpoints };
+    case 'debugExit': return { reason: 'pause', threadId, description: `The machine ended with code ${halt.code}` };
+    case 'shutdown': return exception(threadId, {
+      id: 'shutdown', title: 'Triple fault of L0: the processor shut down',
+      details: ['An exception was met during the delivery of a double fault in root operation.', 'A processor in shutdown does nothing until it is reset: use Restart.'],
+    });
+    case 'filter': return { ...exception(threadId, filterReport(halt, scope)), filter: halt.filter };
+  }
+}
+
+function exception(threadId: number, report: StopReport): StopInfo {
+  return { reason: 'exception', threadId, description: report.title, text: report.details[0] ?? report.title, report };
+}
+
+function filterReport(halt: Halt & { kind: 'filter' }, scope: StopScope): StopReport {
+  const { result, context, filter } = halt, level = `L${context.level}`, kind = parseFilterId(filter)?.filter.kind;
+  switch (kind) {
+    case 'exit': case 'entryFailure': {
+      const exit = scope.exit(context);
+      const title = exit?.summary ?? (kind === 'exit' ? `VM exit of ${level}` : `VM-entry failure reported to ${level}`);
+      return { id: filter, title, details: exit?.details ?? [], ...exit && { exit } };
+    }
+    case 'vmxInstruction': {
+      const mnemonic = vmxInstructions[result.index] ?? 'VMX instruction';
+      return { id: filter, title: `${mnemonic} of ${level}`, details: [`${level} is about to execute ${mnemonic}.`] };
+    }
+    case 'vmfail': {
+      const mnemonic = vmxInstructions[result.index] ?? 'A VMX instruction', error = scope.instructionError(context);
+      return { id: filter, title: `VMfail of ${mnemonic} in ${level}`, details: [error ?? 'VMfailInvalid: there is no current VMCS to hold an error number.'] };
+    }
+    case 'tripleFault': return { id: filter, title: `Triple fault of ${level}`, details: ['An exception was met during the delivery of a double fault.'] };
+    case 'exception': {
+      const row = exceptionByVector(result.index);
+      return { id: filter, title: `${row ? `${row.mnemonic} (${row.name})` : `Exception ${result.index}`} in ${level}`, details: row ? [row.cause] : [] };
+    }
+    case undefined: return { id: filter, title: filter, details: [] };
+  }
+}
