@@ -3,9 +3,13 @@
 // cannot be found at all is a SymbolError. Section bytes are views of the file, never copies.
 
 import { ByteReader } from './byte-reader';
+import { inflate } from './inflate';
 import { SymbolError, WarningList, hex } from './symbol-error';
 
 export type ElfMachine = 'x86-64' | 'i386';
+
+/** A compressed section may grow to this. */
+const LARGEST_SECTION = 2 ** 30;
 
 /** A program header. Addresses are link-time linear (`virtualAddress`) and physical addresses. */
 export interface ElfSegment {
@@ -57,7 +61,7 @@ export interface ElfImage {
   /** Hexadecimal digits of the GNU build-id note, if there is one. */
   readonly buildId: string | undefined;
   readonly warnings: WarningList;
-  /** The bytes of a section, empty when it has none in the file. */
+  /** The bytes of a section, decompressed if need be; empty when it has none in the file or they are damaged. */
   sectionBytes(section: ElfSection): Uint8Array;
   sectionNamed(name: string): ElfSection | undefined;
   /** Symbols of `.symtab` (or `.dynsym` where there is no `.symtab`), in the file's order. Built on first use. */
@@ -73,6 +77,7 @@ const SHT_DYNSYM = 11;
 const SHN_XINDEX = 0xffff;
 export const SHF_EXECINSTR = 4;
 export const SHF_ALLOC = 2;
+const SHF_COMPRESSED = 0x800;
 const NT_GNU_BUILD_ID = 3;
 
 const symbolKinds: readonly ElfSymbolKind[] = ['none', 'object', 'function', 'section', 'file', 'object', 'object'];
@@ -137,13 +142,19 @@ export function parseElf(bytes: Uint8Array): ElfImage {
     if (segment.type === PT_LOAD && segment.fileOffset + segment.fileSize > bytes.length) warnings.add(`the segment at ${hex(segment.virtualAddress)} reaches past the end of the file`);
   }
 
+  const inflated = new Map<number, Uint8Array>();
   let symbolTable: readonly ElfSymbol[] | undefined;
   return {
     bytes, is64, entry, segments, sections, warnings,
     machine: machineNumber === 62 ? 'x86-64' : 'i386',
     type: types[type] ?? 'other',
     buildId: findBuildId(bytes, segments, sections, warnings),
-    sectionBytes: section => contentOf(bytes, section),
+    sectionBytes: section => {
+      if (!(section.flags & SHF_COMPRESSED)) return contentOf(bytes, section);
+      let content = inflated.get(section.index);
+      if (!content) inflated.set(section.index, (content = warnings.attempt(() => decompress(contentOf(bytes, section), is64, section.name), new Uint8Array())));
+      return content;
+    },
     sectionNamed: name => byName.get(name),
     symbols: () => (symbolTable ??= readSymbols(bytes, is64, sections, warnings)),
   };
@@ -195,6 +206,17 @@ function readSegment(r: ByteReader, is64: boolean): ElfSegment {
 function contentOf(bytes: Uint8Array, section: { type: number; fileOffset: number; size: number }): Uint8Array {
   if (section.type === SHT_NOBITS || section.fileOffset >= bytes.length) return new Uint8Array();
   return bytes.subarray(section.fileOffset, Math.min(bytes.length, section.fileOffset + section.size));
+}
+
+function decompress(content: Uint8Array, is64: boolean, name: string): Uint8Array {
+  const reader = new ByteReader(content, name);
+  const type = reader.u32();
+  if (is64) reader.skip(4);
+  const size = is64 ? reader.size64() : reader.u32();
+  reader.skip(is64 ? 8 : 4);
+  if (type !== 1) throw reader.error(`compression ${type === 2 ? 'by zstd' : type} is not supported`, 0);
+  if (size > LARGEST_SECTION) throw reader.error(`a compressed section of ${size} bytes is too large`, 0);
+  return inflate(content.subarray(reader.position), size, name);
 }
 
 function readSymbols(bytes: Uint8Array, is64: boolean, sections: readonly ElfSection[], warnings: WarningList): ElfSymbol[] {
