@@ -3,12 +3,14 @@
 // between those here, and are left to it in their place.
 import { CPU_ACTIVITY, CPU_INIT_PENDING, CPU_MTF_PENDING, CPU_NMI_BLOCKED, CPU_NMI_PENDING, CPU_PENDING_DEBUG, CPU_PREEMPTION_DEADLINE, CPU_SIPI_PENDING, CPU_VMX_BOUNDARY } from '../generated/layout';
 import { EXIT_INIT_SIGNAL, EXIT_INTERRUPT_WINDOW, EXIT_MONITOR_TRAP_FLAG, EXIT_NMI_WINDOW, EXIT_PREEMPTION_TIMER, EXIT_STARTUP_IPI } from '../generated/vmx';
-import { IF, interruptShadow, rflags } from '../state';
+import { IF, interruptShadow, rflags, time } from '../state';
 import { BOUNDARY_INTERRUPT_WINDOW, BOUNDARY_MTF, BOUNDARY_NMI_WINDOW, MTF_DUE, mtfClock } from './entry';
 import { boundaryExit, boundaryExitKeepingDebug } from './exit';
 import { nmiIsBlocked } from './event-intercepts';
 import { ACTIVITY_SHUTDOWN, ACTIVITY_WAIT_FOR_SIPI, BLOCKING_BY_MOV_SS } from './non-register-state';
 import { preemptionTimerExpired } from './preemption-timer';
+
+@inline const NEVER: u64 = 0xffffffffffffffff;
 
 /**
  * Takes the VM exit that is due before the next instruction of the guest, if there is one. True = exited. False with a deliverable debug
@@ -52,9 +54,14 @@ export function vmxBoundary(): bool {
   return false;
 }
 
-/** Time (units) of the next look that VMX needs without any other event, all ones = never: the preemption timer. */
+/**
+ * Time (units) of the next look that VMX needs without any other event, all ones = never: the preemption timer, and with the monitor trap flag each
+ * instruction. Windows open by instructions that ask for a boundary themselves (STI, POPF, IRET) or with the end of STI and MOV SS blocking.
+ */
 export function nextVmxDeadline(): u64 {
-  return load<u32>(CPU_ACTIVITY) == ACTIVITY_WAIT_FOR_SIPI ? 0xffffffffffffffff : load<u64>(CPU_PREEMPTION_DEADLINE);
+  if (load<u32>(CPU_ACTIVITY) == ACTIVITY_WAIT_FOR_SIPI) return NEVER;
+  if ((load<u32>(CPU_VMX_BOUNDARY) & BOUNDARY_MTF) != 0) return time() + 1;
+  return load<u64>(CPU_PREEMPTION_DEADLINE);
 }
 
 /** Time moves with each instruction, iteration of a string instruction and delivered event; any of them makes the exit due. */

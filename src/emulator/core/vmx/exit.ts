@@ -47,14 +47,16 @@ import { vmxAbort } from './vmx-abort';
   setField(vmcs, VMCS_VM_EXIT_INSTRUCTION_INFO, information);
 }
 
-/** STI and MOV SS blocking as before the exit, by when the exit comes. */
-@inline const DURING_INSTRUCTION: bool = true;
-@inline const BETWEEN_INSTRUCTIONS: bool = false;
+/**
+ * STI and MOV SS blocking as before an exit that an instruction causes (it is counted in the time already), and as before one between two instructions or
+ * by a fault, whose unit has been given back. An event under delivery has ended the blocking.
+ */
+@inline function blockingAtInstruction(): u32 { return load<u32>(CPU_EVENT_VECTORING) != 0 ? 0 : blockingDuringInstruction(); }
+@inline function blockingAtBoundary(): u32 { return load<u32>(CPU_EVENT_VECTORING) != 0 ? 0 : interruptShadow(); }
 
-/** What follows the description, for every exit. `rflagsImage`: RFLAGS to save. `keepsPendingDebug`: see SDM 3C 28.3.4. */
-function complete(vmcs: usize, reason: u32, rflagsImage: u64, duringInstruction: bool, keepsPendingDebug: bool): i32 {
+/** What follows the description, for every exit. `rflagsImage`: RFLAGS to save; `blocking`: STI and MOV SS bits; `keepsPendingDebug`: see SDM 3C 28.3.4. */
+function complete(vmcs: usize, reason: u32, rflagsImage: u64, blocking: u32, keepsPendingDebug: bool): i32 {
   const exitControls = load<u32>(CPU_EXIT_CONTROLS);
-  const blocking = duringInstruction ? blockingDuringInstruction() : interruptShadow();
   // 1. The injected event is consumed (28.2).
   setField(vmcs, VMCS_VM_ENTRY_INTERRUPTION_INFO, field32(vmcs, VMCS_VM_ENTRY_INTERRUPTION_INFO) & ~INFORMATION_VALID);
   // 2. Guest state (28.3).
@@ -94,7 +96,7 @@ export function vmExit(reason: u32, qualification: u64): i32 { return exitWithIn
 export function exitWithInstructionInformation(reason: u32, qualification: u64, information: u32): i32 {
   const vmcs = currentVmcs();
   describe(vmcs, reason, qualification, load<u32>(CPU_INSTRUCTION_LENGTH), information);
-  return complete(vmcs, reason, rflags() & ~RF, DURING_INSTRUCTION, false);
+  return complete(vmcs, reason, rflags() & ~RF, blockingAtInstruction(), false);
 }
 
 /** The same with a guest-linear address as well: INS, OUTS, LMSW from memory. */
@@ -102,7 +104,7 @@ export function exitWithLinearAddress(reason: u32, qualification: u64, informati
   const vmcs = currentVmcs();
   describe(vmcs, reason, qualification, load<u32>(CPU_INSTRUCTION_LENGTH), information);
   setField(vmcs, VMCS_GUEST_LINEAR_ADDRESS, linear);
-  return complete(vmcs, reason, rflags() & ~RF, DURING_INSTRUCTION, false);
+  return complete(vmcs, reason, rflags() & ~RF, blockingAtInstruction(), false);
 }
 
 /** An exit between two instructions: windows, preemption timer, INIT, SIPI; RIP is at the next one. */
@@ -113,7 +115,7 @@ export function boundaryExitKeepingDebug(reason: u32, qualification: u64): i32 {
 function exitBetweenInstructions(reason: u32, qualification: u64, keepsPendingDebug: bool): i32 {
   const vmcs = currentVmcs();
   describe(vmcs, reason, qualification, 0, 0);
-  return complete(vmcs, reason, rflags(), BETWEEN_INSTRUCTIONS, keepsPendingDebug);
+  return complete(vmcs, reason, rflags(), blockingAtBoundary(), keepsPendingDebug);
 }
 
 /**
@@ -130,7 +132,7 @@ export function exceptionExit(vector: u32, type: u32, hasError: bool, error: u32
   setField(vmcs, VMCS_VM_EXIT_INTERRUPTION_ERROR_CODE, withError ? error : 0);
   // Faults save RF = 1; traps, software exceptions and debug exceptions (but of general detect) save it as it is.
   const isFault = !software && (vector != DB || (qualification & DEBUG_GENERAL_DETECT) != 0);
-  return complete(vmcs, EXIT_EXCEPTION_OR_NMI, isFault ? rflags() | RF : rflags(), isFault || software ? DURING_INSTRUCTION : BETWEEN_INSTRUCTIONS, false);
+  return complete(vmcs, EXIT_EXCEPTION_OR_NMI, isFault ? rflags() | RF : rflags(), software ? blockingAtInstruction() : blockingAtBoundary(), false);
 }
 
 /** Type of exception `vector` when it was not raised by INT1: INT3 and INTO give software exceptions. */
@@ -141,7 +143,7 @@ export function nmiExit(): i32 {
   const vmcs = currentVmcs();
   describe(vmcs, EXIT_EXCEPTION_OR_NMI, 0, 0, 0);
   setField(vmcs, VMCS_VM_EXIT_INTERRUPTION_INFO, TYPE_NMI | TYPE_NMI << 8 | INFORMATION_VALID);
-  const result = complete(vmcs, EXIT_EXCEPTION_OR_NMI, rflags(), BETWEEN_INSTRUCTIONS, false);
+  const result = complete(vmcs, EXIT_EXCEPTION_OR_NMI, rflags(), blockingAtBoundary(), false);
   store<u32>(CPU_NMI_BLOCKED, 1);
   return result;
 }
@@ -151,7 +153,7 @@ export function externalInterruptExit(vector: u32, acknowledged: bool): i32 {
   const vmcs = currentVmcs();
   describe(vmcs, EXIT_EXTERNAL_INTERRUPT, 0, 0, 0);
   if (acknowledged) setField(vmcs, VMCS_VM_EXIT_INTERRUPTION_INFO, vector | TYPE_EXTERNAL_INTERRUPT << 8 | INFORMATION_VALID);
-  return complete(vmcs, EXIT_EXTERNAL_INTERRUPT, rflags(), BETWEEN_INSTRUCTIONS, false);
+  return complete(vmcs, EXIT_EXTERNAL_INTERRUPT, rflags(), blockingAtBoundary(), false);
 }
 
 /** An exception met while a double fault was being delivered. */
@@ -159,7 +161,7 @@ export function tripleFaultExit(): i32 {
   store<u32>(CPU_EVENT_VECTORING, 0);
   const vmcs = currentVmcs();
   describe(vmcs, EXIT_TRIPLE_FAULT, 0, 0, 0);
-  return complete(vmcs, EXIT_TRIPLE_FAULT, rflags(), DURING_INSTRUCTION, false);
+  return complete(vmcs, EXIT_TRIPLE_FAULT, rflags(), 0, false);
 }
 
 /** RFLAGS for exits by a memory access: RF is 1, unless an event was under delivery. */
@@ -172,7 +174,7 @@ export function eptViolationExit(guestPhysical: u64, linear: u64, qualification:
   if ((qualification & QUALIFICATION_LINEAR_VALID) != 0) setField(vmcs, VMCS_GUEST_LINEAR_ADDRESS, linear);
   setField(vmcs, VMCS_GUEST_PHYSICAL_ADDRESS, guestPhysical);
   store<u64>(CPU_GUEST_PHYSICAL_FAULT, guestPhysical);
-  return complete(vmcs, EXIT_EPT_VIOLATION, memoryRflags(), DURING_INSTRUCTION, false);
+  return complete(vmcs, EXIT_EPT_VIOLATION, memoryRflags(), blockingAtInstruction(), false);
 }
 
 /** EPT misconfiguration. */
@@ -181,12 +183,12 @@ export function eptMisconfigurationExit(guestPhysical: u64): i32 {
   describe(vmcs, EXIT_EPT_MISCONFIGURATION, 0, 0, 0);
   setField(vmcs, VMCS_GUEST_PHYSICAL_ADDRESS, guestPhysical);
   store<u64>(CPU_GUEST_PHYSICAL_FAULT, guestPhysical);
-  return complete(vmcs, EXIT_EPT_MISCONFIGURATION, memoryRflags(), DURING_INSTRUCTION, false);
+  return complete(vmcs, EXIT_EPT_MISCONFIGURATION, memoryRflags(), blockingAtInstruction(), false);
 }
 
 /** Task switch to `selector` by CALL (0), IRET (1), JMP (2) or a task gate in the IDT (3); with 3 the event is under delivery. */
 export function taskSwitchExit(selector: u32, source: u32): i32 {
   const vmcs = currentVmcs();
   describe(vmcs, EXIT_TASK_SWITCH, selector | source << 30, source != 3 ? load<u32>(CPU_INSTRUCTION_LENGTH) : 0, 0);
-  return complete(vmcs, EXIT_TASK_SWITCH, rflags() & ~RF, DURING_INSTRUCTION, false);
+  return complete(vmcs, EXIT_TASK_SWITCH, rflags() & ~RF, blockingAtInstruction(), false);
 }

@@ -4,9 +4,10 @@
 import { CPU_CR0_MASK, CPU_CR0_SHADOW, CPU_CR4_MASK, CPU_CR4_SHADOW, CPU_TSC_OFFSET } from '../generated/layout';
 import {
   EXIT_CR_ACCESS, EXIT_MOV_DR, VMCS_CR3_TARGET_COUNT, VMCS_CR3_TARGET_VALUE_0, VMCS_CR3_TARGET_VALUE_1, VMCS_CR3_TARGET_VALUE_2, VMCS_CR3_TARGET_VALUE_3,
+  VMCS_TSC_MULTIPLIER,
 } from '../generated/vmx';
 import { CR0_EM, CR0_MP, CR0_PE, CR0_TS, cr0, cr4 } from '../state';
-import { cr3LoadExiting, cr3StoreExiting, cr8LoadExiting, cr8StoreExiting, movDrExiting } from './controls';
+import { cr3LoadExiting, cr3StoreExiting, cr8LoadExiting, cr8StoreExiting, movDrExiting, useTscScaling } from './controls';
 import { exitWithLinearAddress, vmExit } from './exit';
 import { currentVmcs, field, field32 } from './vmcs';
 
@@ -76,5 +77,19 @@ export function interceptMovDr(dr: u32, isRead: bool, register: u32): bool {
   return true;
 }
 
-/** The time-stamp counter as RDTSC, RDTSCP and RDMSR of it deliver it. */
-export function tscOffsetApplied(tsc: u64): u64 { return tsc + load<u64>(CPU_TSC_OFFSET); }
+/**
+ * The time-stamp counter as RDTSC, RDTSCP and RDMSR of it deliver it: SDM 3C 26.3. With TSC scaling the product of counter and multiplier counts
+ * without its low 48 bits; the offset is added after that.
+ */
+export function tscOffsetApplied(tsc: u64): u64 {
+  const scaled = useTscScaling() ? scaledBy(tsc, field(currentVmcs(), VMCS_TSC_MULTIPLIER)) : tsc;
+  return scaled + load<u64>(CPU_TSC_OFFSET);
+}
+
+/** Bits 111:48 of the 128-bit product. */
+function scaledBy(a: u64, b: u64): u64 {
+  const aLow = a & 0xffffffff, aHigh = a >> 32, bLow = b & 0xffffffff, bHigh = b >> 32;
+  const low = aLow * bLow, cross = aHigh * bLow + (low >> 32), middle = aLow * bHigh + (cross & 0xffffffff);
+  const productHigh = aHigh * bHigh + (cross >> 32) + (middle >> 32), productLow = middle << 32 | (low & 0xffffffff);
+  return productHigh << 16 | productLow >> 48;
+}
