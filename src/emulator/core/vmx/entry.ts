@@ -2,8 +2,8 @@
 // checks on guest state and the MSR-load area fail the entry (exit reasons 33 and 34), with host state loaded. The checks themselves are
 // generated from spec/entry-checks; CPU_FAILED_CHECK keeps 1 + the number of the row that refused.
 import {
-  CPU_ALONE, CPU_CURRENT_VMCS, CPU_EXIT_QUALIFICATION, CPU_EXIT_REASON, CPU_FAILED_CHECK, CPU_MTF_PENDING, CPU_NMI_BLOCKED, CPU_NON_ROOT, CPU_VMX_BOUNDARY, CPU_VPID, M_ENTRIES, M_STOP_ON_ENTRY,
-  M_STOP_ON_ENTRY_FAILURE, STOP_ENTRY_FAILURE, STOP_VM_ENTRY, VMX_VMLAUNCH, VMX_VMRESUME,
+  CPU_ALONE, CPU_CURRENT_VMCS, CPU_EXIT_QUALIFICATION, CPU_EXIT_REASON, CPU_FAILED_CHECK, CPU_MTF_PENDING, CPU_NMI_BLOCKED, CPU_NON_ROOT, CPU_VMX_BOUNDARY, CPU_VPID, M_ENTRIES,
+  M_STOP_ON_ENTRY, M_STOP_ON_ENTRY_FAILURE, STOP_ENTRY_FAILURE, STOP_VM_ENTRY, VMX_VMLAUNCH, VMX_VMRESUME,
 } from '../generated/layout';
 import { checkControls, checkGuestState, checkHostState, guestStateQualification } from '../generated/entry-checks';
 import {

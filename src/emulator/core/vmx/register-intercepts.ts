@@ -3,8 +3,7 @@
 // guest reads them from the read shadow, and a write that differs from the shadow exits. In root operation the masks are 0.
 import { CPU_CR0_MASK, CPU_CR0_SHADOW, CPU_CR4_MASK, CPU_CR4_SHADOW, CPU_TSC_OFFSET } from '../generated/layout';
 import {
-  EXIT_CR_ACCESS, EXIT_MOV_DR, VMCS_CR3_TARGET_COUNT, VMCS_CR3_TARGET_VALUE_0, VMCS_CR3_TARGET_VALUE_1, VMCS_CR3_TARGET_VALUE_2, VMCS_CR3_TARGET_VALUE_3,
-  VMCS_TSC_MULTIPLIER,
+  EXIT_CR_ACCESS, EXIT_MOV_DR, VMCS_CR3_TARGET_COUNT, VMCS_CR3_TARGET_VALUE_0, VMCS_CR3_TARGET_VALUE_1, VMCS_CR3_TARGET_VALUE_2, VMCS_CR3_TARGET_VALUE_3, VMCS_TSC_MULTIPLIER,
 } from '../generated/vmx';
 import { CR0_EM, CR0_MP, CR0_PE, CR0_TS, cr0, cr4 } from '../state';
 import { cr3LoadExiting, cr3StoreExiting, cr8LoadExiting, cr8StoreExiting, movDrExiting, useTscScaling } from './controls';
