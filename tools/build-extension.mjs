@@ -44,7 +44,7 @@ const commonJsNames = [
 /** One esbuild configuration for each file of dist/. */
 export const bundles = [
   { ...node, entryPoints: ['src/extension/node.ts'], outfile: 'dist/extension.cjs', format: 'cjs', external: ['vscode'] },
-  { ...web, entryPoints: ['src/extension/web.ts'], outfile: 'dist/web/extension.cjs.js', format: 'cjs', external: ['vscode'], plugins: [disassemblerFromBytes] },
+  { ...web, entryPoints: ['src/extension/web.ts'], outfile: 'dist/web/extension.cjs', format: 'cjs', external: ['vscode'], plugins: [disassemblerFromBytes] },
   { ...node, entryPoints: ['src/cli/worker.ts'], outfile: 'dist/worker.cjs', format: 'cjs' },
   { ...web, entryPoints: ['src/debug-adapter/worker.ts'], outfile: 'dist/web/worker.js', format: 'iife' },
   { ...node, entryPoints: ['src/cli/main.ts'], outfile: 'dist/abyme.js', format: 'esm', banner: { js: `#!/usr/bin/env node\n${commonJsNames}` } },

@@ -6,6 +6,7 @@ interface Schema {
   enum?: readonly string[];
   minimum?: number;
   maximum?: number;
+  multipleOf?: number;
   pattern?: string;
   patternErrorMessage?: string;
   items?: Schema;
@@ -37,8 +38,8 @@ function checkValue(value: unknown, schema: Schema, where: string): string[] {
   return isObject(value) ? checkObject(value, schema, where) : [];
 }
 
-function checkRange(value: number, { minimum = -Infinity, maximum = Infinity }: Schema, where: string): string[] {
-  if (value >= minimum && value <= maximum) return [];
+function checkRange(value: number, { minimum = -Infinity, maximum = Infinity, multipleOf = 0 }: Schema, where: string): string[] {
+  if (value >= minimum && value <= maximum) return multipleOf > 0 && value % multipleOf !== 0 ? [`'${where}' must be a multiple of ${multipleOf}; it is ${value}.`] : [];
   const range = maximum === Infinity ? `at least ${minimum}` : minimum === -Infinity ? `at most ${maximum}` : `between ${minimum} and ${maximum}`;
   return [`'${where}' must be ${range}; it is ${value}.`];
 }

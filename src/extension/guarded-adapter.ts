@@ -1,8 +1,11 @@
-// Stands between the editor and the adapter. Two duties: an exception that escapes the adapter becomes an error response, so that no request
-// is left without an answer; and `focusThread` makes the editor select a thread, for which extensions have no API: the last stop is announced
-// again for that thread.
+// Stands between the editor and the adapter, where the editor's habits need help:
+// - an exception that escapes the adapter becomes an error response, so that no request is left without an answer;
+// - stops chosen with the quick pick hold although the editor knows nothing of them (stop-memory.ts);
+// - `focusThread` makes the editor select a thread, for which extensions have no API: the last stop is announced again for that thread.
 
 import type { DebugProtocol } from '@vscode/debugprotocol';
+import type { CustomRequests } from './custom-requests';
+import type { StopMemory } from './stop-memory';
 
 type Message = DebugProtocol.ProtocolMessage;
 
@@ -14,19 +17,18 @@ interface PlainAdapter {
 }
 
 /** Requests after which the machine runs: a stop that was announced no longer holds. */
-const resuming = new Set(['continue', 'next', 'stepIn', 'stepOut', 'stepBack', 'reverseContinue', 'goto', 'restart', 'restartFrame', 'disconnect', 'terminate']);
+export const resumingRequests: ReadonlySet<string> = new Set(['continue', 'next', 'stepIn', 'stepOut', 'stepBack', 'reverseContinue', 'goto', 'restart', 'restartFrame']);
+
+/** The editor counts its requests from 1. */
+const ownRequestSequence = -1;
 
 export class GuardedAdapter implements PlainAdapter {
   private readonly listeners = new Set<(message: Message) => void>();
   private readonly subscription: { dispose(): void };
   private stop: DebugProtocol.StoppedEvent['body'] | undefined;
 
-  constructor(private readonly inner: PlainAdapter) {
-    this.subscription = inner.onDidSendMessage((message) => {
-      if (isEvent(message) && message.event === 'stopped') this.stop = (message as DebugProtocol.StoppedEvent).body;
-      if (isEvent(message) && message.event === 'continued') this.stop = undefined;
-      this.send(message);
-    });
+  constructor(private readonly inner: PlainAdapter, readonly stops: StopMemory) {
+    this.subscription = inner.onDidSendMessage((message) => this.receive(message));
   }
 
   /** An arrow function, since the editor takes it off the object. */
@@ -36,12 +38,12 @@ export class GuardedAdapter implements PlainAdapter {
   };
 
   handleMessage(message: Message): void {
-    const request = message.type === 'request' ? message as DebugProtocol.Request : undefined;
-    if (request && resuming.has(request.command)) this.stop = undefined;
+    if (message.type !== 'request') return this.inner.handleMessage(message);
+    const request = message as DebugProtocol.Request;
+    if (resumingRequests.has(request.command)) this.stop = undefined;
     try {
-      this.inner.handleMessage(message);
+      this.inner.handleMessage(this.prepared(request));
     } catch (error) {
-      if (!request) throw error;
       this.send(errorResponse(request, error));
     }
   }
@@ -63,19 +65,44 @@ export class GuardedAdapter implements PlainAdapter {
     this.inner.dispose();
   }
 
+  /** What the adapter gets for a request of the editor. */
+  private prepared(request: DebugProtocol.Request): DebugProtocol.Request {
+    switch (request.command) {
+      case 'initialize':
+        if (this.stops.stored) {
+          this.inner.handleMessage({ seq: ownRequestSequence, type: 'request', command: 'abyme/setFilters', arguments: { shown: this.stops.stored } } as DebugProtocol.Request);
+        }
+        return request;
+      case 'abyme/setFilters':
+        this.stops.choose((request.arguments as CustomRequests['abyme/setFilters']['arguments']).shown);
+        return request;
+      case 'setExceptionBreakpoints': return this.stops.extend(request as DebugProtocol.SetExceptionBreakpointsRequest);
+      default: return request;
+    }
+  }
+
+  private receive(message: Message): void {
+    if (message.type === 'response') {
+      const response = message as DebugProtocol.Response;
+      if (response.request_seq === ownRequestSequence) return;
+      if (response.command === 'initialize') this.stops.announce((response.body as DebugProtocol.Capabilities | undefined)?.exceptionBreakpointFilters ?? []);
+    } else if (message.type === 'event') {
+      const event = message as DebugProtocol.Event;
+      if (event.event === 'stopped') this.stop = (event as DebugProtocol.StoppedEvent).body;
+      if (event.event === 'continued') this.stop = undefined;
+    }
+    this.send(message);
+  }
+
   private send(message: Message): void {
     for (const listener of this.listeners) listener(message);
   }
-}
-
-function isEvent(message: Message): message is DebugProtocol.Event {
-  return message.type === 'event';
 }
 
 function errorResponse(request: DebugProtocol.Request, error: unknown): DebugProtocol.ErrorResponse {
   const text = error instanceof Error ? error.message : String(error);
   return {
     seq: 0, type: 'response', request_seq: request.seq, command: request.command, success: false, message: text,
-    body: { error: { id: 1, format: `${request.command}: {text}`, variables: { text }, showUser: true } },
+    body: { error: { id: 1, format: '{command}: {text}', variables: { command: request.command, text }, showUser: true } },
   };
 }

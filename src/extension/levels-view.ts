@@ -17,7 +17,8 @@ export class LevelsView implements vscode.TreeDataProvider<LevelDescription>, vs
       this.emitter,
       view,
       sessions.onDidChange(() => {
-        view.description = sessions.active?.stop?.description;
+        const unlisted = sessions.active?.adapter.stops.unlisted ?? [];
+        view.message = unlisted.length === 0 ? undefined : `Also stops at ${unlisted.join(', ')}. The Breakpoints view lists these from the next start.`;
         this.emitter.fire();
       }),
       vscode.commands.registerCommand('abyme.showLevel', (level: LevelDescription) => this.show(level)),

@@ -5,12 +5,17 @@ import * as vscode from 'vscode';
 import { createAdapter } from '../debug-adapter/factory';
 import { createAdapterHost, type Platform } from './adapter-host';
 import { ConfigurationProvider, imageConfiguration } from './configuration-provider';
+import type { ChosenFilter } from './custom-requests';
 import { GuardedAdapter } from './guarded-adapter';
 import { LevelsView } from './levels-view';
 import { Sessions } from './sessions';
 import { createStatusBar } from './status-bar';
+import { StopMemory } from './stop-memory';
 import { registerStopsPicker } from './stops-picker';
 import { registerTrace } from './trace-channel';
+
+/** Where the chosen stops are kept: they belong to the workspace. */
+const stopsKey = 'abyme.chosenStops';
 
 /** Registers all contributions; `platform` is what differs between Node and the web. */
 export function register(context: vscode.ExtensionContext, platform: Platform): void {
@@ -21,7 +26,8 @@ export function register(context: vscode.ExtensionContext, platform: Platform): 
   const descriptorFactory: vscode.DebugAdapterDescriptorFactory = {
     createDebugAdapterDescriptor: async (session) => {
       const host = await createAdapterHost(context, platform, session.workspaceFolder, (text) => channel.info(text));
-      const adapter = new GuardedAdapter(createAdapter(host));
+      const stops = new StopMemory(context.workspaceState.get<ChosenFilter[]>(stopsKey), (chosen) => void context.workspaceState.update(stopsKey, chosen));
+      const adapter = new GuardedAdapter(createAdapter(host), stops);
       sessions.add(session, adapter);
       return new vscode.DebugAdapterInlineImplementation(adapter);
     },

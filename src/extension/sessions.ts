@@ -4,7 +4,7 @@
 import * as vscode from 'vscode';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { LevelDescription, SendRequest } from './custom-requests';
-import type { GuardedAdapter } from './guarded-adapter';
+import { resumingRequests, type GuardedAdapter } from './guarded-adapter';
 
 /** A step of a few milliseconds should not make the view flicker. */
 const runningShownAfterMs = 250;
@@ -15,6 +15,7 @@ export class AbymeSession {
   levels: readonly LevelDescription[] = [];
   /** The last stop's body; undefined while the machine runs. */
   stop: DebugProtocol.StoppedEvent['body'] | undefined;
+  private stoppedBefore = false;
   private refreshTimer: ReturnType<typeof setTimeout> | undefined;
   private runningTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -29,6 +30,8 @@ export class AbymeSession {
         clearTimeout(this.runningTimer);
         // A stop announced again by focusThread changes which thread is shown, not why the machine stopped.
         this.stop ??= (event as DebugProtocol.StoppedEvent).body;
+        if (!this.stoppedBefore) void revealLevels();
+        this.stoppedBefore = true;
         this.refreshSoon();
         break;
       case 'thread': case 'invalidated':
@@ -61,6 +64,11 @@ export class AbymeSession {
     this.changed();
   }
 
+  /** Something that the views show has changed. */
+  notify(): void {
+    this.changed();
+  }
+
   dispose(): void {
     clearTimeout(this.refreshTimer);
     clearTimeout(this.runningTimer);
@@ -72,7 +80,11 @@ export class AbymeSession {
   }
 }
 
-const resuming = new Set(['continue', 'next', 'stepIn', 'stepOut', 'stepBack', 'reverseContinue', 'goto', 'restart', 'restartFrame']);
+/** The editor opens its debug side bar by itself for breakpoints only, and the first stop is as a rule a VM exit. */
+async function revealLevels(): Promise<void> {
+  if (vscode.workspace.getConfiguration('debug').get('openDebug') === 'neverOpen') return;
+  await vscode.commands.executeCommand('abyme.levels.focus', { preserveFocus: true });
+}
 
 /** The sessions by id, and the one that the user looks at. */
 export class Sessions implements vscode.DebugAdapterTrackerFactory, vscode.Disposable {
@@ -102,7 +114,7 @@ export class Sessions implements vscode.DebugAdapterTrackerFactory, vscode.Dispo
   createDebugAdapterTracker({ id }: vscode.DebugSession): vscode.DebugAdapterTracker {
     return {
       onWillReceiveMessage: (message: DebugProtocol.ProtocolMessage) => {
-        if (message.type === 'request' && resuming.has((message as DebugProtocol.Request).command)) this.sessions.get(id)?.resumed();
+        if (message.type === 'request' && resumingRequests.has((message as DebugProtocol.Request).command)) this.sessions.get(id)?.resumed();
       },
       onDidSendMessage: (message: DebugProtocol.ProtocolMessage) => {
         if (message.type === 'event') this.sessions.get(id)?.observe(message as DebugProtocol.Event);

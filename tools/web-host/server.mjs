@@ -3,7 +3,6 @@
 // Invariant: both patches of the workbench applied, or the server does not start.
 
 import { createServer } from 'node:http';
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -49,12 +48,11 @@ export async function startWebHost({ build, extension, folder, port = 0, setting
     { prefix: '/static/extension/', folder: extension },
     { prefix: '/static/provider/', folder: providerFolder },
   ];
-  const builtIn = ['cpp', 'theme-defaults', 'theme-seti', 'markdown-basics', 'json', 'configuration-editing'].filter((name) => existsSync(path.join(build, 'extensions', name)));
 
   async function answer(request) {
     const url = new URL(request.url, 'http://localhost');
     if (!isLocal(request)) return { status: 403, body: 'Only pages of this host may ask.' };
-    if (url.pathname === '/') return { type: mediaTypes['.html'], body: await workbenchPage({ build, host: request.headers.host, settings, builtIn }) };
+    if (url.pathname === '/') return { type: mediaTypes['.html'], body: await workbenchPage({ build, host: request.headers.host, settings, folderName: path.basename(folder) }) };
     if (url.pathname === `/static/build/${workbenchScript}`) return { type: mediaTypes['.js'], body: workbench };
     if (url.pathname.startsWith('/workspace/')) return answerWorkspaceRequest(request, url, { folder, writable });
     const mount = mounts.find(({ prefix }) => url.pathname.startsWith(prefix));

@@ -19,12 +19,12 @@ const quietWindow = {
   'workbench.colorTheme': 'Default Dark Modern',
 };
 
-/** Fills in the page for the host name the browser used; `builtIn` names extensions of the build to load with ours. */
-export async function workbenchPage({ build, host, settings, builtIn }) {
+/** Fills in the page for the host name the browser used. The build brings its own built-in extensions; ours is added to them. */
+export async function workbenchPage({ build, host, settings, folderName }) {
   const location = (folder) => ({ scheme: 'http', authority: host, path: folder });
   const configuration = {
-    additionalBuiltinExtensions: ['/static/extension', '/static/provider', ...builtIn.map((name) => `/static/build/extensions/${name}`)].map(location),
-    folderUri: { $mid: 1, scheme: 'abyme-folder', authority: 'workspace', path: '/' },
+    additionalBuiltinExtensions: ['/static/extension', '/static/provider'].map(location),
+    folderUri: { $mid: 1, scheme: 'abyme-folder', authority: 'workspace', path: `/${folderName}` },
     enableWorkspaceTrust: false,
     serverBasePath: '/',
     userDataPath: '/User',

@@ -1,5 +1,5 @@
-// The HTTP routes through which the web host's file system provider reaches the workspace folder. Every route takes `path`, an absolute
-// path inside the folder, and never leaves it; writing is refused unless the host was started writable.
+// The HTTP routes through which the web host's file system provider reaches the workspace folder. Every route takes `path`, which begins with
+// the folder's name (so that the editor shows it) and never leaves the folder; writing is refused unless the host was started writable.
 //
 //   GET  /workspace/stat    -> { type, ctime, mtime, size } (type: 1 file, 2 folder, as in vscode.FileType)
 //   GET  /workspace/list    -> [[name, type], ...]
@@ -37,7 +37,9 @@ export async function answerWorkspaceRequest(request, url, { folder, writable })
 /** The file that a workspace path names; a path that leaves the folder, by dots or by a symbolic link, is refused. */
 async function inside(folder, workspacePath) {
   const root = await realpath(folder);
-  const target = path.join(root, path.posix.normalize(`/${workspacePath}`));
+  const [, name, ...rest] = path.posix.normalize(`/${workspacePath}`).split('/');
+  if (name !== path.basename(folder)) throw failure(404, 'only the workspace folder is here');
+  const target = path.join(root, ...rest);
   const real = await realpath(target).catch(() => target);
   for (const candidate of [target, real]) {
     if (candidate !== root && !candidate.startsWith(root + path.sep)) throw failure(403, 'outside the workspace');

@@ -1,0 +1,173 @@
+// The scenario, step by step: F5 in a folder without launch.json, the stop inside the guest's CPUID exit, levels, scopes, stepping, continuing,
+// a breakpoint in the hypervisor's source, the choice of stops, and mistakes in a configuration. A step goes on where the last one ended.
+
+import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import { until } from './workbench.mjs';
+
+const cpuidStop = /CPUID/;
+let guestLine;
+
+/** Waits for a stop whose row in the call stack matches, and returns all rows. */
+const stopped = ({ workbench }, pattern) => until(`a stop with ${pattern} in the call stack`, async () => {
+  const rows = await workbench.threadsAndFrames();
+  return rows.some((row) => pattern.test(row)) && await workbench.page.locator('.debug-toolbar .codicon-debug-continue').isVisible() ? rows : undefined;
+}, 60_000);
+
+/** The row of a thread: its name with the level, and its state. */
+const threadRow = (rows, level) => rows.find((row) => new RegExp(`\\bL${level}\\b`).test(row) && /L\d/.test(row));
+
+export const steps = [
+  {
+    name: 'the workbench opens with the example folder',
+    essential: true,
+    run: async ({ workbench, picture, workspace }) => {
+      await workbench.ready();
+      assert.deepEqual((await readdir(workspace, { recursive: true })).filter((name) => /launch\.json$/.test(name)), [], 'the example has no launch.json');
+      await picture('workbench');
+    },
+  },
+  {
+    name: 'F5 without launch.json stops inside the CPUID exit of the guest',
+    essential: true,
+    run: async (context) => {
+      const { workbench, picture } = context;
+      await workbench.press('F5');
+      const rows = await stopped(context, cpuidStop);
+      const guest = threadRow(rows, 3);
+      assert.match(guest ?? '', cpuidStop, `the guest's thread says why it stopped: ${rows.join('; ')}`);
+      guestLine = await until('the marked line of the guest', () => workbench.stoppedLine());
+      await picture('stopped-in-cpuid-exit');
+    },
+  },
+  {
+    name: 'the exit is shown inline with its reason',
+    run: async ({ workbench, picture }) => {
+      const text = await until('the exception widget', async () => (await workbench.page.locator('.exception-widget').first().innerText()) || undefined);
+      assert.match(text, /CPUID/);
+      assert.match(text, /L3/);
+      await picture('exit-shown-inline');
+    },
+  },
+  {
+    name: 'threads L0 to L3 are listed',
+    run: async ({ workbench }) => {
+      const rows = await workbench.threadsAndFrames();
+      for (const level of [0, 1, 2, 3]) assert.ok(threadRow(rows, level), `level ${level} is among ${rows.join('; ')}`);
+    },
+  },
+  {
+    name: 'the Levels view marks level 0 as executing',
+    run: async ({ workbench, picture }) => {
+      const rows = await until('four levels', async () => {
+        const found = await workbench.pane('Levels');
+        return found.length === 4 && found;
+      });
+      rows.forEach((row, level) => assert.match(row, new RegExp(`^L${level}\\b`)));
+      assert.match(rows[0], /executing/);
+      for (const row of rows.slice(1)) assert.match(row, /suspended/);
+      assert.match(await workbench.statusBar(), /L0 · .*CPUID/);
+      await picture('levels-view');
+    },
+  },
+  {
+    name: 'scopes show registers, the VMCS and the exit',
+    run: async ({ workbench, picture }) => {
+      const scopes = await until('three scopes', async () => {
+        const found = await workbench.variables();
+        return found.length >= 3 && found;
+      });
+      for (const name of [/Registers/, /VMCS/, /Exit/]) assert.ok(scopes.some((scope) => name.test(scope)), `${name} is among ${scopes.join('; ')}`);
+      const exit = workbench.page.locator('.debug-variables .monaco-list-row', { hasText: /^Exit/ }).first();
+      await exit.click();
+      await until('the exit reason', async () => (await workbench.variables()).some((row) => /CPUID/.test(row)));
+      await picture('scopes');
+      await exit.click();
+    },
+  },
+  {
+    name: 'F10 stops at the next line on the same thread',
+    run: async (context) => {
+      const { workbench, picture } = context;
+      await workbench.press('F10');
+      const line = await until('another line', async () => {
+        const now = await workbench.stoppedLine();
+        return now !== undefined && now !== guestLine ? now : undefined;
+      });
+      assert.ok(line > guestLine, `line ${line} follows line ${guestLine}`);
+      const guest = threadRow(await workbench.threadsAndFrames(), 3);
+      assert.match(guest, /step/i);
+      await picture('after-step');
+    },
+  },
+  {
+    name: 'Continue stops in the next CPUID exit',
+    run: async (context) => {
+      await context.workbench.press('F5');
+      const rows = await stopped(context, cpuidStop);
+      assert.match(threadRow(rows, 3), cpuidStop);
+      assert.equal(await until('the marked line', () => context.workbench.stoppedLine()), guestLine);
+    },
+  },
+  {
+    name: 'a click on a level shows where it stands',
+    run: async ({ workbench, picture }) => {
+      await workbench.paneRow('Levels', /^L0/).click();
+      await until('the source of the hypervisor', async () => /\.(c|S)\b/.test(await workbench.activeEditor()) && !/guest/.test(await workbench.activeEditor()));
+      await until('the marked line of level 0', () => workbench.stoppedLine());
+      await picture('level-0-shown');
+    },
+  },
+  {
+    name: 'a breakpoint set in the margin of the hypervisor\'s source is hit',
+    run: async (context) => {
+      const { workbench, picture } = context;
+      // Level 0 has not executed its handler's first instruction: a later line of the same handler is still to come.
+      const at = await workbench.stoppedLine();
+      const lines = (await workbench.visibleLines()).filter((line) => line > at);
+      for (const line of lines) {
+        await workbench.clickGutter(line);
+        const rows = await until('the breakpoint in its view', async () => (await workbench.breakpoints()).find((row) => /\.(c|S)/.test(row)));
+        assert.ok(rows);
+        break;
+      }
+      await picture('breakpoint-set');
+      await workbench.press('F5');
+      await stopped(context, /breakpoint/i);
+      await picture('breakpoint-hit');
+    },
+  },
+  {
+    name: 'stops are chosen by level and reason',
+    run: async ({ workbench, picture }) => {
+      await workbench.command('Abyme: Choose Stops by Reason and Level');
+      const level = workbench.page.locator('.quick-input-list .monaco-list-row', { hasText: 'L2' }).first();
+      await level.waitFor({ timeout: 10_000 });
+      await picture('choose-level');
+      await level.click();
+      const reason = workbench.page.locator('.quick-input-list .monaco-list-row', { hasText: /CR access|Control-register accesses/i }).first();
+      await reason.waitFor({ timeout: 10_000 });
+      await reason.click();
+      await picture('choose-reasons');
+      await workbench.press('Enter');
+      await until('the picker to close', async () => !await workbench.page.locator('.quick-input-widget').isVisible());
+    },
+  },
+  {
+    name: 'the session ends and the views are empty',
+    run: async ({ workbench, picture }) => {
+      await workbench.press('Shift+F5');
+      await until('the debug toolbar to go', async () => !await workbench.page.locator('.debug-toolbar').isVisible());
+      assert.doesNotMatch(await workbench.statusBar(), /L0 ·/);
+      await picture('ended');
+    },
+  },
+  {
+    name: 'no file of the extension is missing, nothing failed in the page, and no request left this machine',
+    run: async ({ browser }) => {
+      // The editor itself looks for many files that need not be there; so it does for translations.
+      const ours = browser.problems.filter((problem) => !/^404/.test(problem) || (/\/static\/extension\//.test(problem) && !/package\.nls\.json$/.test(problem)));
+      assert.deepEqual(ours, []);
+    },
+  },
+];
