@@ -186,10 +186,11 @@ export const controlWordTraits: { readonly [W in ControlWordName]: ControlWord }
 
 export const controlWordNames = Object.keys(controlWords) as readonly ControlWordName[];
 
+const byRef = new Map<string, Control>(controlWordNames.flatMap((word) => controlWords[word].map((row) => [`${word}.${row.id}`, row] as const)));
+
 /** The row of a control; an unknown reference is our own mistake and throws. */
 export function controlByRef(ref: ControlRef): Control {
-  const [word, id] = ref.split('.') as [ControlWordName, string];
-  const row = (controlWords[word] as readonly Control[] | undefined)?.find((candidate) => candidate.id === id);
+  const row = byRef.get(ref);
   if (row === undefined) throw new Error(`no control '${ref}'`);
   return row;
 }
@@ -201,6 +202,5 @@ export function controlMask(ref: ControlRef): bigint {
 
 /** Whether `text` names a control. */
 export function isControlRef(text: string): text is ControlRef {
-  const [word, id] = text.split('.');
-  return word !== undefined && Object.hasOwn(controlWords, word) && (controlWords[word as ControlWordName] as readonly Control[]).some((row) => row.id === id);
+  return byRef.has(text);
 }

@@ -46,6 +46,20 @@ export function modelFact(model: ProcessorModel, name: ModelFact): bigint {
   }
 }
 
+/** What has been computed of a model: facts by name, and the settings that each control word allows. Models are immutable. */
+const remembered = new WeakMap<ProcessorModel, { facts: Map<string, bigint | undefined>; settings: Map<ControlWordName, ReturnType<typeof allowedSettings>>; made: Map<EntryCheck, boolean> }>();
+
+function memoryOf(model: ProcessorModel): NonNullable<ReturnType<(typeof remembered)['get']>> {
+  const found = remembered.get(model) ?? { facts: new Map(), settings: new Map(), made: new Map() };
+  remembered.set(model, found);
+  return found;
+}
+
+function remember<K, V>(map: Map<K, V>, key: K, compute: () => V): V {
+  if (!map.has(key)) map.set(key, compute());
+  return map.get(key)!;
+}
+
 /** The value of a field of a capability MSR, by its name in expressions (`misc.cr3Targets`); undefined for another name. */
 export function capabilityFact(model: ProcessorModel, name: string): bigint | undefined {
   const [head, tail] = name.split('.') as [string, string | undefined];
@@ -53,10 +67,17 @@ export function capabilityFact(model: ProcessorModel, name: string): bigint | un
   return BigInt(capability(model, capabilityNames[head as keyof typeof capabilityNames], tail as never));
 }
 
+/** A fact that follows from the model alone; undefined for one of the processor's state. */
+function fixedFact(model: ProcessorModel, name: string): bigint | undefined {
+  return remember(memoryOf(model).facts, name, () => capabilityFact(model, name) ?? ((modelFacts as readonly string[]).includes(name) ? modelFact(model, name as ModelFact) : undefined));
+}
+
 /** Whether a processor of this model makes the check. */
 export function checkExists(check: EntryCheck, model: ProcessorModel): boolean {
-  const { feature } = check;
-  if (feature === undefined) return true;
+  return check.feature === undefined || remember(memoryOf(model).made, check, () => hasFeature(check.feature!, model));
+}
+
+function hasFeature(feature: string, model: ProcessorModel): boolean {
   if (isControlRef(feature)) return hasControl(model, feature);
   return (capabilityFact(model, feature) ?? 0n) !== 0n || (model.features as ReadonlySet<string>).has(feature);
 }
@@ -116,14 +137,13 @@ function controlValue(ref: ControlRef, read: VmcsReader): bigint | undefined {
 }
 
 function isAllowed(word: ControlWordName, read: VmcsReader, model: ProcessorModel): bigint | undefined {
-  const { mustBeOne, mayBeOne } = allowedSettings(model, word);
+  const { mustBeOne, mayBeOne } = remember(memoryOf(model).settings, word, () => allowedSettings(model, word));
   return lift(read(controlWordTraits[word].field as VmcsFieldId), (value) => BigInt((value & mustBeOne) === mustBeOne && (value & ~mayBeOne) === 0n));
 }
 
 function factValue(name: string, context: EntryContext): bigint | undefined {
-  const fromCapability = capabilityFact(context.model, name);
-  if (fromCapability !== undefined) return fromCapability;
-  if ((modelFacts as readonly string[]).includes(name)) return modelFact(context.model, name as ModelFact);
+  const fixed = fixedFact(context.model, name);
+  if (fixed !== undefined) return fixed;
   const state = context.facts[name as StateFact | ProcedureFact];
   return state === undefined ? undefined : BigInt(state);
 }
@@ -140,7 +160,7 @@ function callFunction(name: LanguageFunction, values: readonly (bigint | undefin
     case 'canonical': return BigInt(signExtended(first, model.linearBits) === first);
     case 'canonical48': return BigInt(signExtended(first, 48) === first);
     case 'upperBitsEqual': return BigInt(signExtended(first, model.linearBits + 1) === first);
-    case 'withinWidth': return BigInt(first >> BigInt(capability(model, 'vmxBasic', 'addresses32') ? 32 : model.physicalBits) === 0n);
+    case 'withinWidth': return BigInt(first >> (fixedFact(model, 'basic.addresses32') ? 32n : BigInt(model.physicalBits)) === 0n);
     case 'patBytesValid': return BigInt([0, 1, 2, 3, 4, 5, 6, 7].every((n) => [0n, 1n, 4n, 5n, 6n, 7n].includes((first >> BigInt(8 * n)) & 0xffn)));
     case 'select': return first !== 0n ? second : third;
   }

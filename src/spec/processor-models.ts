@@ -4,7 +4,7 @@
  *
  * Rules between features stand as rows with a sentence each; a model that breaks one is refused with that sentence.
  */
-import { controlWords } from './controls';
+import { controlByRef, controlWords } from './controls';
 import type { ControlRef } from './controls';
 import { cpuidFeatures } from './cpuid';
 import type { FeatureId } from './cpuid';
@@ -117,9 +117,7 @@ export const modelRules: readonly ModelRule[] = [
 
 /** Whether a processor of this model offers a control: implemented, its feature there, and not left out by the model. */
 export function hasControl(model: ProcessorModel, ref: ControlRef): boolean {
-  const [word, id] = ref.split('.') as [keyof typeof controlWords, string];
-  const row = controlWords[word].find((candidate) => candidate.id === id);
-  if (row === undefined) throw new Error(`no control '${ref}'`);
+  const row = controlByRef(ref);
   return row.implemented && !model.vmx.without.has(ref) && (row.feature === undefined || model.features.has(row.feature as FeatureId));
 }
 

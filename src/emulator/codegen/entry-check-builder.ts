@@ -161,10 +161,10 @@ class FunctionWriter {
       this.imports.add(name);
       return { text: `${name}(${this.number(args[0]!).text})`, boolean: true };
     }
-    const condition = this.condition(args[0]!);
+    const decider = this.condition(args[0]!);
     const [yes, no] = [this.number(args[1]!), this.number(args[2]!)];
-    if (condition.constant !== undefined) return condition.constant !== 0n ? yes : no;
-    return { text: `(${condition.text} ? ${yes.text} : ${no.text})`, boolean: false };
+    if (decider.constant !== undefined) return decider.constant !== 0n ? yes : no;
+    return { text: `(${decider.text} ? ${yes.text} : ${no.text})`, boolean: false };
   }
 
   private binary(operator: BinaryOperator, left: Expression, right: Expression): Code {
