@@ -1,11 +1,11 @@
-// The host of a debug adapter in Node: files from the disk, the files of the extension from the folder that holds dist/, and
-// the machine in a worker thread.
+// The host of a debug adapter in Node: files from the disk, the files of the extension from the folder that holds dist/, the machine in
+// a worker thread, the disassembler from its package.
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import type { AdapterHost, WorkerLike } from '../debug-adapter/factory';
+import type { AdapterHost, DisassemblerModule, WorkerLike } from '../debug-adapter/factory';
 
 /** The folder that holds dist/ and guests/: the clone, or the installed extension. */
 export function extensionFolder(): string {
@@ -21,6 +21,10 @@ export function nodeHost({ log, folder = extensionFolder(), workingDirectory = p
     log,
     workspaceFolders: [{ name: 'working directory', uri: pathToFileURL(workingDirectory).href }],
     readFile: async name => readFile(locate(name, folder, workingDirectory)),
+    loadDisassembler: async () => {
+      const namespace = await import('iced-x86');
+      return (namespace as { default?: DisassemblerModule }).default ?? namespace;
+    },
     createWorker: createWorker ?? (() => threadWorker(join(folder, 'dist', 'worker.cjs'))),
   };
 }

@@ -15,12 +15,17 @@ export interface WorkerLike {
 /** Objects whose ownership moves with a message; array buffers are all that the adapter sends. */
 export type Transferable = ArrayBuffer;
 
+/** The part of the iced-x86 package that the disassembly uses; the host loads it, since how is a matter of the platform. */
+export type DisassemblerModule = Pick<typeof import('iced-x86'), 'Decoder' | 'Formatter' | 'FormatterSyntax' | 'DecoderOptions' | 'Instruction'>;
+
 export interface AdapterHost {
   /** Bytes of a file: a path, a URI, or `extension:/...` for a file of the extension. Rejects when there is none. */
   readFile(uriOrPath: string): Promise<Uint8Array>;
   createWorker(): WorkerLike;
   log?(text: string): void;
   readonly workspaceFolders?: readonly { readonly name: string; readonly uri: string }[];
+  /** Absent: the adapter does not offer disassembly. */
+  loadDisassembler?(): Promise<DisassemblerModule>;
 }
 
 export interface Adapter {

@@ -1,7 +1,7 @@
 // What the adapter can do, as `initialize` answers it.
 import type { DebugProtocol } from '@vscode/debugprotocol';
 
-export function capabilities(filters: DebugProtocol.ExceptionBreakpointsFilter[]): DebugProtocol.Capabilities {
+export function capabilities(filters: DebugProtocol.ExceptionBreakpointsFilter[], disassembly: boolean): DebugProtocol.Capabilities {
   return {
     supportsConfigurationDoneRequest: true,
     supportsFunctionBreakpoints: true,
@@ -18,7 +18,7 @@ export function capabilities(filters: DebugProtocol.ExceptionBreakpointsFilter[]
     supportsCompletionsRequest: true,
     supportsSteppingGranularity: true,
     supportsStepInTargetsRequest: true,
-    supportsDisassembleRequest: true,
+    supportsDisassembleRequest: disassembly,
     supportsReadMemoryRequest: true,
     supportsWriteMemoryRequest: true,
     supportsRestartRequest: true,

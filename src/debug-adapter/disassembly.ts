@@ -2,7 +2,7 @@
 // length starts from a known boundary (the beginning of a function or of a line) where there is one, else tries offsets until the decoding
 // meets the address again.
 import type { DebugProtocol } from '@vscode/debugprotocol';
-import type { DisassemblerModule } from './disassembler-module';
+import type { DisassemblerModule } from './adapter-types';
 import type { TargetClient } from './target-client';
 
 export interface DisassemblyWish { readonly reference: string; readonly byteOffset: number; readonly instructionOffset: number; readonly count: number }

@@ -6,7 +6,6 @@ import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { BreakpointInfo, BreakpointRequest, FilterResult, FrameInfo, LevelInfo, TargetEvent, VariableInfo } from '../inspector/target-types';
 import type { Adapter, AdapterHost, Disposable } from './adapter-types';
 import { capabilities } from './capabilities';
-import { loadDisassembler } from './disassembler-module';
 import { disassemble } from './disassembly';
 import { FilterChoice } from './filter-choice';
 import { readLaunch, type Launch } from './launch-configuration';
@@ -26,6 +25,8 @@ export class AbymeSession extends DebugSession implements Adapter {
   private terminated = false;
   /** What to add to a line of the client to get one that counts from 1. */
   private lineOffset = 0;
+  /** Events of the Target are told in their order, whatever has to be looked up for one. */
+  private events: Promise<void> = Promise.resolve();
   private readonly sources: Sources;
   private readonly filters = new FilterChoice();
   private readonly handlers: Readonly<Record<string, Handler>>;
@@ -98,7 +99,7 @@ export class AbymeSession extends DebugSession implements Adapter {
   /** The worker starts with the first request that needs it, so that breakpoints may come before the launch. */
   private get client(): TargetClient {
     if (this.terminated) throw new UserError('ended');
-    return this.target ??= new TargetClient(this.host.createWorker(), event => void this.onTargetEvent(event));
+    return this.target ??= new TargetClient(this.host.createWorker(), event => { this.events = this.events.then(() => this.onTargetEvent(event)); });
   }
 
   private async startWhenReady(): Promise<void> {
@@ -157,7 +158,7 @@ export class AbymeSession extends DebugSession implements Adapter {
     return {
       initialize: async args => {
         if (args.optional('linesStartAt1', name => args.boolean(name)) === false) this.lineOffset = 1;
-        return capabilities(this.filters.shown());
+        return capabilities(this.filters.shown(), this.host.loadDisassembler !== undefined);
       },
       launch: args => this.launchMachine(args),
       attach: async () => { throw new UserError('attach'); },
@@ -220,7 +221,8 @@ export class AbymeSession extends DebugSession implements Adapter {
       },
       writeMemory: async args => ({ bytesWritten: await this.client.call('writeMemory', [args.string('memoryReference'), args.optionalNumber('offset') ?? 0, fromBase64(args)]) }),
       disassemble: async args => {
-        const instructions = await disassemble(await loadDisassembler(this.host), this.client, {
+        if (!this.host.loadDisassembler) throw new UserError('noDisassembler');
+        const instructions = await disassemble(await this.host.loadDisassembler(), this.client, {
           reference: args.string('memoryReference'), byteOffset: args.optionalNumber('offset') ?? 0,
           instructionOffset: args.optionalNumber('instructionOffset', { min: -100_000, max: 100_000 }) ?? 0, count: args.number('instructionCount', { min: 0, max: 100_000 }),
         });

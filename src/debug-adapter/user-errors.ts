@@ -31,6 +31,7 @@ const rows = {
   badAddress: { number: 1207, what: '{address} is not an address.', fix: 'Give a number, hexadecimal with 0x, after the level if it is not 0: L2:0x101000.' },
   unreadableMemory: { number: 1208, what: 'The memory at {address} is not mapped.', fix: 'Look at the walk of the address.' },
   noSource: { number: 1209, what: 'The source {path} was not found.', fix: 'Add a prefix of that path to `sourceMap` in the launch configuration.' },
+  noDisassembler: { number: 1210, what: 'This host has no disassembler.', fix: 'Use the desktop or the command line.' },
   noTarget: { number: 1211, what: 'There is no step-in target {target}.', fix: 'Ask for the targets of the frame again.' },
   noException: { number: 1212, what: 'The machine did not stop at an exit, a failure or a fault.', fix: 'Set an exception filter and continue.' },
   levelEnded: { number: 1213, what: '{level} has ended.', fix: 'Choose a level that is alive.' },

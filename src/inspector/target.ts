@@ -54,7 +54,7 @@ export class Target {
     this.ended = false;
     this.announced = new Set();
     this.forget();
-    session.filters.set(this.filterRequests, text => session.evaluator.condition(text));
+    session.filters.set(this.filterRequests, text => session.evaluator.condition(text, true));
     this.levelsChanged();
     if (configuration.stopOnEntry) this.entryStop = true;
     return session.loaded;
@@ -237,7 +237,7 @@ export class Target {
     this.filterRequests = requests;
     const { session } = this;
     // Before there is a machine, conditions cannot be read: they are at load.
-    return session ? session.filters.set(requests, text => session.evaluator.condition(text)) : checkFilters(requests);
+    return session ? session.filters.set(requests, text => session.evaluator.condition(text, true)) : checkFilters(requests);
   }
 
   setSourceBreakpoints(paths: readonly string[], requests: readonly BreakpointRequest[]): BreakpointInfo[] { return this.breakpoints.set('source', paths, requests); }

@@ -24,7 +24,8 @@ export interface LevelSource extends Levels {
   feed(event: EventReader): void;
   /** Rises with every change of the tree. */
   readonly revision: number;
-  context(id: number): Context | undefined;
+  /** The context whose exit L0 of that vCPU is handling. */
+  lastExited(vcpu: number): Context | undefined;
   readonly switches: { readonly count: number; since(number: number): WorldSwitch[] };
 }
 
@@ -69,6 +70,8 @@ export class RunControl {
     this.pauseRequested = false;
     this.machine.recordEvents(plan ? whileStepping : always);
     try {
+      // The answer to whoever asked goes out before anything that the run has to say.
+      await this.yielder.turn();
       return await this.loop(plan ?? continuePlan());
     } finally {
       this.running = false;
@@ -92,26 +95,28 @@ export class RunControl {
       // A breakpoint where the run began has been seen: pass it.
       const isStart = result.kind === 'codeHook' && units === 0 && result.units === 0 && result.address === startRip;
       units += result.units;
-      const progress: Progress = { result, switches: this.levels.switches.since(before), delivered: this.delivered, injected: this.injected };
       if (!isStart) {
-        const halt = this.judge(result, progress);
-        if (halt) return halt;
+        const halt = this.judge(result);
+        if (halt) return this.said(halt);
       }
+      const { switches } = this.levels;
+      const progress: Progress = { result, get switches() { return switches.since(before); }, delivered: this.delivered, injected: this.injected };
       // An instruction that a hook or filter held back has not run: the plan still waits for it.
-      const heldBack = advance.kind === 'one' && result.units === 0 && progress.switches.length === 0 && result.kind !== 'budget';
+      const heldBack = advance.kind === 'one' && result.units === 0 && switches.count === before && result.kind !== 'budget';
       if (!heldBack && (advance.kind === 'one' ? result.kind !== 'idle' : advance.wake(progress))) step = plan.next(progress);
       if (step.done) break;
       if (result.kind === 'idle' || this.clock.over) {
+        this.say();
         await this.yielder.turn();
         if (this.pauseRequested) return { kind: 'pause', context: this.levels.executing(this.machine.activeVcpu) };
         this.clock.begin();
       }
     }
-    return { kind: 'plan', context: step.value.context, note: step.value.note };
+    return this.said({ kind: 'plan', context: step.value.context, note: step.value.note });
   }
 
   /** Asks breakpoints and filters about a stop of the machine. */
-  private judge(result: RunResult, { switches }: Progress): Halt | undefined {
+  private judge(result: RunResult): Halt | undefined {
     const context = this.levels.executing(result.vcpu);
     switch (result.kind) {
       case 'codeHook': {
@@ -121,8 +126,7 @@ export class RunControl {
       case 'debugExit': return { kind: 'debugExit', context, code: result.index };
       case 'shutdown': return { kind: 'shutdown', context };
       case 'vmExit': case 'entryFailure': case 'vmxInstruction': case 'vmfail': case 'exception': case 'tripleFault': {
-        const left = switches.findLast(({ kind }) => kind === 'exit');
-        const subject = result.kind === 'vmExit' ? this.levels.context(left?.fromContext ?? -1) ?? context : context;
+        const subject = result.kind === 'vmExit' ? this.levels.lastExited(result.vcpu) ?? context : context;
         const filter = this.filters.match(result, subject);
         return filter === undefined ? undefined : { kind: 'filter', context: subject, filter, result };
       }
@@ -143,10 +147,18 @@ export class RunControl {
       }
       this.levels.feed(event);
     });
-    const serial = this.machine.takeSerialOutput();
-    if (serial.length > 0) this.hooks.serial(serial);
     if (this.levels.revision !== revision) this.hooks.levelsChanged();
     this.filters.observe(this.levels.executing(this.machine.activeVcpu));
+  }
+
+  /** Passes on what the guest has sent. */
+  private say(): void {
+    const serial = this.machine.takeSerialOutput();
+    if (serial.length > 0) this.hooks.serial(serial);
+  }
+  private said(halt: Halt): Halt {
+    this.say();
+    return halt;
   }
 
   private arm(advance: Advance): void {

@@ -40,7 +40,7 @@ export function breakpointScope(images: ImageMap, tracker: LevelTracker, evaluat
       if (place.level !== undefined && place.level !== context.level) return undefined;
       return place.inImage ? addressIn(images, context, place.inImage) : place.address;
     },
-    compile: text => evaluator.condition(text),
+    compile: text => evaluator.condition(text, false),
     format(expression, context) {
       try { return evaluator.text(expression, context); } catch (error) { return `<${error instanceof Error ? error.message : String(error)}>`; }
     },
