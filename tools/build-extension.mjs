@@ -2,7 +2,7 @@
 // and the command line. The machine's WebAssembly modules are built into dist/ by their own tools.
 
 import { build } from 'esbuild';
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -50,17 +50,11 @@ export const bundles = [
   { ...node, entryPoints: ['src/cli/main.ts'], outfile: 'dist/abyme.js', format: 'esm', banner: { js: `#!/usr/bin/env node\n${commonJsNames}` } },
 ];
 
-/** Builds all bundles; resolves to the paths of the source files in them, relative to the root: what the third-party notices go by. */
+/** Builds all bundles into dist/. */
 export async function buildExtension(configurations = bundles) {
   await mkdir(at('dist/web'), { recursive: true });
-  const results = await Promise.all(configurations.map((configuration) => build(configuration)));
+  await Promise.all(configurations.map((configuration) => build(configuration)));
   await copyFile(at(`node_modules/iced-x86/${disassemblerModule}`), at(`dist/${disassemblerModule}`));
-  const inputs = [...new Set(results.flatMap(({ metafile }) => Object.keys(metafile.inputs)))].sort();
-  return inputs;
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const inputs = await buildExtension();
-  await mkdir(at('build'), { recursive: true });
-  await writeFile(at('build/bundled-files.json'), `${JSON.stringify(inputs, null, 2)}\n`);
-}
+if (import.meta.url === pathToFileURL(process.argv[1]).href) await buildExtension();

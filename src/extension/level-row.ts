@@ -17,7 +17,7 @@ export interface LevelRow {
 }
 
 const icons: Record<LevelState, LevelRow['icon']> = {
-  executing: { name: 'debug-stackframe', color: 'debugIcon.continueForeground' },
+  executing: { name: 'debug-stackframe', color: 'debugIcon.breakpointCurrentStackframeForeground' },
   suspended: { name: 'debug-pause' },
   running: { name: 'debug-continue-small' },
   ended: { name: 'circle-slash', color: 'disabledForeground' },
@@ -28,12 +28,12 @@ export function levelRow(level: LevelDescription, manyProcessors: boolean): Leve
   const place = placeOf(level);
   const mark = level.uncertain ? '?' : '';
   const processor = manyProcessors ? `vCPU ${level.vcpu} · ` : '';
-  const state = level.state === 'executing' ? 'executing' : level.state;
   const image = baseName(level.image);
   return {
     id: String(level.threadId),
     label: `${processor}L${level.level}${mark}`,
-    description: [image, ...(level.state === 'running' || level.state === 'ended' ? [] : [place]), state].join(' · '),
+    // The state first: a narrow side bar cuts the end.
+    description: [level.state, ...(level.state === 'running' || level.state === 'ended' ? [] : [place]), image].join(' · '),
     tooltip: [
       `Level ${level.level}, ${level.state}`, `Image: ${level.image}`, ...(level.state === 'running' ? [] : [`At ${place} (${level.rip})`]),
       ...(level.uncertain ? ['Uncertain: the events of the machine fit no level known before.'] : []),
