@@ -32,13 +32,18 @@ const tolerance = 0.9;
 export class ImageMap {
   private readonly mapped = new Map<number, MappedImage[]>();
   private readonly configured: readonly ConfiguredLevel[];
+  /** Where nothing was found, by context: no new search while the same bytes are there. */
+  private readonly unknown = new Map<number, { readonly address: bigint; readonly bytes: Uint8Array }>();
 
   constructor(readonly images: readonly KnownImage[], private readonly memory: LevelMemory, configured: readonly ConfiguredLevel[] = []) {
     this.configured = configured;
   }
 
-  /** Forgets what was found (new symbols, another machine state). */
-  clear(): void { this.mapped.clear(); }
+  /** Forgets what was found (another machine state). */
+  clear(): void {
+    this.mapped.clear();
+    this.unknown.clear();
+  }
 
   /** The image at a linear address of the context, `rip` of the context by default; undefined when no known image is there. */
   at(context: Context, address: bigint): MappedImage | undefined {
@@ -47,7 +52,10 @@ export class ImageMap {
     const known = this.mapped.get(context.id);
     const kept = known?.find(each => each.image.symbols.isCode(address - each.bias) && this.agrees(context, each, address));
     if (kept) return kept;
+    const bytes = this.memory.read(context, 'linear', address, windowBytes), before = this.unknown.get(context.id);
+    if (before?.address === address && before.bytes.length === bytes.length && agreement(before.bytes, bytes) === 1) return undefined;
     const found = this.search(context, address);
+    if (!found) this.unknown.set(context.id, { address, bytes });
     if (found) this.mapped.set(context.id, [found, ...(known ?? []).filter(each => each.image !== found.image)]);
     return found;
   }
