@@ -111,3 +111,5 @@ export interface Machine {
   /** VM exits and entries since creation. */
   counters(): { exits: number; entries: number };
 }
+
+export { createMachine } from './wasm-machine';

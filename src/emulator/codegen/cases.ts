@@ -68,7 +68,7 @@ export function enumerateCases(definitions: readonly Definition[]): Case[] {
   const found = new Map<string, Omit<Case, 'id'>>();
   for (const definition of definitions) {
     for (const size of definition.pseudoSizes ?? []) {
-      found.set(caseKey(definition, '', size), { definition, form: '', size, hot: !definition.procedure && isHot(definition.name, '', size) });
+      found.set(caseKey(definition, '', size), { definition, form: '', size, hot: isHot(definition, '', size) });
     }
     for (const encoding of definition.encodings) {
       for (const memory of [false, true]) {
@@ -79,7 +79,7 @@ export function enumerateCases(definitions: readonly Definition[]): Case[] {
           const codes = definition.name === 'Jcc' ? Array.from({ length: 16 }, (_, i) => i) : [undefined];
           for (const code of codes) {
             const key = caseKey(definition, form, size, code);
-            const hot = !definition.procedure && isHot(definition.name, form, size);
+            const hot = isHot(definition, form, size);
             if (!found.has(key)) found.set(key, { definition, form, size, code, hot });
           }
         }
@@ -90,7 +90,8 @@ export function enumerateCases(definitions: readonly Definition[]): Case[] {
   return [...all.filter(c => c.hot), ...all.filter(c => !c.hot && !c.definition.procedure), ...all.filter(c => c.definition.procedure)].map((c, id) => ({ ...c, id }));
 }
 
-const isHot = (name: string, form: Form, size: Size): boolean =>
-  (hotList.includes(name) || hotList.includes(`${name}:${form}`)) && (size !== 1 || name === 'Jcc') && (size !== 0 || name === 'MOV' || name.startsWith('MOVZX') || name === 'CMP' || name === 'TEST');
+/** What ends a block must be inlined: only the run loop can go to another one. */
+const isHot = ({ name, endsBlock, procedure }: Definition, form: Form, size: Size): boolean => !procedure && (endsBlock ||
+  (hotList.includes(name) || hotList.includes(`${name}:${form}`)) && (size !== 1 || name === 'Jcc') && (size !== 0 || name === 'MOV' || name.startsWith('MOVZX') || name === 'CMP' || name === 'TEST'));
 
 export const caseKey = (definition: Definition, form: Form, size: number, code?: number): string => `${definition.name}|${form}|${size}|${code ?? ''}`;

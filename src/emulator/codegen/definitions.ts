@@ -55,22 +55,23 @@ const fixedOperands: Record<string, OperandCode> = {
 
 export function parseEncoding(text: EncodingText): Encoding {
   const [main, optionText = ''] = text.split(';');
-  const words = main.trim().split(/\s+/);
+  const words: string[] = main.trim().split(/\s+/);
   let prefix: Encoding['prefix'];
   if (/^(NP|66|F3|F2)$/.test(words[0]) && words.length > 1 && /^0F$/.test(words[1])) prefix = words.shift() as Encoding['prefix'];
   else if (/^(NP|F3)$/.test(words[0]) && words.length > 1 && /^[0-9A-F]{2}/.test(words[1])) prefix = words.shift() as Encoding['prefix'];
   let map: Encoding['map'] = 0;
   if (words[0] === '0F' && words.length > 1) {
     words.shift();
-    map = 1;
-    if (words[0] === '38') { words.shift(); map = 2; } else if (words[0] === '3A') { words.shift(); map = 3; }
+    const escape = ['38', '3A'].indexOf(words[0]);
+    map = escape < 0 ? 1 : escape === 0 ? 2 : 3;
+    if (escape >= 0) words.shift();
   }
   const match = /^([0-9A-F]{2})(\+r)?(?:\/([0-7])([rm])?|\/([C-F][0-9A-F]))?$/.exec(words.shift() ?? '');
   if (!match) throw new Error(`bad encoding '${text}'`);
   const operands = words.map(word => {
     const fixed = fixedOperands[word];
     if (fixed) return fixed;
-    if (!/^[EGMRZIJOSCDVWU][bwdqvzysx]?$/.test(word)) throw new Error(`bad operand '${word}' in '${text}'`);
+    if (!/^[AEGMRZIJOSCDVWU][bwdqvzysxp]?$/.test(word)) throw new Error(`bad operand '${word}' in '${text}'`);
     return { letter: word[0], size: word[1] ?? '' };
   });
   const memoryOnly = operands.some(o => o.letter === 'M'), registerOnly = operands.some(o => o.letter === 'R' || o.letter === 'U');

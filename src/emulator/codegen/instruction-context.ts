@@ -34,7 +34,6 @@ export abstract class InstructionContext extends WasmEmitter {
   size: Size = 3;
   dst!: Operand;
   src!: Operand;
-  /** True when the definition is emitted for an encoding with a REP prefix. */
   where = '';
   protected firstLocal32 = 0;
   protected firstLocal64 = 0;
@@ -79,7 +78,7 @@ export abstract class InstructionContext extends WasmEmitter {
   unary(name: Op, a: Value): Value { this.get(a); this.emit(name); return this.set64(); }
 
   // ---- operations wrapped to the operand size
-  wrap(size = this.size): void { if (size < 3) { this.i64(masks[size]); this.emit('i64_and'); } }
+  wrap(size: number = this.size): void { if (size < 3) { this.i64(masks[size as 0]); this.emit('i64_and'); } }
   signExtendTop(size: number): void { if (size < 3) this.emit(extendOps[size]); }
   private sized(name: Op, a: Value, b: Value): Value { this.get(a); this.get(b); this.emit(name); this.wrap(); return this.set64(); }
   add(a: Value, b: Value): Value { return this.sized('i64_add', a, b); }
@@ -92,7 +91,7 @@ export abstract class InstructionContext extends WasmEmitter {
   shl(a: Value, n: Value): Value { return this.sized('i64_shl', a, n); }
   shr(a: Value, n: Value): Value { return this.shr64(a, n); }
   sar(a: Value, n: Value): Value { this.get(a); this.signExtendTop(this.size); this.get(n); this.emit('i64_shr_s'); this.wrap(); return this.set64(); }
-  truncate(a: Value, size = this.size): Value { if (size >= 3) return a; this.get(a); this.wrap(size); return this.set64(); }
+  truncate(a: Value, size: number = this.size): Value { if (size >= 3) return a; this.get(a); this.wrap(size); return this.set64(); }
   signExtend(a: Value, from: number): Value { if (from >= 3) return a; this.get(a); this.signExtendTop(from); return this.set64(); }
 
   // ---- conditions (i32 0 or 1)

@@ -127,7 +127,7 @@ export function buildInterpreter(definitions: readonly Definition[]): Interprete
   e.close();                                                                          // $again
   e.close();                                                                          // $exit
   e.emit('end');
-  const runBytes = e.size;
+  const runBytes = e.emitted;
   const runLocalTypes: [number, number][] = [[fixed32 + temporaries32, I32], [temporariesVector, V128], [1 + e.maxUsed.i64, I64]];
   functions.push({ type: { params: [], results: [] }, locals: runLocalTypes, code: e.take(), exportName: 'run' });
 

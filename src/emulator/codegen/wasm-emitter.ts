@@ -38,7 +38,7 @@ export class WasmEmitter {
   restart(): void { this.length = 0; this.setEnd = -1; this.labels = []; }
   /** The bytes since `restart`. */
   take(): Uint8Array { return this.bytes.slice(0, this.length); }
-  get size(): number { return this.length; }
+  get emitted(): number { return this.length; }
 
   byte(value: number): void {
     if (this.length === this.bytes.length) { const grown = new Uint8Array(this.bytes.length * 2); grown.set(this.bytes); this.bytes = grown; }
@@ -137,7 +137,7 @@ export function assembleModule(parts: ModuleParts, types: TypeSection): Uint8Arr
     const body = new WasmEmitter();
     write(body);
     e.byte(id);
-    e.unsigned(body.size);
+    e.unsigned(body.emitted);
     e.raw(body.take());
   };
   for (const f of [...parts.imports, ...parts.functions]) types.indexOf(f.type);
@@ -166,7 +166,7 @@ export function assembleModule(parts: ModuleParts, types: TypeSection): Uint8Arr
       body.unsigned(f.locals.length);
       for (const [count, type] of f.locals) { body.unsigned(count); body.byte(type); }
       body.raw(f.code);
-      s.unsigned(body.size);
+      s.unsigned(body.emitted);
       s.raw(body.take());
     }
   });

@@ -143,12 +143,12 @@ function build(linear: u64, block: usize, most: u32, hooks: bool): usize {
       break;
     }
     let bytes = RAM_BASE + (<usize>page << 12) + offset;
-    const available = 0x1000 - offset;
+    const available: u32 = 0x1000 - offset;
     if (available < 16) {
       // the instruction may reach into the next page: fetch both parts; a fault of the second belongs to this instruction
       memory.fill(FETCH_BUFFER, 0, 32);
       memory.copy(FETCH_BUFFER, bytes, available);
-      const length = decode(FETCH_BUFFER, record, offset, count);
+      const length: u32 = decode(FETCH_BUFFER, record, offset, count);
       if (length > available) {
         if (count > 0) break;                                                     // a block of its own, so that the fault comes at its start
         const next = (linear & ~0xfff) + 0x1000;

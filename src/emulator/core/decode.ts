@@ -80,7 +80,7 @@ function undefined(record: usize, length: u32, pageOffset: u32, ordinal: u32): u
  */
 export function decode(bytes: usize, record: usize, pageOffset: u32, ordinal: u32): u32 {
   const mode = load<u32>(CPU_MODE) & 3;
-  let operand16 = false, addressPrefix = false, rep: u32 = 0, lock = false, override: i32 = -1;
+  let operand16 = false, addressPrefix = false, rep: u32 = 0, lock = false, segmentPrefix: i32 = -1;
   at = bytes; rex = 0;
   // 1. prefixes; a REX prefix counts only right before the opcode
   let opcode: u32 = 0;
@@ -92,9 +92,9 @@ export function decode(bytes: usize, record: usize, pageOffset: u32, ordinal: u3
     else if (opcode == 0xf3) rep = 1;
     else if (opcode == 0xf2) rep = 2;
     else if (opcode == 0xf0) lock = true;
-    else if (opcode == 0x64) override = 4;
-    else if (opcode == 0x65) override = 5;
-    else if (opcode == 0x26 || opcode == 0x2e || opcode == 0x36 || opcode == 0x3e) { if (mode != 2) override = <i32>((opcode >> 3) & 3); }
+    else if (opcode == 0x64) segmentPrefix = 4;
+    else if (opcode == 0x65) segmentPrefix = 5;
+    else if (opcode == 0x26 || opcode == 0x2e || opcode == 0x36 || opcode == 0x3e) { if (mode != 2) segmentPrefix = <i32>((opcode >> 3) & 3); }
     else if (mode == 2 && (opcode & 0xf0) == 0x40) { rex = opcode; continue; }
     else break;
     rex = 0;
@@ -109,7 +109,7 @@ export function decode(bytes: usize, record: usize, pageOffset: u32, ordinal: u3
   const lookup: u32 = map == 0 && opcode == 0x90 && (rex & 1) != 0 ? 0x91 : opcode;
   const reference = selectRow(map, lookup, prefix);
   if (reference == 0) return undefined(record, <u32>(at - bytes), pageOffset, ordinal);
-  const row = ROWS + (reference - 1) * ROW_BYTES, flags: u32 = load<u16>(row + ROW_FLAGS);
+  const row = ROWS + <usize>(reference - 1) * ROW_BYTES, flags: u32 = load<u16>(row + ROW_FLAGS);
   // 3. operand and address size
   const wide = (rex & 8) != 0;
   let size: u32 = mode == 0 ? (operand16 ? 2 : 1) : wide ? 3 : operand16 ? 1 : 2;
@@ -172,7 +172,7 @@ export function decode(bytes: usize, record: usize, pageOffset: u32, ordinal: u3
   if (lock && (!(flags & FLAG_LOCK) || !isMemory)) return undefined(record, length, pageOffset, ordinal);
   let caseId: u32 = load<u16>(row + (isMemory ? ROW_MEMORY_CASES : ROW_REGISTER_CASES) + (size << 1));
   if (caseId == CASE_NONE) return undefined(record, length, pageOffset, ordinal);
-  if (override >= 0) segment = <u32>override;
+  if (segmentPrefix >= 0) segment = <u32>segmentPrefix;
   if (ripRelative) displacement += <i32>(pageOffset + length);
   if ((flags & FLAG_POP) && isMemory && base == (4 << 3)) displacement += 1 << size;          // POP computes the address after RSP moved
   let aux: u32 = rep;

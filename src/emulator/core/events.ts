@@ -23,7 +23,7 @@ import { deliverLegacy } from './events-legacy';
 export function deliverRecordedException(): void {
   let vector = load<u32>(CPU_FAULT_VECTOR), hasError = load<u32>(CPU_FAULT_HAS_ERROR) != 0, error = load<u32>(CPU_FAULT_ERROR);
   const address = load<u64>(CPU_FAULT_ADDRESS);
-  for (;;) {
+  while (true) {
     const first = load<u32>(CPU_EVENT_VECTORING), delivering = (first >> 31) != 0;
     // 1. the exception bitmap looks at the exception itself, before it combines with the event under delivery
     if (load<u32>(CPU_NON_ROOT) && interceptException(vector, hasError, error, address)) { settle(); return; }

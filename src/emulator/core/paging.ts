@@ -57,7 +57,8 @@ function eptWalk(guestPhysical: u64, access: u32, final: bool, asWrite: bool): b
   // with accessed and dirty flags for EPT, accesses to guest paging structures count as writes
   const wanted: u64 = asWrite || (flags && !final) ? eptNeed(access) | 2 : eptNeed(access);
   let table = entryAddress(eptp), rights: u64 = 7;
-  for (let level: u32 = 4; ; level--) {
+  let level: u32 = 4;
+  while (true) {
     const shift = 12 + 9 * (<u64>level - 1), at = table + ((guestPhysical >> shift & 511) << 3);
     if (at + 8 > <u64>load<u32>(M_RAM_SIZE)) return eptViolation(guestPhysical, wanted, 0, final);
     const host = RAM_BASE + <usize>at;
@@ -79,6 +80,7 @@ function eptWalk(guestPhysical: u64, access: u32, final: bool, asWrite: bool): b
     }
     if (flags && (entry & 0x100) == 0) { entry |= 0x100; store<u64>(host, entry); }
     table = entryAddress(entry);
+    level--;
   }
 }
 let eptWritable: bool = true;
@@ -151,7 +153,8 @@ export function walk(linear: u64, access: u32, user: bool, implicit: bool): bool
 function walkTables(linear: u64, access: u32, user: bool, top: u64, levels: u32): bool {
   let table = top, combined: u64 = 7, noExecute = false;
   const nxe = (load<u64>(CPU_EFER) & EFER_NXE) != 0, reservedHigh = ~physicalMask() & 0x000ffffffffff000;
-  for (let level = levels; ; level--) {
+  let level = levels;
+  while (true) {
     const shift = 12 + 9 * (<u64>level - 1), at = entryHost(table + ((linear >> shift & 511) << 3));
     if (!at) return false;
     let entry = load<u64>(at);
@@ -165,6 +168,7 @@ function walkTables(linear: u64, access: u32, user: bool, top: u64, levels: u32)
     if (!leaf) {
       if ((entry & 0x20) == 0 && !setFlags(table + ((linear >> shift & 511) << 3), at, entry, 0x20)) return false;
       table = entryAddress(entry);
+      level--;
       continue;
     }
     if (!permitted(access, user, combined, noExecute)) return pageFault(linear, true, access, user, false);

@@ -67,6 +67,7 @@ export function readDescriptor(selector: u32, vector: u32, external: u32, wide: 
   if (wide) { descriptorHigh = loadSystem(descriptorAddress + 8, 8); if (aborted()) return ABORT; }
   return NEXT;
 }
+export function restoreDescriptor(d: u64): void { descriptor = d; }
 /** Sets the accessed bit of a code or data descriptor. */
 export function markAccessed(): i32 {
   if (descriptor >> 40 & 1) return NEXT;

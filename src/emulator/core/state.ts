@@ -79,18 +79,18 @@ export function attend(): void {
 /** The six arithmetic flags out of the pair (R, C); see design of flags in codegen/flags.ts. */
 export function arithmeticFlags(): u64 {
   const r = load<u64>(CPU_FLAGS_R), c = load<u64>(CPU_FLAGS_C);
-  const cf = c >> 63, of = (c >> 63) ^ ((c >> 62) & 1);
+  const carry = c >> 63, overflow = carry ^ ((c >> 62) & 1);
   const sf = (r >> 63) ^ ((c >> 16) & 1);
   const pf: u64 = (popcnt<u64>((r ^ (c >> 8)) & 0xff) & 1) ^ 1;
-  return cf | (pf << 2) | (((c >> 3) & 1) << 4) | (r == 0 ? ZF : 0) | (sf << 7) | (of << 11);
+  return carry | (pf << 2) | (((c >> 3) & 1) << 4) | (r == 0 ? ZF : 0) | (sf << 7) | (overflow << 11);
 }
 /** Sets the six arithmetic flags from an RFLAGS image; every combination is representable. */
 export function setArithmeticFlags(v: u64): void {
-  const zf = (v >> 6) & 1, cf = v & 1, of = (v >> 11) & 1, r: u64 = zf ^ 1;
+  const carry = v & 1, overflow = (v >> 11) & 1, r: u64 = ((v >> 6) & 1) ^ 1;
   store<u64>(CPU_FLAGS_R, r);
   const parityOfR: u64 = r & 1;                       // R is 0 or 1: parity bit of its low byte is odd when 1
   const pfFix = (((v >> 2) & 1) ^ 1 ^ parityOfR) << 8;
-  store<u64>(CPU_FLAGS_C, (cf << 63) | ((cf ^ of) << 62) | (((v >> 4) & 1) << 3) | (((v >> 7) & 1) << 16) | pfFix);
+  store<u64>(CPU_FLAGS_C, (carry << 63) | ((carry ^ overflow) << 62) | (((v >> 4) & 1) << 3) | (((v >> 7) & 1) << 16) | pfFix);
 }
 export function rflags(): u64 { return load<u64>(CPU_RFLAGS_SYSTEM) | arithmeticFlags(); }
 /** Sets all of RFLAGS as given (reserved bits forced), without any privilege rule. */

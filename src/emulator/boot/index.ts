@@ -1,0 +1,41 @@
+// Boots images: the program and its modules go into memory, the processor is set to the program's entry state.
+// ELF64 images are entered in 64-bit mode over an identity map, with a Multiboot information structure (docs: MANUAL 'Boot protocol').
+import type { Machine } from '../machine';
+import { loadElf64, parseElf64 } from './elf64';
+import { enterLongMode, identityMap } from './long-mode';
+import { writeMultibootInformation } from './multiboot';
+
+export interface BootModule { readonly name: string; readonly bytes: Uint8Array; readonly commandLine: string }
+export interface BootImages {
+  readonly program: Uint8Array;
+  readonly commandLine: string;
+  readonly modules: readonly BootModule[];
+}
+/** Where things were put; physical addresses. */
+export interface BootResult { readonly entry: bigint; readonly loadAddress: bigint; readonly modules: readonly { name: string; start: number; end: number }[] }
+
+/** An image that cannot be booted; the message says what is wrong with it. */
+export class BootError extends Error {}
+
+const twoMiB = 0x20_0000;
+const alignUp = (n: number, to: number): number => Math.ceil(n / to) * to;
+
+/** Loads everything and sets the boot processor's registers. Throws BootError. */
+export function bootImages(machine: Machine, images: BootImages): BootResult {
+  const elf = parseElf64(images.program);
+  const base = elf.relocatable ? twoMiB : 0;
+  const end = loadElf64(machine, elf, base);
+  // modules follow the program, each on a page boundary
+  let at = alignUp(end, twoMiB);
+  const modules = images.modules.map(m => {
+    const start = at, stop = start + m.bytes.length;
+    if (!machine.writePhysical(BigInt(start), m.bytes)) throw new BootError(`module ${m.name} (${m.bytes.length} bytes) does not fit in ${machine.memoryBytes / 2 ** 20} MiB of memory`);
+    at = alignUp(stop, 0x1000);
+    return { name: m.name, start, end: stop, commandLine: m.commandLine };
+  });
+  const information = writeMultibootInformation(machine, images.commandLine, modules);
+  const cr3 = identityMap(machine);
+  const entry = BigInt(base) + elf.entry;
+  enterLongMode(machine, { entry, cr3, rax: 0x2badb002n, rbx: BigInt(information) });
+  return { entry, loadAddress: BigInt(base), modules: modules.map(({ name, start, end: stop }) => ({ name, start, end: stop })) };
+}

@@ -1,0 +1,123 @@
+// What the façade (emulator/machine.ts) needs of the core beside running: reset, translation without side effects, and keeping caches
+// coherent when the host changes registers or memory.
+import { CPU_ABORT_KIND, CPU_APIC_BASE, CPU_CR0, CPU_CURRENT_VMCS, CPU_DR, CPU_FEATURE_CONTROL, CPU_GPR, CPU_ID, CPU_MISC_ENABLE, CPU_MTRR_DEF_TYPE,
+  CPU_MXCSR, CPU_PAT, CPU_PREEMPTION_DEADLINE, CPU_RFLAGS_SYSTEM, CPU_XCR0, EVENT_RESET, M_HOOK_SKIP, M_RAM_SIZE, RAM_BASE, REGION_CPU, REGION_CPU_SIZE } from './generated/layout';
+import { resetDevices } from '../devices/bus';
+import { dropAllCode, invalidateCode, resetBlocks } from './blocks';
+import { readMsr, writeMsr } from './msrs';
+import { plainEvent } from './ring';
+import { setSegment, updateMode } from './segments';
+import { CR0_PG, CR4_PAE, CR4_PSE, CS, EFER_LMA, LDTR, rflags, setArithmeticFlags, setRflags, time, TR } from './state';
+import { flushEverything, resetTlbs, selectTlb } from './tlb';
+
+/** State after RESET (SDM 3A table 9-1 'IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT'). */
+export function reset(vcpu: u32): void {
+  memory.fill(REGION_CPU, 0, REGION_CPU_SIZE);
+  store<u32>(CPU_ID, vcpu);
+  store<u64>(CPU_RFLAGS_SYSTEM, 2);
+  setArithmeticFlags(0);
+  store<u64>(CPU_CR0, 0x60000010);
+  for (let i: u32 = 0; i < 6; i++) setSegment(i, 0, 0, 0xffff, i == CS ? 0x9b : 0x93);
+  setSegment(LDTR, 0, 0, 0xffff, 0x82);
+  setSegment(TR, 0, 0, 0xffff, 0x8b);
+  store<u64>(CPU_DR + 48, 0xffff0ff0);
+  store<u64>(CPU_DR + 56, 0x400);
+  store<u64>(CPU_PAT, 0x0007040600070406);
+  store<u64>(CPU_MTRR_DEF_TYPE, 0xc06);
+  store<u64>(CPU_MISC_ENABLE, 0x1);
+  store<u64>(CPU_FEATURE_CONTROL, 5);                                                  // locked by the firmware, VMXON outside SMX allowed
+  store<u64>(CPU_APIC_BASE, 0xfee00800 | (vcpu == 0 ? 0x100 : 0));
+  store<u32>(CPU_MXCSR, 0x1f80);
+  store<u32>(CPU_XCR0, 1);
+  store<u64>(CPU_CURRENT_VMCS, u64.MAX_VALUE);
+  store<u64>(CPU_PREEMPTION_DEADLINE, u64.MAX_VALUE);
+  store<u64>(CPU_GPR + 16, 0x506e3);
+  store<u64>(M_HOOK_SKIP, u64.MAX_VALUE);
+  resetTlbs();
+  resetBlocks();
+  resetDevices();
+  updateMode();
+  plainEvent(EVENT_RESET, 0);
+}
+
+/** After the host changed registers: modes, rights and translations follow. */
+export function refresh(): void { updateMode(); flushEverything(); }
+/** After the host wrote RAM: code decoded from those pages goes. */
+export function invalidateRange(physical: u32, bytes: u32): void {
+  for (let page = physical >> 12; page <= (physical + bytes - 1) >> 12; page++) invalidateCode(page);
+}
+/** After hooks changed: decoded blocks are made anew. */
+export function dropCode(): void { dropAllCode(); }
+export function timeNow(): u64 { return time(); }
+export function rflagsImage(): u64 { return rflags(); }
+export function setRflagsImage(v: u64): void { setRflags(v); selectTlb(); }
+/** Value of an MSR; 0 for one that does not exist. */
+export function readMsrForDebugger(index: u32): u64 { const v = readMsr(index); store<u32>(CPU_ABORT_KIND, 0); return v; }
+export function writeMsrForDebugger(index: u32, value: u64): i32 { const r = writeMsr(index, value); store<u32>(CPU_ABORT_KIND, 0); return r; }
+
+// ---- translation without side effects
+
+export let translatedPhysical: u64 = 0;
+export let translatedGuestPhysical: u64 = 0;
+
+function physicalEntry(address: u64): u64 { return address + 8 <= <u64>load<u32>(M_RAM_SIZE) ? load<u64>(RAM_BASE + <usize>address) : 0; }
+
+/** Guest-physical to host-physical through an EPT; false when an entry is not present. */
+function throughEpt(eptp: u64, guestPhysical: u64): bool {
+  if (eptp == 0) { translatedPhysical = guestPhysical; return true; }
+  let table = eptp & 0x000ffffffffff000;
+  let level: u32 = 4;
+  while (true) {
+    const shift = 12 + 9 * (<u64>level - 1), entry = physicalEntry(table + ((guestPhysical >> shift & 511) << 3));
+    if ((entry & 7) == 0) return false;
+    if (level == 1 || (level < 4 && (entry & 0x80) != 0)) {
+      const mask = (<u64>1 << shift) - 1;
+      translatedPhysical = entry & 0x000ffffffffff000 & ~mask | guestPhysical & mask;
+      return true;
+    }
+    table = entry & 0x000ffffffffff000;
+    level--;
+  }
+}
+/**
+ * Translates a linear address under the given paging state. Returns the page size in bytes, 0 when it is not mapped: translatedPhysical then
+ * holds the level (1 to 4) of the entry that is not present, or 0x100 | level of EPT.
+ */
+export function inspectTranslation(linear: u64, cr0: u64, cr3: u64, cr4: u64, efer: u64, eptp: u64): u32 {
+  let guest = linear, bytes: u64 = 0x1000;
+  if (cr0 & CR0_PG) {
+    const wide = (efer & EFER_LMA) != 0, pae = (cr4 & CR4_PAE) != 0;
+    if (wide || pae) {
+      const top: u32 = wide ? 4 : 3;
+      let table = cr3 & (wide ? 0x000ffffffffff000 : 0xffffffe0), level = top;
+      while (true) {
+        const shift = 12 + 9 * (<u64>level - 1), index = level == 3 && !wide ? linear >> 30 & 3 : linear >> shift & 511;
+        if (!throughEpt(eptp, table + (index << 3))) { translatedPhysical = 0x100 | level; return 0; }
+        const entry = physicalEntry(translatedPhysical);
+        if ((entry & 1) == 0) { translatedPhysical = level; return 0; }
+        if (level == 1 || (level < top && (entry & 0x80) != 0)) {
+          const mask = (<u64>1 << shift) - 1;
+          guest = entry & 0x000ffffffffff000 & ~mask | linear & mask;
+          bytes = mask + 1;
+          break;
+        }
+        table = entry & 0x000ffffffffff000;
+        level--;
+      }
+    } else {
+      if (!throughEpt(eptp, (cr3 & 0xfffff000) + ((linear >> 22 & 1023) << 2))) { translatedPhysical = 0x102; return 0; }
+      const pde: u64 = physicalEntry(translatedPhysical & ~7) >> ((translatedPhysical & 4) << 3) & 0xffffffff;
+      if ((pde & 1) == 0) { translatedPhysical = 2; return 0; }
+      if ((pde & 0x80) != 0 && (cr4 & CR4_PSE) != 0) { guest = pde & 0xffc00000 | linear & 0x3fffff; bytes = 0x400000; }
+      else {
+        if (!throughEpt(eptp, (pde & 0xfffff000) + ((linear >> 12 & 1023) << 2))) { translatedPhysical = 0x101; return 0; }
+        const pte: u64 = physicalEntry(translatedPhysical & ~7) >> ((translatedPhysical & 4) << 3) & 0xffffffff;
+        if ((pte & 1) == 0) { translatedPhysical = 1; return 0; }
+        guest = pte & 0xfffff000 | linear & 0xfff;
+      }
+    }
+  }
+  translatedGuestPhysical = guest;
+  if (!throughEpt(eptp, guest)) { translatedPhysical = 0x100; return 0; }
+  return <u32>bytes;
+}

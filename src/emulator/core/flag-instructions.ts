@@ -1,0 +1,58 @@
+// PUSHF, POPF, CLI, STI, CLD, STD: the flags that have privilege rules (SDM 1 3.4.3 'EFLAGS Register').
+import { CPU_CPL, CPU_RFLAGS_SYSTEM } from './generated/layout';
+import { loadData, storeData } from './memory';
+import { operandSize } from './operands';
+import { AC, ABORT, aborted, ARITHMETIC, attend, CR4_SMAP, cr4, DF, GP, ID, IF, IOPL, NEXT, NT, raiseError, reg, RF, rflags, RSP, setArithmeticFlags, setInterruptShadow, setReg, TF, VM } from './state';
+import { selectTlb } from './tlb';
+
+@inline function iopl(): u32 { return <u32>(load<u64>(CPU_RFLAGS_SYSTEM) & IOPL) >> 12; }
+
+export function pushf(pc: usize): i32 {
+  const bytes: u32 = operandSize(pc) == 1 ? 2 : 8, top = reg(RSP) - bytes;
+  if (storeData(top, rflags() & ~(VM | RF), bytes)) return ABORT;
+  setReg(RSP, top);
+  return NEXT;
+}
+
+/** Which flags POPF and IRET may change at this privilege level (SDM 2B 'POPF/POPFD/POPFQ'). */
+export function changeableFlags(): u64 {
+  const level = load<u32>(CPU_CPL);
+  let mask = ARITHMETIC | TF | DF | NT | AC | ID;
+  if (level == 0) mask |= IOPL;
+  if (level <= iopl()) mask |= IF;
+  return mask;
+}
+/** Sets the flags that `mask` names; interrupts and single steps are looked at before the next instruction. */
+export function changeFlags(value: u64, mask: u64): void {
+  setArithmeticFlags(value & mask | rflags() & ~mask);
+  const old = load<u64>(CPU_RFLAGS_SYSTEM), system = mask & ~ARITHMETIC;
+  store<u64>(CPU_RFLAGS_SYSTEM, old & ~system | value & system | 2);
+  if ((old ^ value) & AC && (cr4() & CR4_SMAP) != 0) selectTlb();
+  if ((value & (IF | TF)) != 0) attend();
+}
+
+export function popf(pc: usize): i32 {
+  const bytes: u32 = operandSize(pc) == 1 ? 2 : 8, value = loadData(reg(RSP), bytes);
+  if (aborted()) return ABORT;
+  const mask = changeableFlags();
+  changeFlags(value, bytes == 2 ? mask & 0xffff : mask);
+  store<u64>(CPU_RFLAGS_SYSTEM, load<u64>(CPU_RFLAGS_SYSTEM) & ~RF);
+  setReg(RSP, reg(RSP) + bytes);
+  return NEXT;
+}
+
+export function cli(_pc: usize): i32 {
+  if (load<u32>(CPU_CPL) > iopl()) return raiseError(GP, 0);
+  store<u64>(CPU_RFLAGS_SYSTEM, load<u64>(CPU_RFLAGS_SYSTEM) & ~IF);
+  return NEXT;
+}
+export function sti(_pc: usize): i32 {
+  if (load<u32>(CPU_CPL) > iopl()) return raiseError(GP, 0);
+  const old = load<u64>(CPU_RFLAGS_SYSTEM);
+  store<u64>(CPU_RFLAGS_SYSTEM, old | IF);
+  // interrupts stay blocked for one more instruction when IF was clear (SDM 2B 'STI')
+  if ((old & IF) == 0) { setInterruptShadow(1); attend(); }
+  return NEXT;
+}
+export function cld(_pc: usize): i32 { store<u64>(CPU_RFLAGS_SYSTEM, load<u64>(CPU_RFLAGS_SYSTEM) & ~DF); return NEXT; }
+export function std(_pc: usize): i32 { store<u64>(CPU_RFLAGS_SYSTEM, load<u64>(CPU_RFLAGS_SYSTEM) | DF); return NEXT; }

@@ -1,0 +1,183 @@
+// Between blocks: how the last instruction ended, what is due at this boundary, and which block runs next. The run loop of the interpreter
+// calls `proceed` whenever it leaves the straight path; everything asynchronous happens here, at exact instants.
+import { CPU_ABORT_KIND, CPU_ACTIVITY, CPU_ALONE, CPU_EVENT_VECTORING, CPU_EXIT_QUALIFICATION, CPU_FAULT_ADDRESS, CPU_GUEST_PHYSICAL_FAULT, CPU_INSTRUCTION_LENGTH, CPU_MODE, CPU_NMI_BLOCKED,
+  CPU_NMI_PENDING, CPU_NON_ROOT, CPU_PENDING_DEBUG, CPU_RFLAGS_SYSTEM, CPU_RIP, CPU_SEG_BASE, CPU_SHADOW_UNTIL, M_BUDGET, M_DEADLINE, M_RUN_END, M_STOP_KIND, STOP_BUDGET,
+  STOP_IDLE, STOP_SHUTDOWN } from './generated/layout';
+import { acknowledgeInterrupt, interruptPending, nextDeviceDeadline, runDeviceTimers } from '../devices/bus';
+import { dropAllCode, findBlock, findLinkable, heapIsNearlyFull, linkable, transientBlock } from './blocks';
+import { deliverOrFault, deliverRecordedException, EXTERNAL_INTERRUPT, NMI_EVENT } from './events';
+import { ABORT, ABORT_ALONE, ABORT_EPT_MISCONFIGURATION, ABORT_EPT_VIOLATION, ABORT_EXCEPTION, CS, DB, IF, interruptShadow, NEXT, raise, TF, time } from './state';
+import { requestStop } from './stop';
+import { nextVmxDeadline, vmxBoundary } from './vmx/boundary';
+import { eptMisconfigurationExit, eptViolationExit } from './vmx/exit';
+import { externalInterruptIsAcknowledged, externalInterruptsExit, interceptNmi, nmiIsBlocked, takeExternalInterruptExit } from './vmx/event-intercepts';
+
+@inline const NEVER: u64 = 0xffffffffffffffff;
+@inline const LONGEST_BUDGET: u64 = 0x7fffffff;
+@inline const BS: u64 = 0x4000;
+
+/** The block that runs now is a single step for RFLAGS.TF. */
+let stepping: bool = false;
+
+/**
+ * How the last instruction ended (0 next, 1 a procedure aborted, 2 RIP is set, 3 emitted code aborted) to the next block, 0 = leave the run.
+ * On 3 the run loop has given back the units of instructions that were not retired.
+ */
+export function proceed(ending: i32): u32 {
+  if (ending == NEXT) {
+    const next = load<u64>(CPU_RIP) + load<u32>(CPU_INSTRUCTION_LENGTH);
+    store<u64>(CPU_RIP, (load<u32>(CPU_MODE) & 3) == 2 ? next : next & 0xffffffff);
+  } else if (ending == ABORT && load<u32>(CPU_ABORT_KIND) != 3) store<i32>(M_BUDGET, load<i32>(M_BUDGET) + 1);
+  store<u32>(CPU_ALONE, 0);
+  if (stepping) {
+    stepping = false;
+    // a trap after the instruction, unless it was abandoned
+    if (load<u32>(CPU_ABORT_KIND) == 0) store<u64>(CPU_PENDING_DEBUG, load<u64>(CPU_PENDING_DEBUG) | BS);
+  }
+  while (true) {
+    const kind = load<u32>(CPU_ABORT_KIND);
+    if (kind != 0) {
+      store<u32>(CPU_ABORT_KIND, 0);
+      const block = handleAbort(kind);
+      if (block != 0) return block;
+      continue;
+    }
+    if (load<u32>(M_STOP_KIND) != 0) return 0;
+    if (heapIsNearlyFull()) dropAllCode();
+    if (load<i32>(M_BUDGET) <= 0 || load<u32>(CPU_ACTIVITY) != 0 || load<u64>(CPU_PENDING_DEBUG) != 0) {
+      boundary();
+      if (load<u32>(CPU_ABORT_KIND) != 0 || load<u32>(M_STOP_KIND) != 0 || load<i32>(M_BUDGET) <= 0) continue;
+    }
+    if ((load<u64>(CPU_RFLAGS_SYSTEM) & TF) != 0) {
+      const block = single(true);
+      if (block != 0) { stepping = true; return block; }
+      continue;
+    }
+    const block = findBlock();
+    if (block == 0) continue;
+    if (load<u32>(block) <= load<u32>(M_BUDGET)) return block;
+    const short = transientBlock(load<u32>(M_BUDGET), true);
+    if (short != 0) return short;
+  }
+}
+
+/** A block of one instruction, after which the run loop comes back here whatever the instruction is. */
+function single(hooks: bool): u32 {
+  store<u64>(M_DEADLINE, time() + 1);
+  store<i32>(M_BUDGET, 1);
+  return transientBlock(1, hooks);
+}
+
+/** What an abandoned instruction leads to; returns a block to run, or 0 to look again. */
+function handleAbort(kind: u32): u32 {
+  switch (kind) {
+    case ABORT_EXCEPTION:
+      deliverRecordedException();
+      return 0;
+    case ABORT_ALONE: {
+      const block = single(false);
+      if (block != 0) store<u32>(CPU_ALONE, 1);
+      return block;
+    }
+    case ABORT_EPT_VIOLATION:
+      store<i32>(M_BUDGET, load<i32>(M_BUDGET) - 1);                                     // an exit is a unit, like a delivery
+      eptViolationExit(load<u64>(CPU_GUEST_PHYSICAL_FAULT), load<u64>(CPU_FAULT_ADDRESS), load<u64>(CPU_EXIT_QUALIFICATION));
+      break;
+    case ABORT_EPT_MISCONFIGURATION:
+      store<i32>(M_BUDGET, load<i32>(M_BUDGET) - 1);
+      eptMisconfigurationExit(load<u64>(CPU_GUEST_PHYSICAL_FAULT));
+      break;
+    default:                                                                             // a VM exit is done, or a stop is requested
+      break;
+  }
+  store<u32>(CPU_ABORT_KIND, 0);
+  store<u32>(CPU_EVENT_VECTORING, 0);
+  return 0;
+}
+
+/** Follows a link of the running block to `target` (linear), remembering it in the record when both are in one cached page. 0: look again. */
+export function linkBlock(record: usize, field: usize, target: u64): u32 {
+  store<u64>(CPU_RIP, target - load<u64>(CPU_SEG_BASE + (CS << 3)));
+  if (load<u32>(CPU_ALONE) != 0 || stepping || heapIsNearlyFull()) return 0;
+  const block = findLinkable(target);
+  if (block != 0 && linkable && field != 0) store<u32>(record + field, block);
+  return block;
+}
+
+/**
+ * An instruction boundary at which something may be due: the end of the run, timers, traps, interrupts, VMX's windows and timers (SDM 3A 6.9
+ * 'Priority Among Simultaneous Exceptions and Interrupts', SDM 3C 26.2). Leaves a positive budget, a stop or an abort.
+ */
+function boundary(): void {
+  const now = time();
+  if (now >= load<u64>(M_RUN_END)) { requestStop(STOP_BUDGET, 0, 0); return; }
+  if (nextDeviceDeadline() <= now) runDeviceTimers();
+  if (load<u32>(CPU_NON_ROOT) != 0 && vmxBoundary()) { store<u32>(CPU_ABORT_KIND, 0); store<u32>(CPU_EVENT_VECTORING, 0); arm(); return; }
+  const shadow = interruptShadow(), activity = load<u32>(CPU_ACTIVITY);
+  if (activity == 2 && load<u32>(CPU_NON_ROOT) == 0) { requestStop(STOP_SHUTDOWN, 0, 0); return; }
+  // 1. debug traps of the instruction before
+  const debug = load<u64>(CPU_PENDING_DEBUG);
+  if (debug != 0 && (shadow & 2) == 0 && activity < 2) {
+    store<u64>(CPU_PENDING_DEBUG, 0);
+    store<u32>(CPU_ACTIVITY, 0);
+    if (debug & 0x1_400f) { raise(DB); store<u64>(CPU_FAULT_ADDRESS, debug & 0x400f); store<i32>(M_BUDGET, 0); return; }
+  }
+  // 2. NMI
+  if (load<u32>(CPU_NMI_PENDING) != 0 && !nmiIsBlocked() && (shadow & 2) == 0 && activity != 3) {
+    if (load<u32>(CPU_NON_ROOT) != 0 && interceptNmi()) { store<u32>(CPU_ABORT_KIND, 0); arm(); return; }
+    store<u32>(CPU_NMI_PENDING, 0);
+    store<u32>(CPU_NMI_BLOCKED, 1);
+    store<u32>(CPU_ACTIVITY, 0);
+    deliverOrFault(2, NMI_EVENT, false, 0);
+    arm();
+    return;
+  }
+  // 3. external interrupts
+  if (activity < 2 && interruptPending() != 0 && shadow == 0) {
+    if (load<u32>(CPU_NON_ROOT) != 0 && externalInterruptsExit()) {
+      const vector = externalInterruptIsAcknowledged() ? acknowledgeInterrupt() : 0;
+      takeExternalInterruptExit(vector);
+      store<u32>(CPU_ABORT_KIND, 0);
+      arm();
+      return;
+    }
+    if ((load<u64>(CPU_RFLAGS_SYSTEM) & IF) != 0) {
+      store<u32>(CPU_ACTIVITY, 0);
+      deliverOrFault(acknowledgeInterrupt(), EXTERNAL_INTERRUPT, false, 0);
+      arm();
+      return;
+    }
+  }
+  // 4. a halted processor lets time pass to the next event
+  if (load<u32>(CPU_ACTIVITY) != 0) {
+    const next = nextDeadline(), end = load<u64>(M_RUN_END);
+    if (next == NEVER) { requestStop(STOP_IDLE, 0, 0); return; }
+    store<u64>(M_DEADLINE, max<u64>(min<u64>(next, end), now + 1));
+    store<i32>(M_BUDGET, 0);
+    return;
+  }
+  arm();
+}
+
+function nextDeadline(): u64 {
+  const devices = nextDeviceDeadline();
+  return load<u32>(CPU_NON_ROOT) != 0 ? min<u64>(devices, nextVmxDeadline()) : devices;
+}
+
+/** Gives the run loop a budget up to the next instant that matters. */
+function arm(): void {
+  const now = time(), shadowEnd = load<u64>(CPU_SHADOW_UNTIL);
+  let end = min<u64>(nextDeadline(), load<u64>(M_RUN_END));
+  if (shadowEnd > now) end = min<u64>(end, shadowEnd);
+  const budget = end > now ? min<u64>(end - now, LONGEST_BUDGET) : 1;                     // what is due and blocked is looked at after one more instruction
+  store<u64>(M_DEADLINE, now + budget);
+  store<i32>(M_BUDGET, <i32>budget);
+}
+/** Run control of the façade: the time at which `run` returns. */
+export function beginRun(units: u32): void {
+  const now = time();
+  store<u32>(M_STOP_KIND, 0);
+  store<u64>(M_RUN_END, now + units);
+  store<u64>(M_DEADLINE, now);
+  store<i32>(M_BUDGET, 0);
+}

@@ -1,0 +1,237 @@
+// The machine behind the façade: one WebAssembly memory, the core and the interpreter over it.
+import { eventFields, eventKinds, eventSlots, eventSlotBytes, machineCell, cpuCell, ramBase, region, stopKinds, type EventKind } from './codegen/state-layout';
+import { vmcsFieldByEncoding, vmcsOffset } from '../spec/vmcs-fields';
+import { defaultProcessorModel } from '../spec/processor-models';
+import { EventReader } from './event-ring';
+import type { EngineModules, Machine, MachineOptions, PagingContext, RegisterFile, RunResult, StopMask, Translation, VmxState } from './machine';
+import { MachineRegisters } from './registers';
+
+/** Exports of the core that the façade calls. */
+interface CoreExports {
+  reset(vcpu: number): void;
+  beginRun(units: number): void;
+  refresh(): void;
+  dropCode(): void;
+  invalidateRange(physical: number, bytes: number): void;
+  timeNow(): bigint;
+  rflagsImage(): bigint;
+  setRflagsImage(value: bigint): void;
+  readMsrForDebugger(index: number): bigint;
+  writeMsrForDebugger(index: number, value: bigint): number;
+  inspectTranslation(linear: bigint, cr0: bigint, cr3: bigint, cr4: bigint, efer: bigint, eptp: bigint): number;
+  readonly translatedPhysical: WebAssembly.Global;
+  readonly translatedGuestPhysical: WebAssembly.Global;
+}
+
+const largestMemory = 0xe000_0000;
+const noAddress = 0xffff_ffff_ffff_ffffn;
+const defaultEvents: readonly EventKind[] = ['reset', 'vmxInstruction', 'vmExit', 'vmEntry', 'unimplemented', 'tripleFault', 'vcpuSwitch'];
+
+/** Makes a machine in its state after RESET. Throws RangeError for options that no machine can have, or when the memory is not to be had. */
+export async function createMachine(modules: EngineModules, options: MachineOptions): Promise<Machine> {
+  const { memoryBytes, vcpus = 1 } = options;
+  if (!Number.isInteger(memoryBytes) || memoryBytes < 0x20_0000 || memoryBytes > largestMemory || memoryBytes % 0x20_0000 !== 0) {
+    throw new RangeError('the memory of a machine is 2 MiB to 3.5 GiB, in steps of 2 MiB');
+  }
+  if (vcpus !== 1) throw new RangeError('a machine has one processor in this version');
+  const pages = (ramBase + memoryBytes) / 0x1_0000;
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: 65536 });
+  const compile = (m: BufferSource | WebAssembly.Module): Promise<WebAssembly.Module> => m instanceof WebAssembly.Module ? Promise.resolve(m) : WebAssembly.compile(m);
+  const [coreModule, interpreterModule] = await Promise.all([compile(modules.core), compile(modules.interpreter)]);
+  const core = await WebAssembly.instantiate(coreModule, { env: { memory, abort: () => { throw new Error('the core stopped on an assertion'); } } });
+  const interpreter = await WebAssembly.instantiate(interpreterModule, { core: { ...core.exports, memory } });
+  new Uint8Array(memory.buffer).set(modules.decodeTables, region('decodeTables').base);
+  return new WasmMachine(memory, core.exports as unknown as CoreExports, interpreter.exports.run as () => void, memoryBytes, vcpus);
+}
+
+const cell = (name: string): number => machineCell(name).address;
+const cpu = (name: string): number => cpuCell(name).address;
+
+class WasmMachine implements Machine {
+  readonly activeVcpu = 0;
+  private readonly view: DataView;
+  private readonly bytes: Uint8Array;
+  private readonly reader: EventReader;
+  private readonly hooks = new Map<bigint, number>();
+  private hooksChanged = false;
+  private serialTail = 0;
+
+  constructor(memory: WebAssembly.Memory, private readonly core: CoreExports, private readonly enter: () => void, readonly memoryBytes: number, readonly vcpuCount: number) {
+    this.view = new DataView(memory.buffer);
+    this.bytes = new Uint8Array(memory.buffer);
+    this.reader = new EventReader(this.view);
+    this.view.setUint32(cell('ramSize'), memoryBytes, true);
+    this.view.setUint32(cell('vcpuCount'), vcpuCount, true);
+    this.view.setUint32(cell('physicalWidth'), defaultProcessorModel.physicalBits, true);
+    this.recordEvents(defaultEvents);
+    core.reset(0);
+  }
+
+  time(): bigint { return BigInt.asUintN(64, this.core.timeNow()); }
+
+  run(maxUnits: number): RunResult {
+    if (!Number.isInteger(maxUnits) || maxUnits < 1 || maxUnits > 0x7fff_ffff) throw new RangeError('a run is 1 to 2147483647 units long');
+    if (this.hooksChanged) this.writeHooks();
+    // a hook that was stopped at is passed once, but only when the run goes on from there
+    if (this.view.getBigUint64(cell('hookSkip'), true) !== this.linearRip()) this.view.setBigUint64(cell('hookSkip'), noAddress, true);
+    const before = this.time();
+    this.core.beginRun(maxUnits);
+    this.enter();
+    return {
+      kind: stopKinds[this.view.getUint32(cell('stopKind'), true)], vcpu: 0, units: Number(this.time() - before),
+      index: this.view.getUint32(cell('stopReasonIndex'), true), address: this.view.getBigUint64(cell('stopAddress'), true),
+    };
+  }
+  private linearRip(): bigint { return this.view.getBigUint64(cpu('rip'), true) + this.view.getBigUint64(cpu('segBase') + 8, true); }
+
+  setStops(mask: StopMask): void {
+    const exits = [0, 0, 0, 0];
+    for (const reason of mask.exits ?? []) if (reason >= 0 && reason < 128) exits[reason >> 5] |= 1 << (reason & 31);
+    exits.forEach((word, n) => this.view.setUint32(cell('stopOnExit') + 4 * n, word >>> 0, true));
+    const bits = (list: Iterable<number> | undefined): number => { let word = 0; for (const n of list ?? []) if (n >= 0 && n < 32) word |= 1 << n; return word >>> 0; };
+    this.view.setUint32(cell('stopOnVmx'), bits(mask.vmxInstructions), true);
+    this.view.setUint32(cell('stopOnException'), bits(mask.exceptions), true);
+    const flag = (name: string, on: boolean | undefined): void => this.view.setUint32(cell(name), on ? 1 : 0, true);
+    flag('stopOnEntry', mask.everyEntry);
+    flag('stopOnVmfail', mask.vmfail);
+    flag('stopOnEntryFailure', mask.entryFailure);
+    flag('stopOnTripleFault', mask.tripleFault);
+  }
+
+  addCodeHook(linear: bigint): void {
+    const count = this.hooks.get(linear) ?? 0;
+    this.hooks.set(linear, count + 1);
+    if (count === 0) this.hooksChanged = true;
+  }
+  removeCodeHook(linear: bigint): void {
+    const count = this.hooks.get(linear) ?? 0;
+    if (count > 1) { this.hooks.set(linear, count - 1); return; }
+    if (count === 1) { this.hooks.delete(linear); this.hooksChanged = true; }
+  }
+  /** The core finds hooks by page offset while it decodes and by full address when it gets there; decoded code is dropped. */
+  private writeHooks(): void {
+    const { base, size } = region('codeHooks'), slots = BigInt(size / 8);
+    this.bytes.fill(0xff, base, base + size);
+    this.bytes.fill(0, cell('hookOffsets'), cell('hookOffsets') + 4096);
+    for (const linear of this.hooks.keys()) {
+      let n = (linear ^ linear >> 13n) & (slots - 1n);
+      while (this.view.getBigUint64(base + Number(n) * 8, true) !== noAddress) n = (n + 1n) & (slots - 1n);
+      this.view.setBigUint64(base + Number(n) * 8, linear, true);
+      this.bytes[cell('hookOffsets') + Number(linear & 0xfffn)] = 1;
+    }
+    this.view.setUint32(cell('hookCount'), this.hooks.size, true);
+    this.core.dropCode();
+    this.hooksChanged = false;
+  }
+
+  recordEvents(kinds: Iterable<EventKind>): void {
+    let mask = 0;
+    for (const kind of kinds) mask |= 1 << eventKinds.indexOf(kind);
+    this.view.setUint32(cell('eventMask'), mask >>> 0, true);
+  }
+  drainEvents(visit: (event: EventReader) => void): void {
+    const head = this.view.getUint32(cell('ringHead'), true), { base } = region('events');
+    let tail = this.view.getUint32(cell('ringTail'), true);
+    while (tail !== head) {
+      const at = base + (tail % eventSlots) * eventSlotBytes;
+      this.reader.seek(tail);
+      if (this.view.getUint8(at + eventFields.kind) !== 0) visit(this.reader);
+      tail = (tail + this.view.getUint8(at + eventFields.slots)) >>> 0;
+      this.view.setUint32(cell('ringTail'), tail, true);
+    }
+  }
+
+  registers(_vcpu: number): RegisterFile {
+    return new MachineRegisters({
+      view: this.view, address: () => region('cpu').base,
+      rflags: () => BigInt.asUintN(64, this.core.rflagsImage()), setRflags: value => this.core.setRflagsImage(value),
+      readMsr: index => BigInt.asUintN(64, this.core.readMsrForDebugger(index)), writeMsr: (index, value) => this.core.writeMsrForDebugger(index, value) === 0,
+      refresh: () => this.core.refresh(),
+    });
+  }
+  vmx(_vcpu: number): VmxState {
+    const pointer = (name: string): bigint | undefined => { const v = this.view.getBigUint64(cpu(name), true); return v === noAddress ? undefined : v; };
+    const vmxOn = this.view.getUint32(cpu('vmxOn'), true) !== 0, eptp = this.view.getBigUint64(cpu('eptp'), true);
+    return {
+      vmxOn, nonRoot: this.view.getUint32(cpu('nonRoot'), true) !== 0, vmxonPointer: vmxOn ? pointer('vmxonPointer') : undefined, currentVmcs: vmxOn ? pointer('currentVmcs') : undefined,
+      eptp: eptp === 0n ? undefined : eptp, vpid: this.view.getUint32(cpu('vpid'), true),
+    };
+  }
+
+  private vmcsField(pointer: bigint, encoding: number): { at: number; bits: number; high: boolean } | undefined {
+    const field = vmcsFieldByEncoding(encoding & ~1);
+    if (!field || !this.isRam(pointer, 4096)) return undefined;
+    const high = (encoding & 1) !== 0;
+    if (high && field.width !== 64) return undefined;
+    return { at: ramBase + Number(pointer) + vmcsOffset(field.id as never), bits: high ? 32 : field.width === 16 ? 16 : field.width === 32 ? 32 : 64, high };
+  }
+  readVmcs(pointer: bigint, encoding: number): bigint | undefined {
+    const place = this.vmcsField(pointer, encoding);
+    if (!place) return undefined;
+    const value = this.view.getBigUint64(place.at, true);
+    return BigInt.asUintN(place.bits, place.high ? value >> 32n : value);
+  }
+  writeVmcs(pointer: bigint, encoding: number, value: bigint): boolean {
+    const place = this.vmcsField(pointer, encoding);
+    if (!place) return false;
+    const old = this.view.getBigUint64(place.at, true), wanted = BigInt.asUintN(place.bits, value);
+    this.view.setBigUint64(place.at, place.high ? (old & 0xffff_ffffn) | wanted << 32n : wanted, true);
+    return true;
+  }
+
+  private isRam(address: bigint, length: number): boolean { return address >= 0n && address + BigInt(length) <= BigInt(this.memoryBytes); }
+  readPhysical(address: bigint, length: number): Uint8Array | undefined {
+    if (!this.isRam(address, length)) return undefined;
+    const at = ramBase + Number(address);
+    return this.bytes.slice(at, at + length);
+  }
+  writePhysical(address: bigint, bytes: Uint8Array): boolean {
+    if (!this.isRam(address, bytes.length)) return false;
+    if (bytes.length === 0) return true;
+    this.bytes.set(bytes, ramBase + Number(address));
+    this.core.invalidateRange(Number(address), bytes.length);
+    return true;
+  }
+
+  translate(_vcpu: number, linear: bigint, context?: PagingContext): Translation {
+    const read = (name: string): bigint => this.view.getBigUint64(cpu(name), true);
+    const { cr0, cr3, cr4, efer, eptp = 0n } = context ?? { cr0: read('cr0'), cr3: read('cr3'), cr4: read('cr4'), efer: read('efer'), eptp: read('eptp') };
+    const pageBytes = this.core.inspectTranslation(BigInt.asIntN(64, linear), cr0, cr3, cr4, efer, eptp) >>> 0;
+    const physical = BigInt.asUintN(64, this.core.translatedPhysical.value as bigint), guestPhysical = BigInt.asUintN(64, this.core.translatedGuestPhysical.value as bigint);
+    if (pageBytes !== 0) return { kind: 'mapped', guestPhysical, physical, pageBytes };
+    const step = Number(physical), names = ['', 'PTE', 'PDE', 'PDPTE', 'PML4E'];
+    return step >= 0x100 ? { kind: 'fault', step: step === 0x100 ? 'EPT' : `EPT of the ${names[step & 7]}`, guestPhysical: step === 0x100 ? guestPhysical : undefined } : { kind: 'fault', step: names[step] };
+  }
+  /** Calls `use` with each physical piece of a linear range; false when a page is not mapped to RAM. */
+  private pieces(vcpu: number, linear: bigint, length: number, context: PagingContext | undefined, use: (physical: bigint, from: number, bytes: number) => void): boolean {
+    for (let done = 0; done < length;) {
+      const at = BigInt.asUintN(64, linear + BigInt(done)), bytes = Math.min(length - done, 0x1000 - Number(at & 0xfffn));
+      const found = this.translate(vcpu, at, context);
+      if (found.kind !== 'mapped' || !this.isRam(found.physical, bytes)) return false;
+      use(found.physical, done, bytes);
+      done += bytes;
+    }
+    return true;
+  }
+  readLinear(vcpu: number, linear: bigint, length: number, context?: PagingContext): Uint8Array | undefined {
+    const out = new Uint8Array(length);
+    const copy = (physical: bigint, from: number, bytes: number): void => out.set(this.bytes.subarray(ramBase + Number(physical), ramBase + Number(physical) + bytes), from);
+    return this.pieces(vcpu, linear, length, context, copy) ? out : undefined;
+  }
+  writeLinear(vcpu: number, linear: bigint, bytes: Uint8Array, context?: PagingContext): boolean {
+    // every page is looked at before the first byte is written
+    if (!this.pieces(vcpu, linear, bytes.length, context, () => {})) return false;
+    return this.pieces(vcpu, linear, bytes.length, context, (physical, from, count) => { this.writePhysical(physical, bytes.subarray(from, from + count)); });
+  }
+
+  takeSerialOutput(): Uint8Array {
+    const head = this.view.getUint32(cell('serialHead'), true), { base, size } = region('serialOut');
+    const from = Math.max(this.serialTail, head - size), out = new Uint8Array(head - from);
+    for (let n = from; n < head; n++) out[n - from] = this.bytes[base + n % size];
+    this.serialTail = head;
+    return out;
+  }
+  counters(): { exits: number; entries: number } {
+    return { exits: Number(this.view.getBigUint64(cell('exits'), true)), entries: Number(this.view.getBigUint64(cell('entries'), true)) };
+  }
+}
