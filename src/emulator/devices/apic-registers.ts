@@ -169,6 +169,7 @@ export function msrRead(index: u32): u64 {
   const vcpu = activeVcpu();
   if (index == IA32_APIC_BASE) return apicGet64(vcpu, APIC_BASE);
   if (index == IA32_TSC_DEADLINE) return readTscDeadline();
+  if (!msrReadable(index)) return 0;
   const offset = offsetOf(index), low = read(vcpu, offset, true);
   return offset == ICR_LOW ? <u64>apicGet(vcpu, APIC_ICR_HIGH) << 32 | low : low;
 }
