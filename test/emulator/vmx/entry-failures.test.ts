@@ -9,6 +9,10 @@ import { World, type WorldOptions } from './world';
 
 interface Case { readonly check: string; readonly fields?: Fields; readonly controls?: readonly ControlRef[]; readonly memory?: WorldOptions['memory']; readonly qualification?: bigint }
 
+/** Segments as virtual-8086 mode demands them, which the checks look at first when RFLAGS.VM is 1. */
+const virtual8086Segments: Fields = Object.fromEntries((['ES', 'CS', 'SS', 'DS', 'FS', 'GS'] as const).flatMap((name) => [
+  [`GUEST_${name}_SELECTOR`, 0n], [`GUEST_${name}_BASE`, 0n], [`GUEST_${name}_LIMIT`, 0xffffn], [`GUEST_${name}_ACCESS_RIGHTS`, 0xf3n]]));
+
 const guestState: readonly Case[] = [
   { check: 'guest.crMsr.cr0Fixed', fields: { GUEST_CR0: 0x8001_0013n } },
   { check: 'guest.crMsr.cr4Fixed', fields: { GUEST_CR4: 0x620n } },
@@ -34,7 +38,7 @@ const guestState: readonly Case[] = [
   { check: 'guest.descriptorTables.idtrLimit', fields: { GUEST_IDTR_LIMIT: 0x1_0000n } },
   { check: 'guest.ripRflagsSsp.ripUpper', fields: { GUEST_RIP: 1n << 60n } },
   { check: 'guest.ripRflagsSsp.rflagsReserved', fields: { GUEST_RFLAGS: 0n } },
-  { check: 'guest.ripRflagsSsp.rflagsVm', fields: { GUEST_RFLAGS: 0x2_0002n } },
+  { check: 'guest.ripRflagsSsp.rflagsVm', fields: { GUEST_RFLAGS: 0x2_0002n, ...virtual8086Segments } },
   { check: 'guest.ripRflagsSsp.rflagsIf', fields: { VM_ENTRY_INTERRUPTION_INFO: 0x8000_0020n } },
   { check: 'guest.nonRegister.activityRange', fields: { GUEST_ACTIVITY_STATE: 4n } },
   { check: 'guest.nonRegister.activityBlocking', fields: { GUEST_ACTIVITY_STATE: 1n, GUEST_INTERRUPTIBILITY_STATE: 2n } },
@@ -65,8 +69,8 @@ const controls: readonly (Case & { readonly error: number })[] = [
 const rowOf = (failed: number): string | undefined => entryChecks.find((row) => row.row + 1 === failed)?.id;
 
 describe('VM-entry failures', () => {
-  it.each(guestState.map((test) => [`${test.check} ${test.controls ?? ''}`, test] as const))('%s', (_, test) => {
-    const world = new World(test);
+  it.each(guestState.map((test) => [`${test.check} ${test.controls ?? ''}`, test] as const))('%s', async (_, test) => {
+    const world = await World.create(test);
     const before = world.field('GUEST_RIP');
     const result = world.run();
     expect(result.kind).toBe('entryFailure');
@@ -83,16 +87,16 @@ describe('VM-entry failures', () => {
     expect(world.read32(at.vmcs + 8)).toBe(0);
   });
 
-  it.each(controls.map((test) => [test.check, test] as const))('%s', (_, test) => {
-    const world = new World(test);
+  it.each(controls.map((test) => [test.check, test] as const))('%s', async (_, test) => {
+    const world = await World.create(test);
     const result = world.run();
     expect([result.kind, result.index]).toEqual(['vmfail', test.error]);
     const event = world.events.findLast((one) => one.kind === 'vmxInstruction')!;
     expect(rowOf(Number(event.b))).toBe(test.check);
   });
 
-  it('leave the injected event in its field', () => {
-    const world = new World({ fields: { VM_ENTRY_INTERRUPTION_INFO: 0x8000_0306n, GUEST_RFLAGS: 0n } });
+  it('leave the injected event in its field', async () => {
+    const world = await World.create({ fields: { VM_ENTRY_INTERRUPTION_INFO: 0x8000_0306n, GUEST_RFLAGS: 0n } });
     world.run();
     expect(world.field('VM_ENTRY_INTERRUPTION_INFO')).toBe(0x8000_0306n);
   });
@@ -114,8 +118,8 @@ describe('MSR areas', () => {
     ['LME changed while paging is on', loadArea(entry(0xc000_0080, 0x401n)), 1n],
     ['a capability MSR', loadArea(entry(0x480, 0n)), 1n],
   ];
-  it.each(bad)('entry fails on %s', (_, options, qualification) => {
-    const world = new World(options);
+  it.each(bad)('entry fails on %s', async (_, options, qualification) => {
+    const world = await World.create(options);
     const result = world.run();
     expect([result.kind, result.index]).toEqual(['entryFailure', 34]);
     expect(world.field('EXIT_REASON')).toBe(0x8000_0022n);
@@ -123,8 +127,8 @@ describe('MSR areas', () => {
     expect(world.register('rip')).toBe(BigInt(at.hostHandler));
   });
 
-  it('are loaded at entry, stored and loaded at exit, in order', () => {
-    const world = new World({
+  it('are loaded at entry, stored and loaded at exit, in order', async () => {
+    const world = await World.create({
       ...loadArea(entry(0xc000_0082, 0x1111n), entry(0xc000_0082, 0x2222n)), guest: asm.cpuid,
       fields: {
         VM_ENTRY_MSR_LOAD_ADDRESS: BigInt(at.msrArea), VM_ENTRY_MSR_LOAD_COUNT: 2n, VM_EXIT_MSR_STORE_ADDRESS: BigInt(at.msrArea + 64), VM_EXIT_MSR_STORE_COUNT: 1n,
@@ -141,8 +145,8 @@ describe('MSR areas', () => {
     ['storing', { VM_EXIT_MSR_STORE_ADDRESS: BigInt(at.msrArea), VM_EXIT_MSR_STORE_COUNT: 1n }, entry(0x1234, 0n), 1],
     ['loading', { VM_EXIT_MSR_LOAD_ADDRESS: BigInt(at.msrArea), VM_EXIT_MSR_LOAD_COUNT: 1n }, entry(0x1234, 0n), 4],
   ];
-  it.each(aborts)('end an exit in a VMX abort when %s fails', (_, fields, area, indicator) => {
-    const world = new World({ guest: asm.cpuid, fields, memory: { [at.msrArea]: area } });
+  it.each(aborts)('end an exit in a VMX abort when %s fails', async (_, fields, area, indicator) => {
+    const world = await World.create({ guest: asm.cpuid, fields, memory: { [at.msrArea]: area } });
     const result = world.run();
     expect([result.kind, result.index]).toEqual(['shutdown', indicator]);
     expect(world.read32(at.vmcs + 4)).toBe(indicator);

@@ -146,8 +146,8 @@ const cases: readonly Case[] = [
 
 const reasonById = new Map<string, ExitReason>(exitReasons.map((row) => [row.id, row]));
 
-function check(test: Case): void {
-  const world = new World(test);
+async function check(test: Case): Promise<void> {
+  const world = await World.create(test);
   world.runToExit(test.reason);
   const row = reasonById.get(test.reason)!;
   expect(world.field('EXIT_REASON')).toBe(BigInt(row.number));
@@ -178,7 +178,7 @@ function check(test: Case): void {
 }
 
 describe('exit reasons', () => {
-  it.each(cases.map((test) => [test.name, test] as const))('%s', (_, test) => { check(test); });
+  it.each(cases.map((test) => [test.name, test] as const))('%s', (_, test) => check(test));
 });
 
 describe('no exit', () => {
@@ -190,8 +190,8 @@ describe('no exit', () => {
     ['RDMSR that the bitmaps let through', { guest: join(movImmediate(RCX, 0x1b), asm.rdmsr, asm.hlt), controls: ['primary.useMsrBitmaps'] }],
     ['RDTSC, INVLPG, PAUSE, WBINVD without their controls', { guest: join(asm.rdtsc, asm.invlpg(far), asm.pause, asm.wbinvd, asm.hlt) }],
   ];
-  it.each(quiet)('%s', (_, options) => {
-    const world = new World(options);
+  it.each(quiet)('%s', async (_, options) => {
+    const world = await World.create(options);
     expect(world.run().kind).toBe('idle');
     expect(world.machine.vmx(0).nonRoot).toBe(true);
     expect(world.register('rip')).toBe(BigInt(at.guestCode + options.guest.length));

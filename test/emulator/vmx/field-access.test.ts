@@ -11,23 +11,23 @@ const { RAX, RBX, RCX, join, movImmediate } = asm;
 const ready = join(asm.vmxon(at.data), asm.vmclear(at.data + 8), asm.vmptrld(at.data + 8));
 
 /** Writes all ones to `encoding` and reads it back into RBX. */
-function roundTrip(encoding: number, value: bigint): World {
-  const world = new World({ host: join(ready, movImmediate(RCX, encoding), movImmediate(RAX, value), asm.vmwrite(RCX, RAX), asm.vmread(RBX, RCX), asm.hlt) });
+async function roundTrip(encoding: number, value: bigint): Promise<World> {
+  const world = await World.create({ host: join(ready, movImmediate(RCX, encoding), movImmediate(RAX, value), asm.vmwrite(RCX, RAX), asm.vmread(RBX, RCX), asm.hlt) });
   world.run();
   return world;
 }
 
 describe('VMREAD and VMWRITE', () => {
-  it('keep every field in its width', () => {
+  it('keep every field in its width', async () => {
     for (const field of vmcsFields) {
       if (!vmcsFieldExists(field, defaultProcessorModel)) continue;
-      const world = roundTrip(field.encoding, 0x8765_4321_fedc_ba98n);
+      const world = await roundTrip(field.encoding, 0x8765_4321_fedc_ba98n);
       expect([field.id, world.register('rbx')]).toEqual([field.id, BigInt.asUintN(vmcsFieldBits(field), 0x8765_4321_fedc_ba98n)]);
     }
   });
 
-  it('reach the high half of a 64-bit field', () => {
-    const id = 'TSC_OFFSET', world = new World({
+  it('reach the high half of a 64-bit field', async () => {
+    const id = 'TSC_OFFSET', world = await World.create({
       fields: { [id]: 0x1111_2222_3333_4444n },
       host: join(ready, movImmediate(RCX, vmcsFieldById(id).highEncoding!), asm.vmread(RBX, RCX), movImmediate(RAX, 0xffff_ffff_5555_6666n), asm.vmwrite(RCX, RAX), asm.hlt),
     });
@@ -36,14 +36,14 @@ describe('VMREAD and VMWRITE', () => {
     expect(world.field(id)).toBe(0x5555_6666_3333_4444n);
   });
 
-  it('work on memory operands', () => {
-    const world = new World({ host: join(ready, movImmediate(RCX, vmcsFieldById('GUEST_RIP').encoding), asm.vmwriteFrom(RCX, at.data), asm.vmreadTo(at.data + 48, RCX), asm.hlt) });
+  it('work on memory operands', async () => {
+    const world = await World.create({ host: join(ready, movImmediate(RCX, vmcsFieldById('GUEST_RIP').encoding), asm.vmwriteFrom(RCX, at.data), asm.vmreadTo(at.data + 48, RCX), asm.hlt) });
     world.run();
     expect(world.read64(at.data + 48)).toBe(BigInt(at.vmxon));
   });
 
-  it('tell the events encoding, value, register and the VMCS', () => {
-    const world = roundTrip(vmcsFieldById('GUEST_RIP').encoding, 0x1234n);
+  it('tell the events encoding, value, register and the VMCS', async () => {
+    const world = await roundTrip(vmcsFieldById('GUEST_RIP').encoding, 0x1234n);
     const [write, read] = world.events.filter((event) => event.instruction === 'VMWRITE' || event.instruction === 'VMREAD');
     expect(write).toMatchObject({ instruction: 'VMWRITE', outcome: 'success', a: 0x681en, b: 0x1234n, c: BigInt(at.vmcs), destination: RAX });
     expect(read).toMatchObject({ instruction: 'VMREAD', outcome: 'success', a: 0x681en, b: 0x1234n, c: BigInt(at.vmcs), destination: RBX });
@@ -51,19 +51,19 @@ describe('VMREAD and VMWRITE', () => {
 });
 
 describe('VMPTRST', () => {
-  it.each([['all ones without a current VMCS', asm.vmxon(at.data), 0xffff_ffff_ffff_ffffn], ['the current-VMCS pointer', ready, BigInt(at.vmcs)]] as const)('stores %s', (_, host, expected) => {
-    const world = new World({ host: join(host, asm.vmptrst(at.data + 40), asm.hlt) });
+  it.each([['all ones without a current VMCS', asm.vmxon(at.data), 0xffff_ffff_ffff_ffffn], ['the current-VMCS pointer', ready, BigInt(at.vmcs)]] as const)('stores %s', async (_, host, expected) => {
+    const world = await World.create({ host: join(host, asm.vmptrst(at.data + 40), asm.hlt) });
     world.run();
     expect(world.read64(at.data + 40)).toBe(expected);
   });
 });
 
 describe('events of instructions that exit', () => {
-  it('tell pointers and values that the guest meant', () => {
-    const world = new World({ guest: asm.vmptrld(at.data + 16) });
+  it('tell pointers and values that the guest meant', async () => {
+    const world = await World.create({ guest: asm.vmptrld(at.data + 16) });
     world.runToExit('VMPTRLD');
     expect(world.events.findLast((event) => event.kind === 'vmxInstruction')).toMatchObject({ instruction: 'VMPTRLD', outcome: 'exited', a: BigInt(at.otherVmcs), c: 0xffff_ffff_ffff_ffffn });
-    const write = new World({ guest: join(movImmediate(RCX, 0x681e), asm.vmwriteFrom(RCX, at.data)) });
+    const write = await World.create({ guest: join(movImmediate(RCX, 0x681e), asm.vmwriteFrom(RCX, at.data)) });
     write.runToExit('VMWRITE');
     expect(write.events.findLast((event) => event.kind === 'vmxInstruction')).toMatchObject({ instruction: 'VMWRITE', outcome: 'exited', a: 0x681en, b: BigInt(at.vmxon), destination: undefined });
   });
@@ -75,28 +75,28 @@ describe('VMCS shadowing', () => {
   const bit = (address: number): Record<number, number[]> => ({ [address + (rip >> 3)]: [1 << (rip & 7)] });
   const guest = join(movImmediate(RCX, rip), movImmediate(RAX, 0x7777), asm.vmwrite(RCX, RAX), asm.vmread(RBX, RCX), asm.vmcall);
 
-  it('lets accesses of the guest reach the shadow VMCS', () => {
-    const world = new World({ controls, guest, fields: { VMCS_LINK_POINTER: BigInt(at.shadowVmcs) } });
+  it('lets accesses of the guest reach the shadow VMCS', async () => {
+    const world = await World.create({ controls, guest, fields: { VMCS_LINK_POINTER: BigInt(at.shadowVmcs) } });
     world.runToExit('VMCALL');
     expect(world.register('rbx')).toBe(0x7777n);
     expect(world.field('GUEST_RIP', at.shadowVmcs)).toBe(0x7777n);
     expect(world.events.findLast((event) => event.instruction === 'VMWRITE')).toMatchObject({ outcome: 'success', a: BigInt(rip), b: 0x7777n, c: BigInt(at.shadowVmcs) });
   });
-  it.each([['VMREAD', at.vmreadBitmap], ['VMWRITE', at.vmwriteBitmap]] as const)('%s exits for a field whose bitmap bit is 1', (reason, bitmap) => {
-    const world = new World({ controls, guest, fields: { VMCS_LINK_POINTER: BigInt(at.shadowVmcs) }, memory: bit(bitmap) });
+  it.each([['VMREAD', at.vmreadBitmap], ['VMWRITE', at.vmwriteBitmap]] as const)('%s exits for a field whose bitmap bit is 1', async (reason, bitmap) => {
+    const world = await World.create({ controls, guest, fields: { VMCS_LINK_POINTER: BigInt(at.shadowVmcs) }, memory: bit(bitmap) });
     world.runToExit(reason);
   });
-  it('exits for encodings beyond bit 14', () => {
-    const world = new World({ controls, guest: join(movImmediate(RCX, 0x8000), asm.vmread(RAX, RCX)), fields: { VMCS_LINK_POINTER: BigInt(at.shadowVmcs) } });
+  it('exits for encodings beyond bit 14', async () => {
+    const world = await World.create({ controls, guest: join(movImmediate(RCX, 0x8000), asm.vmread(RAX, RCX)), fields: { VMCS_LINK_POINTER: BigInt(at.shadowVmcs) } });
     world.runToExit('VMREAD');
   });
-  it('fails with CF when there is no shadow VMCS', () => {
-    const world = new World({ controls, guest });
+  it('fails with CF when there is no shadow VMCS', async () => {
+    const world = await World.create({ controls, guest });
     expect(world.run()).toMatchObject({ kind: 'vmfail', index: 0 });
     expect(world.machine.vmx(0).nonRoot).toBe(true);
   });
-  it('keeps the error number in the VMCS that controls the guest', () => {
-    const world = new World({ controls, guest: join(movImmediate(RCX, 0x6fff), asm.vmread(RAX, RCX), asm.vmcall), fields: { VMCS_LINK_POINTER: BigInt(at.shadowVmcs) } });
+  it('keeps the error number in the VMCS that controls the guest', async () => {
+    const world = await World.create({ controls, guest: join(movImmediate(RCX, 0x6fff), asm.vmread(RAX, RCX), asm.vmcall), fields: { VMCS_LINK_POINTER: BigInt(at.shadowVmcs) } });
     expect(world.run()).toMatchObject({ kind: 'vmfail', index: 12 });
     expect(world.field('VM_INSTRUCTION_ERROR')).toBe(12n);
   });

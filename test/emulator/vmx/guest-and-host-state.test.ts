@@ -6,20 +6,20 @@ import { at, controlRegisters } from './valid-vmcs';
 import { World, enter } from './world';
 
 describe('VM entry and exit', () => {
-  it('an exit right after entry saves what was loaded', () => {
+  it('an exit right after entry saves what was loaded', async () => {
     const fields = {
       GUEST_RSP: 0x14f0n, GUEST_RFLAGS: 0xad7n, GUEST_FS_BASE: 0x1111_2222n, GUEST_GS_BASE: 0xffff_8000_0000_0000n, GUEST_IA32_SYSENTER_CS: 0x10n, GUEST_IA32_SYSENTER_ESP: 0x7777n,
       GUEST_IA32_SYSENTER_EIP: 0xffff_ffff_8000_0000n, GUEST_GDTR_LIMIT: 0x7fn, GUEST_IDTR_BASE: 0xffff_ffff_ffff_f000n, GUEST_ES_ACCESS_RIGHTS: 0x1_0000n, GUEST_DR7: 0x401n,
     } as const;
     const controls = ['entry.loadDebugControls', 'exit.saveDebugControls', 'entry.loadEfer', 'exit.saveEfer', 'entry.loadPat', 'exit.savePat'] as const;
-    const world = new World({ guest: asm.cpuid, fields, controls });
+    const world = await World.create({ guest: asm.cpuid, fields, controls });
     const before = new Map(vmcsFields.filter((f) => f.type === 'guest').map((f) => [f.id, world.machine.readVmcs(BigInt(at.vmcs), f.encoding)]));
     world.runToExit('CPUID');
     for (const [id, value] of before) if (value !== undefined) expect([id, world.field(id as VmcsFieldId)]).toEqual([id, value]);
   });
 
-  it('loads host state', () => {
-    const world = new World({
+  it('loads host state', async () => {
+    const world = await World.create({
       guest: asm.cpuid, controls: ['exit.loadEfer', 'exit.loadPat'], registers: { dr7: 0x400n },
       fields: { HOST_RSP: 0x1_6ff0n, HOST_FS_SELECTOR: 0n, HOST_FS_BASE: 0x1234_5000n, HOST_GS_BASE: 0xffff_8000_1234_0000n, HOST_DS_SELECTOR: 0n, HOST_IA32_PAT: 0x0606_0606_0606_0606n, HOST_IA32_SYSENTER_CS: 8n },
     });
@@ -33,14 +33,14 @@ describe('VM entry and exit', () => {
     });
   });
 
-  it('general registers are shared', () => {
-    const world = new World({ host: asm.join(asm.movImmediate(asm.RBX, 0x1234), enter()), guest: asm.join(asm.movImmediate(asm.RCX, 0x5678), asm.cpuid) });
+  it('general registers are shared', async () => {
+    const world = await World.create({ host: asm.join(asm.movImmediate(asm.RBX, 0x1234), enter()), guest: asm.join(asm.movImmediate(asm.RCX, 0x5678), asm.cpuid) });
     world.runToExit('CPUID');
     expect([world.register('rbx'), world.register('rcx')]).toEqual([0x1234n, 0x5678n]);
   });
 
-  it('CR0 and CR4 are read through masks and shadows', () => {
-    const world = new World({
+  it('CR0 and CR4 are read through masks and shadows', async () => {
+    const world = await World.create({
       guest: asm.join(asm.movFromCr(asm.RBX, 0), asm.movFromCr(asm.RSI, 4), asm.cpuid),
       fields: { CR0_GUEST_HOST_MASK: 0x8000_0028n, CR0_READ_SHADOW: 8n, CR4_GUEST_HOST_MASK: 0x2000n, CR4_READ_SHADOW: 0n },
     });
@@ -49,8 +49,8 @@ describe('VM entry and exit', () => {
     expect(world.register('rsi')).toBe(controlRegisters.cr4 & ~0x2000n);
   });
 
-  it('resumes after the instruction that exited', () => {
-    const world = new World({
+  it('resumes after the instruction that exited', async () => {
+    const world = await World.create({
       guest: asm.join(asm.cpuid, asm.movImmediate(asm.RDI, 0x77), asm.vmcall), controls: ['secondary.enableVpid'],
       handler: asm.join(asm.movImmediate(asm.RCX, 0x681e), asm.vmread(asm.RAX, asm.RCX), [0x48, 0x83, 0xc0, 0x02], asm.vmwrite(asm.RCX, asm.RAX), asm.vmresume),
     });
@@ -62,18 +62,18 @@ describe('VM entry and exit', () => {
       [0, BigInt(at.vmcs), 1n, BigInt(at.hostHandler)], [1, BigInt(at.vmcs), 1n, BigInt(at.hostHandler)]]);
   });
 
-  it('TSC offsetting applies to what the guest reads', () => {
+  it('TSC offsetting applies to what the guest reads', async () => {
     const guest = asm.join(asm.rdtsc, asm.cpuid);
-    const plain = new World({ guest }), shifted = new World({ guest, controls: ['primary.useTscOffsetting'], fields: { TSC_OFFSET: 0x10_0000_0000n } });
+    const plain = await World.create({ guest }), shifted = await World.create({ guest, controls: ['primary.useTscOffsetting'], fields: { TSC_OFFSET: 0x10_0000_0000n } });
     plain.runToExit('CPUID');
     shifted.runToExit('CPUID');
     expect(shifted.register('rdx') - plain.register('rdx')).toBe(0x10n);
     expect(shifted.register('rax')).toBe(plain.register('rax'));
   });
 
-  it('saves the preemption timer where the exit controls say so', () => {
+  it('saves the preemption timer where the exit controls say so', async () => {
     const value = 1000n;
-    const world = new World({ guest: asm.join(...Array.from({ length: 100 }, () => [...asm.nop]), asm.cpuid), controls: ['pin.activatePreemptionTimer', 'exit.savePreemptionTimer'], fields: { VMX_PREEMPTION_TIMER_VALUE: value } });
+    const world = await World.create({ guest: asm.join(...Array.from({ length: 100 }, () => [...asm.nop]), asm.cpuid), controls: ['pin.activatePreemptionTimer', 'exit.savePreemptionTimer'], fields: { VMX_PREEMPTION_TIMER_VALUE: value } });
     world.runToExit('CPUID');
     const left = world.field('VMX_PREEMPTION_TIMER_VALUE');
     // 101 instructions with a rate of one count in 32 ticks
@@ -81,11 +81,11 @@ describe('VM entry and exit', () => {
     expect(value - left).toBeLessThanOrEqual(4n);
   });
 
-  it('interruptibility: STI before the exiting instruction is saved as blocking by STI', () => {
-    const world = new World({ guest: asm.join(asm.sti, asm.cpuid), fields: {} });
+  it('interruptibility: STI before the exiting instruction is saved as blocking by STI', async () => {
+    const world = await World.create({ guest: asm.join(asm.sti, asm.cpuid), fields: {} });
     world.runToExit('CPUID');
     expect(world.field('GUEST_INTERRUPTIBILITY_STATE')).toBe(1n);
-    const later = new World({ guest: asm.join(asm.sti, asm.nop, asm.cpuid) });
+    const later = await World.create({ guest: asm.join(asm.sti, asm.nop, asm.cpuid) });
     later.runToExit('CPUID');
     expect(later.field('GUEST_INTERRUPTIBILITY_STATE')).toBe(0n);
   });

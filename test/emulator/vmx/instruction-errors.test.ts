@@ -55,8 +55,8 @@ const cases: readonly Case[] = [
 ];
 
 describe('VM-instruction errors', () => {
-  it.each(cases.map((test) => [test.name, test] as const))('%s', (_, test) => {
-    const world = new World({ ...test, host: join(test.host, asm.hlt) });
+  it.each(cases.map((test) => [test.name, test] as const))('%s', async (_, test) => {
+    const world = await World.create({ ...test, host: join(test.host, asm.hlt) });
     const result = world.run();
     expect(result.kind).toBe('vmfail');
     expect(result.index).toBe(test.error === 'invalid' ? 0 : test.error);
@@ -67,7 +67,7 @@ describe('VM-instruction errors', () => {
     expect({ outcome: event.outcome, error: event.error }).toEqual(test.error === 'invalid' ? { outcome: 'failInvalid', error: 0 } : { outcome: 'failValid', error: test.error });
   });
 
-  it('every error that a processor without SMM and dual-monitor treatment can report has a case', () => {
+  it('every error that a processor without SMM and dual-monitor treatment can report has a case', async () => {
     const elsewhere = new Set([6, 13, 16, 17, 18, 19, 20, 22, 23, 24, 25]); // SMM; VMRESUME after VMXOFF needs processor-held VMCS state; 13 needs VMWRITE limited to writable fields
     const covered = new Set(cases.map((test) => test.error));
     for (const { number } of instructionErrors) expect(covered.has(number), `error ${number}`).toBe(!elsewhere.has(number));
@@ -85,15 +85,15 @@ describe('faults of VMX instructions', () => {
     ['VMPTRLD of a register', 6, { host: join(ready, [0x0f, 0xc7, 0xf0]) }],
     ['VMXON with CR0.NE = 0', 13, { host: on, registers: { cr0: 0x8001_0013n } }],
   ];
-  it.each(faults)('%s', (_, vector, options) => {
-    const world = new World({ ...options, host: join(options.host!, asm.hlt) });
+  it.each(faults)('%s', async (_, vector, options) => {
+    const world = await World.create({ ...options, host: join(options.host!, asm.hlt) });
     expect(world.run().kind).toBe('idle');
     const event = world.events.findLast((one) => one.kind === 'exception')!;
     expect(event.aux & 0xff).toBe(vector);
   });
 
-  it('clear CF, PF, AF, ZF, SF and OF on success', () => {
-    const world = new World({ host: join(on, asm.hlt), registers: { rflags: 0x8d7n } });
+  it('clear CF, PF, AF, ZF, SF and OF on success', async () => {
+    const world = await World.create({ host: join(on, asm.hlt), registers: { rflags: 0x8d7n } });
     world.run();
     expect(world.register('rflags') & 0x8d5n).toBe(0n);
     expect(world.machine.vmx(0)).toMatchObject({ vmxOn: true, nonRoot: false, vmxonPointer: BigInt(at.vmxon) });

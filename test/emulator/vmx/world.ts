@@ -39,11 +39,11 @@ const apicPage = 0xfee0_0000;
 const pdHigh = 0x2_0000;
 
 export class World {
-  readonly machine: Machine = createTestMachine({ memoryBytes });
   readonly events: VmxEvent[] = [];
 
-  constructor(options: WorldOptions = {}) {
-    const { machine } = this;
+  static async create(options: WorldOptions = {}): Promise<World> { return new World(await createTestMachine({ memoryBytes }), options); }
+
+  private constructor(readonly machine: Machine, options: WorldOptions) {
     this.pageTables();
     this.descriptors();
     this.write(at.data, [...qword(BigInt(at.vmxon)), ...qword(BigInt(at.vmcs)), ...qword(BigInt(at.otherVmcs))]);
