@@ -46,6 +46,13 @@ export interface SourceFrame {
   readonly entry: bigint;
 }
 
+/** A place where a function begins, for breakpoints. */
+export interface FunctionPlace {
+  readonly name: string;
+  readonly address: bigint;
+  readonly isInlined: boolean;
+}
+
 /** Symbols and debug information of one image. */
 export class SymbolFile {
   readonly name: string;
@@ -68,6 +75,7 @@ export class SymbolFile {
     this.image = parseElf(bytes);
     this.segments = this.image.segments.filter(segment => segment.type === PT_LOAD);
     this.registers = registersOf(this.image.machine);
+    if (this.image.type === 'relocatable') this.image.warnings.add('this is a relocatable object: its sections have no addresses yet, and relocations are not applied');
     const loaded = this.loadedRanges();
     this.loadedMap = new RangeMap(loaded.map((range, value) => ({ ...range, value })));
     this.codeMap = new RangeMap(loaded.filter(range => range.isCode).map(range => ({ ...range, value: 0 })));
@@ -172,19 +180,39 @@ export class SymbolFile {
     return found && this.describeSymbol(found.symbol);
   }
 
-  /** Functions by source or linker's name; symbols without debug information count too. */
+  /**
+   * Functions with code by source or linker's name, in address order. The symbol table answers where it can, since that needs no unit but the
+   * function's own; names that it does not have (C++ source names) are looked up in all units.
+   */
   functionsNamed(name: string): FunctionInfo[] {
-    const entries = this.units.functionsNamed(name).map(entry => this.describe(entry));
-    if (entries.length > 0) return entries;
-    return this.symbolTable.named(name).filter(symbol => symbol.isCode).map(symbol => this.functionAt(symbol.address) ?? this.describeSymbol(symbol));
+    const bySymbol = this.symbolTable.codeNamed(name).map(symbol => this.functionAt(symbol.address) ?? this.describeSymbol(symbol));
+    const found = bySymbol.length > 0 ? bySymbol : this.units.functionsNamed(name).map(entry => this.describe(entry));
+    return [...new Map(found.map(info => [info.address, info])).values()].sort((a, b) => (a.address < b.address ? -1 : 1));
   }
 
-  /** Builds the index of function names in small steps; yields the part done, 0 to 1. Otherwise the first `functionsNamed` does all of it. */
-  prepareNames(): Generator<number, void> {
-    return this.units.prepareNames();
+  /**
+   * Where a breakpoint on a function should stop: in each function of the name after the code that saves its arguments, and where each inlined
+   * copy begins. The first call reads every unit, unless `prepare` has.
+   */
+  placesOf(name: string): FunctionPlace[] {
+    const places: FunctionPlace[] = this.functionsNamed(name).map(info => ({ name: info.name, address: this.breakAddress(info), isInlined: false }));
+    for (const scope of this.units.inlinedCopiesOf(name)) {
+      const address = this.attempt(() => entryAddress(scope), undefined);
+      if (address !== undefined && this.isCode(address)) places.push({ name: this.nameOf(scope.entry), address, isInlined: true });
+    }
+    return [...new Map(places.map(place => [place.address, place])).values()].sort((a, b) => (a.address < b.address ? -1 : 1));
   }
 
-  /** Where a breakpoint on a function should stop: after the code that saves its arguments. */
+  /**
+   * Builds the indices over all units in small steps; yields the part done, 0 to 1. Not needed for small images: whatever is asked first
+   * builds what it needs.
+   */
+  *prepare(): Generator<number, void> {
+    const stages = [this.units.prepare(), this.globals().prepare()];
+    for (const [i, stage] of stages.entries()) for (const done of stage) yield (i + done) / stages.length;
+  }
+
+  /** Where a breakpoint on one function should stop: after the code that saves its arguments. */
   breakAddress(info: FunctionInfo): bigint {
     const entry = this.units.functionAt(info.address);
     return entry ? this.lines.afterPrologue(entry, info.address) : info.address;

@@ -24,6 +24,7 @@ export class SymbolTable {
   private readonly addresses: BigUint64Array;
   private readonly sectionOf: (address: bigint) => number | undefined;
   private names: Map<string, ImageSymbol[]> | undefined;
+  private copies: Map<string, ImageSymbol[]> | undefined;
 
   /** `sectionOf` tells which loaded section contains an address: labels without a size do not reach beyond theirs. */
   constructor(image: ElfImage, isCode: (address: bigint) => boolean, sectionOf: (address: bigint) => number | undefined) {
@@ -51,6 +52,20 @@ export class SymbolTable {
       }
     }
     return this.names.get(name) ?? [];
+  }
+
+  /** Code symbols of a function by its source name: compilers add suffixes to copies that they specialised (`f.isra.0`, `f.part.1`). */
+  codeNamed(name: string): readonly ImageSymbol[] {
+    if (!this.copies) {
+      this.copies = new Map();
+      for (const symbol of this.symbols) {
+        const dot = symbol.name.indexOf('.', 1);
+        if (dot < 0 || !symbol.isCode || !/^\.(isra|constprop|part|lto_priv)\b/.test(symbol.name.slice(dot))) continue;
+        const base = symbol.name.slice(0, dot);
+        this.copies.set(base, [...(this.copies.get(base) ?? []), symbol]);
+      }
+    }
+    return [...this.named(name).filter(symbol => symbol.isCode), ...(this.copies.get(name) ?? [])];
   }
 
   /** The symbol that contains an address, or of no known size and nearest below it. `codeOnly` looks at functions and code labels alone. */

@@ -1,11 +1,12 @@
 // Which unit an address, a line or a function belongs to. Unit root entries are read once, on the first question; the line table and
-// the function list of a unit only when something in that unit is asked for. Nothing here is kept per debugging entry.
+// the function list of a unit only when something in that unit is asked for. Nothing here is kept per debugging entry. Each index over
+// all units is built by a generator, so that a caller with a large image can spread the work over many short slices.
 
 import { At, Tag } from './dwarf/constants';
 import type { DebugInfo, Entry, Unit } from './dwarf/debug-info';
 import { readLineHeader, runLineProgram, type LineHeader, type LineTable } from './dwarf/line-program';
 import { rangesOf } from './dwarf/range-lists';
-import { buildScopes, functionsOf, type Scope, type UnitFunction } from './dwarf/scopes';
+import { buildScopes, functionsOf, inlinedCalls, type Scope, type UnitFunction } from './dwarf/scopes';
 import { RangeMap, type AddressRange } from './range-map';
 
 /** What is remembered of a unit. */
@@ -16,6 +17,12 @@ interface UnitRecord {
   functions?: { readonly list: readonly UnitFunction[]; readonly map: RangeMap };
 }
 
+/** Entry offsets by source or linker's name: functions with code, and abstract functions that were inlined. */
+interface NameIndex {
+  readonly functions: Map<string, number[]>;
+  readonly inlined: Map<string, number[]>;
+}
+
 export class UnitIndex {
   readonly debugInfo: DebugInfo;
   private readonly isLoaded: (address: bigint) => boolean;
@@ -23,7 +30,7 @@ export class UnitIndex {
   private readonly scopes = new Map<number, Scope>();
   private addressMap: RangeMap | undefined;
   private filesToUnits: Map<string, Unit[]> | undefined;
-  private names: Map<string, number[]> | undefined;
+  private names: NameIndex | undefined;
 
   constructor(debugInfo: DebugInfo, isLoaded: (address: bigint) => boolean) {
     this.debugInfo = debugInfo;
@@ -31,25 +38,33 @@ export class UnitIndex {
     this.records = debugInfo.units.map(unit => ({ unit }));
   }
 
+  /** Builds every index, a unit at a time, yielding the part done (0 to 1). What is built already is skipped. */
+  *prepare(): Generator<number, void> {
+    const stages = [this.prepareAddresses(), this.prepareFiles(), this.prepareNames()];
+    for (const [i, stage] of stages.entries()) for (const done of stage) yield (i + done) / stages.length;
+  }
+
   /** The unit whose code contains a link-time address. */
   unitAt(address: bigint): Unit | undefined {
-    this.addressMap ??= this.mapAddresses();
-    const found = this.addressMap.find(address);
+    if (!this.addressMap) exhaust(this.prepareAddresses());
+    const found = this.addressMap!.find(address);
     return found && this.debugInfo.units[found.value];
   }
 
-  private mapAddresses(): RangeMap {
+  private *prepareAddresses(): Generator<number, void> {
+    if (this.addressMap) return;
     const entries: (AddressRange & { value: number })[] = [];
     // Well-formed lists are never shared, so that their total length is bounded by the file's.
     let budget = this.rangeBudget();
-    for (const { unit } of this.records) {
+    for (const [i, { unit }] of this.records.entries()) {
       if (unit.isType || budget < 0) continue;
       const ranges = this.debugInfo.warnings.attempt(() => rangesOf(unit.root), []);
       const known: readonly AddressRange[] = ranges.length > 0 ? ranges : this.rangesByLines(unit);
       budget -= known.length;
       for (const range of known) if (this.isLoaded(range.start)) entries.push({ ...range, value: unit.header.index });
+      yield (i + 1) / this.records.length;
     }
-    return new RangeMap(entries);
+    this.addressMap = new RangeMap(entries);
   }
 
   private rangeBudget(): number {
@@ -64,11 +79,13 @@ export class UnitIndex {
   /** The names of a unit's files, without running its line program. */
   lineHeader(unit: Unit): LineHeader | undefined {
     const record = this.records[unit.header.index]!;
-    record.lineHeader ??= this.debugInfo.warnings.attempt(() => {
-      const offset = unit.lineProgramAt;
-      if (offset === undefined) return null;
-      return readLineHeader(this.debugInfo.section, offset, unit.root.text(At.compDir) ?? '', unit.header.addressSize);
-    }, null);
+    if (record.lineHeader === undefined) {
+      record.lineHeader = this.debugInfo.warnings.attempt(() => {
+        const offset = unit.lineProgramAt;
+        if (offset === undefined) return null;
+        return readLineHeader(this.debugInfo.section, offset, unit.root.text(At.compDir) ?? '', unit.header.addressSize);
+      }, null);
+    }
     return record.lineHeader ?? undefined;
   }
 
@@ -89,9 +106,14 @@ export class UnitIndex {
 
   /** Every source file of every unit with the units that have it in their tables. */
   files(): ReadonlyMap<string, readonly Unit[]> {
-    if (this.filesToUnits) return this.filesToUnits;
+    if (!this.filesToUnits) exhaust(this.prepareFiles());
+    return this.filesToUnits!;
+  }
+
+  private *prepareFiles(): Generator<number, void> {
+    if (this.filesToUnits) return;
     const files = new Map<string, Unit[]>();
-    for (const { unit } of this.records) {
+    for (const [i, { unit }] of this.records.entries()) {
       if (unit.isType) continue;
       for (const file of new Set(this.lineHeader(unit)?.files ?? [])) {
         if (file === '') continue;
@@ -99,15 +121,16 @@ export class UnitIndex {
         if (units) units.push(unit);
         else files.set(file, [unit]);
       }
+      yield (i + 1) / this.records.length;
     }
-    return (this.filesToUnits = files);
+    this.filesToUnits = files;
   }
 
   /** The functions with code in a unit. */
-  functions(unit: Unit): { readonly list: readonly UnitFunction[]; readonly map: RangeMap } {
+  private functions(unit: Unit): { readonly list: readonly UnitFunction[]; readonly map: RangeMap } {
     const record = this.records[unit.header.index]!;
     return (record.functions ??= (() => {
-      const list = functionsOf(unit, this.rangeBudget());
+      const { list } = functionsOf(unit, this.rangeBudget());
       const entries = list.flatMap((item, value) => item.ranges.filter(range => this.isLoaded(range.start)).map(range => ({ ...range, value })));
       return { list, map: new RangeMap(entries) };
     })());
@@ -132,32 +155,44 @@ export class UnitIndex {
     return scope;
   }
 
-  /** Functions with code by name or linkage name. The first call reads every unit's function list, unless `prepareNames` has run. */
+  /** Functions with code by source or linker's name. The first call reads every unit, unless `prepare` has. */
   functionsNamed(name: string): Entry[] {
-    if (!this.names) for (const _ of this.prepareNames());
-    return (this.names!.get(name) ?? []).flatMap(offset => this.debugInfo.warnings.attempt(() => [this.debugInfo.entryAt(offset)], []));
+    return (this.nameIndex().functions.get(name) ?? []).flatMap(offset => this.debugInfo.warnings.attempt(() => [this.debugInfo.entryAt(offset)], []));
   }
 
-  /** Builds the index of function names unit by unit, yielding the part done (0 to 1) after each, so that a caller can spread the work. */
-  *prepareNames(): Generator<number, void> {
+  /** The inlined copies of a function, in the file's order. */
+  inlinedCopiesOf(name: string): Scope[] {
+    const { warnings } = this.debugInfo;
+    return (this.nameIndex().inlined.get(name) ?? []).flatMap(offset => warnings.attempt(() => {
+      const { unit } = this.debugInfo.entryAt(offset);
+      return this.functions(unit).list.flatMap(({ entryOffset }) => inlinedCalls(this.scopesOf(this.debugInfo.entryAt(entryOffset)), offset));
+    }, []));
+  }
+
+  private nameIndex(): NameIndex {
+    if (!this.names) exhaust(this.prepareNames());
+    return this.names!;
+  }
+
+  private *prepareNames(): Generator<number, void> {
     if (this.names) return;
-    const names = new Map<string, number[]>();
-    const add = (name: string | undefined, offset: number): void => {
+    const names: NameIndex = { functions: new Map(), inlined: new Map() };
+    const add = (to: Map<string, number[]>, name: string | undefined, offset: number): void => {
       if (name === undefined) return;
-      const known = names.get(name);
-      if (!known) names.set(name, [offset]);
+      const known = to.get(name);
+      if (!known) to.set(name, [offset]);
       else if (known.at(-1) !== offset) known.push(offset);
     };
+    const addEntry = (to: Map<string, number[]>, unit: Unit, offset: number): void => this.debugInfo.warnings.attempt(() => {
+      const entry = unit.entryAt(offset)!;
+      add(to, entry.name, offset);
+      add(to, linkageName(entry), offset);
+    }, undefined);
     for (const [i, { unit }] of this.records.entries()) {
       if (unit.isType) continue;
-      for (const { entryOffset, ranges } of this.functions(unit).list) {
-        if (!ranges.some(range => this.isLoaded(range.start))) continue;
-        this.debugInfo.warnings.attempt(() => {
-          const entry = unit.entryAt(entryOffset)!;
-          add(entry.name, entryOffset);
-          add(linkageName(entry), entryOffset);
-        }, undefined);
-      }
+      const { list, inlined } = functionsOf(unit, this.rangeBudget());
+      for (const { entryOffset, ranges } of list) if (ranges.some(range => this.isLoaded(range.start))) addEntry(names.functions, unit, entryOffset);
+      for (const offset of inlined) addEntry(names.inlined, unit, offset);
       yield (i + 1) / this.records.length;
     }
     this.names = names;
@@ -167,6 +202,10 @@ export class UnitIndex {
   get compileUnits(): readonly Unit[] {
     return this.debugInfo.units.filter(unit => !unit.isType && this.debugInfo.warnings.attempt(() => unit.root.tag === Tag.compileUnit, false));
   }
+}
+
+function exhaust(work: Generator<number, void>): void {
+  while (!work.next().done);
 }
 
 /** The name that the linker sees, where it differs from the source's. */

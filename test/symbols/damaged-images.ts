@@ -64,7 +64,10 @@ export function askEverything(bytes: Uint8Array, random: (below: number) => numb
   };
   for (const name of file.files().slice(0, 20)) for (const line of [1, 60, 100]) answers += file.addressesOf(name, line).length;
   answers += file.symbols().length;
-  for (const name of ['program', 'mixed', 'checkpoint', 'nothing of this name']) for (const found of file.functionsNamed(name)) count(file.breakAddress(found));
+  for (const name of ['program', 'mixed', 'square', 'nothing of this name']) {
+    for (const found of file.functionsNamed(name)) count(file.breakAddress(found));
+    answers += file.placesOf(name).length;
+  }
   for (let i = 0; i < 12; i++) {
     const address = 0x400140n + BigInt(random(0x600));
     count(file.lineAt(address));

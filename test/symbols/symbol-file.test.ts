@@ -25,6 +25,7 @@ describe.each(sampleNames)('%s', name => {
   test('an inlined call is a frame of its own', () => {
     if (!isOptimized) return expect(file.functionsNamed('square')).toHaveLength(1);
     expect(file.functionsNamed('square')).toEqual([]);
+    expect(file.units.functionsNamed('sum')).toHaveLength(1);
     const places = file.addressesOf('sample.c', 56);
     expect(places.length).toBe(2);
     const chains = places.map(place => file.sourceFramesAt(place.address).map(frame => [frame.name, frame.isInlined]));
@@ -47,12 +48,22 @@ describe.each(sampleNames)('%s', name => {
     expect(file.symbolAt(file.entry)!.symbol.name).toBe('_start');
   });
 
-  test('names can be prepared step by step', () => {
+  test('indices can be prepared step by step', () => {
     const fresh = openSample(name);
-    const steps = [...fresh.prepareNames()];
-    expect(steps).toEqual([0.5, 1]);
-    expect([...fresh.prepareNames()]).toEqual([]);
+    const steps = [...fresh.prepare()];
+    expect(steps.length).toBe(8);
+    expect([...steps].sort((x, y) => x - y)).toEqual(steps);
+    expect(steps.at(-1)).toBe(1);
+    expect([...fresh.prepare()]).toEqual([]);
     expect(fresh.functionsNamed('sum')).toHaveLength(1);
+  });
+
+  test('breakpoints on functions reach inlined copies', () => {
+    const places = file.placesOf('square');
+    const innermost = places.map(place => file.sourceFramesAt(place.address)[0]!);
+    expect(innermost.map(frame => [frame.name, frame.isInlined])).toEqual(isOptimized ? [['square', true], ['square', true]] : [['square', false]]);
+    expect(places.map(place => place.isInlined)).toEqual(innermost.map(frame => frame.isInlined));
+    expect(file.placesOf('nothing of this name')).toEqual([]);
   });
 });
 

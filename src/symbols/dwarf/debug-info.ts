@@ -25,6 +25,8 @@ export interface UnitHeader extends UnitFormat {
   readonly typeEntry: number;
 }
 
+const KEPT_ABBREVIATION_TABLES = 64;
+
 export class DebugInfo {
   readonly units: readonly Unit[];
   readonly section: SectionBytes;
@@ -33,6 +35,8 @@ export class DebugInfo {
   private readonly types: Uint8Array;
   private readonly unitStarts: number[];
   private readonly abbreviationTables = new Map<string, Map<number, Abbreviation>>();
+  private lastUnit: Unit | undefined;
+  private lastTable = new Map<number, Abbreviation>();
   private signatures: Map<bigint, Unit> | undefined;
 
   constructor(section: SectionBytes, warnings: WarningList) {
@@ -73,12 +77,19 @@ export class DebugInfo {
     return this.entryAt(unit.header.offset + unit.header.typeEntry);
   }
 
-  /** The abbreviations of a unit; units share tables. */
-  abbreviations(header: UnitHeader): Map<number, Abbreviation> {
-    const key = `${header.abbreviationsAt}/${header.addressSize}/${header.offsetSize}/${header.version <= 2}`;
+  /** The abbreviations of a unit. Units share tables; only those used last are kept, since all of a large image would fill the memory. */
+  abbreviationsOf(unit: Unit): Map<number, Abbreviation> {
+    if (unit === this.lastUnit) return this.lastTable;
+    const { abbreviationsAt, addressSize, offsetSize, version } = unit.header;
+    const key = `${abbreviationsAt}/${addressSize}/${offsetSize}/${version <= 2}`;
     let table = this.abbreviationTables.get(key);
-    if (!table) this.abbreviationTables.set(key, (table = readAbbreviations(this.abbreviationReader(header), header)));
-    return table;
+    if (!table) {
+      table = readAbbreviations(this.abbreviationReader(unit.header), unit.header);
+      if (this.abbreviationTables.size >= KEPT_ABBREVIATION_TABLES) this.abbreviationTables.delete(this.abbreviationTables.keys().next().value!);
+      this.abbreviationTables.set(key, table);
+    }
+    this.lastUnit = unit;
+    return (this.lastTable = table);
   }
 
   abbreviationReader(header: UnitHeader): ByteReader {
@@ -122,7 +133,7 @@ export class Unit {
   readonly debugInfo: DebugInfo;
   readonly header: UnitHeader;
   private rootEntry: Entry | undefined;
-  private table: Map<number, Abbreviation> | undefined;
+  private readonly bases = new Map<number, number>();
 
   constructor(debugInfo: DebugInfo, header: UnitHeader) {
     this.debugInfo = debugInfo;
@@ -147,8 +158,7 @@ export class Unit {
     const start = reader.position;
     const code = reader.uleb();
     if (code === 0) return undefined;
-    this.table ??= this.debugInfo.abbreviations(this.header);
-    const abbreviation = this.table.get(code);
+    const abbreviation = this.debugInfo.abbreviationsOf(this).get(code);
     if (!abbreviation) throw reader.error(`abbreviation ${code} does not exist`, start);
     return new Entry(this, offset, offset + (reader.position - start), abbreviation);
   }
@@ -200,7 +210,9 @@ export class Unit {
 
   /** The base of a table that DWARF 5 units index (.debug_str_offsets, .debug_addr, lists). Without the attribute: after a table header. */
   tableBase(attribute: number, headerSize: number): number {
-    return this.root.sectionOffset(attribute) ?? (this.header.version >= 5 ? headerSize : 0);
+    let base = this.bases.get(attribute);
+    if (base === undefined) this.bases.set(attribute, (base = this.root.sectionOffset(attribute) ?? (this.header.version >= 5 ? headerSize : 0)));
+    return base;
   }
 }
 

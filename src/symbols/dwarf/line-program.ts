@@ -4,7 +4,7 @@
 
 import { ByteReader } from '../byte-reader';
 import { upperBound } from '../range-map';
-import { joinPath } from '../source-path';
+import { isAbsolutePath, joinPath } from '../source-path';
 import { SymbolError, hex, type WarningList } from '../symbol-error';
 import { readForm } from './attribute-forms';
 import { LineContent, LineExtended, LineStandard } from './constants';
@@ -101,12 +101,10 @@ type Format = { version: number; addressSize: number; offsetSize: 4 | 8 };
 
 function readFiles5(section: SectionBytes, reader: ByteReader, format: Format, compilationDirectory: string): string[] {
   const directories = readEntries(section, reader, format);
-  const root = joinPath(compilationDirectory, directories[0]?.path ?? '');
-  return readEntries(section, reader, format).map(({ path, directory }) => {
-    // Directory 0 is the compilation directory itself; written relatively it repeats what the unit says.
-    const named = directories[directory]?.path ?? '';
-    return directory === 0 ? joinPath(named === compilationDirectory ? compilationDirectory : root, path) : joinPath(root, named, path);
-  });
+  // Directory 0 is the compilation directory itself, which the unit's entry may repeat, relatively or not.
+  const first = directories[0]?.path ?? '';
+  const root = first === '' ? compilationDirectory : isAbsolutePath(compilationDirectory) ? joinPath(compilationDirectory, first) : first;
+  return readEntries(section, reader, format).map(({ path, directory }) => joinPath(root, directory === 0 ? '' : directories[directory]?.path ?? '', path));
 }
 
 function readEntries(section: SectionBytes, reader: ByteReader, format: Format): { path: string; directory: number }[] {

@@ -27,9 +27,18 @@ export interface Scope {
 const DEEPEST_SCOPE = 200;
 const MOST_SCOPES = 100_000;
 
-/** The functions with code in a unit, in the file's order, nested ones included. */
-export function functionsOf(unit: Unit, rangeBudget: number): UnitFunction[] {
-  const functions: UnitFunction[] = [];
+/** What a unit has of functions. */
+export interface UnitFunctions {
+  /** Functions with code of their own in the file's order, nested ones included. */
+  readonly list: readonly UnitFunction[];
+  /** Entries of functions that were inlined somewhere in the unit. */
+  readonly inlined: readonly number[];
+}
+
+/** Finds the functions of a unit in one walk. What cannot be read is a warning, and the rest is kept. */
+export function functionsOf(unit: Unit, rangeBudget: number): UnitFunctions {
+  const list: UnitFunction[] = [];
+  const inlined: number[] = [];
   const { warnings } = unit.debugInfo;
   warnings.attempt(() => unit.walk(entry => {
     switch (entry.tag) {
@@ -37,7 +46,8 @@ export function functionsOf(unit: Unit, rangeBudget: number): UnitFunction[] {
         const ranges = warnings.attempt(() => rangesOf(entry), []);
         rangeBudget -= ranges.length;
         if (rangeBudget < 0) throw new SymbolError('a unit has more address ranges than its file has bytes', `.debug_info+${hex(entry.offset)}`);
-        if (ranges.length > 0) functions.push({ entryOffset: entry.offset, ranges });
+        if (ranges.length > 0) list.push({ entryOffset: entry.offset, ranges });
+        else if (entry.has(At.inline)) inlined.push(entry.offset);
         // Only code can contain further code: declarations and abstract instances cannot.
         return ranges.length > 0 ? undefined : 'skip';
       }
@@ -45,7 +55,14 @@ export function functionsOf(unit: Unit, rangeBudget: number): UnitFunction[] {
       default: return undefined;
     }
   }), undefined);
-  return functions;
+  return { list, inlined };
+}
+
+/** The calls of a function that were inlined into a scope, at any depth. `originOffset` is the entry of the abstract function. */
+export function inlinedCalls(scope: Scope, originOffset: number): Scope[] {
+  return scope.children.flatMap(child => [
+    ...(child.kind === 'inlined' && child.entry.reference(At.abstractOrigin) === originOffset ? [child] : []), ...inlinedCalls(child, originOffset),
+  ]);
 }
 
 /** Builds the scopes of a function. Throws SymbolError when its entries cannot be read. */
