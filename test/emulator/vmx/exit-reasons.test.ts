@@ -39,6 +39,8 @@ const after = (name: string, reason: string, before: readonly number[], bytes: r
   { name, reason, guest: join(before, bytes), skip: before.length, length: bytes.length, ...more });
 const far = 0x4000_0000; // not mapped by the guest's paging
 
+const userMode: Fields = { GUEST_CS_SELECTOR: 0x2bn, GUEST_CS_ACCESS_RIGHTS: 0xa0fbn, ...Object.fromEntries((['SS', 'DS', 'ES', 'FS', 'GS'] as const).flatMap((name) => [[`GUEST_${name}_SELECTOR`, 0x33n], [`GUEST_${name}_ACCESS_RIGHTS`, 0xc0f3n]])) };
+
 const cases: readonly Case[] = [
   // unconditional
   instruction('CPUID', 'CPUID', asm.cpuid),
@@ -69,6 +71,9 @@ const cases: readonly Case[] = [
   instruction('RDTSC', 'RDTSC', asm.rdtsc, { controls: ['primary.rdtscExiting'] }),
   instruction('RDTSCP', 'RDTSCP', asm.rdtscp, { controls: ['primary.rdtscExiting', 'secondary.enableRdtscp'] }),
   instruction('PAUSE', 'PAUSE', asm.pause, { controls: ['primary.pauseExiting'] }),
+  instruction('MONITOR', 'MONITOR', asm.monitor, { controls: ['primary.monitorExiting'] }),
+  instruction('MWAIT', 'MWAIT', asm.mwait, { controls: ['primary.mwaitExiting'] }),
+  instruction('INVPCID', 'INVPCID', asm.invpcid(RBX, at.data), { controls: ['primary.invlpgExiting', 'secondary.enableInvpcid'], qualification: BigInt(at.data), information: memoryInformation | 3n << 28n }),
   instruction('WBINVD', 'WBINVD', asm.wbinvd, { controls: ['secondary.wbinvdExiting'] }),
   // control registers
   after('MOV to CR3', 'CR_ACCESS', movImmediate(RBX, at.pml4), asm.movToCr(3, RBX), { controls: ['primary.cr3LoadExiting'], qualification: 0x303n }),
@@ -124,6 +129,11 @@ const cases: readonly Case[] = [
     qualification: BigInt(far - 40), vectoring: 0x8000_0306n },
   { name: 'double fault', reason: 'EXCEPTION_OR_NMI', guest: join(movImmediate(RBX, 1n << 60n), asm.movLoadIndirect(RAX, RBX)), skip: 10, fields: { EXCEPTION_BITMAP: 1n << 8n, GUEST_IDTR_LIMIT: 0xcfn }, interruption: 0x8000_0b08n },
   { name: 'triple fault', reason: 'TRIPLE_FAULT', guest: asm.ud2, fields: { GUEST_IDTR_LIMIT: 0n } },
+  { name: '#UD of RDTSCP that is not enabled', reason: 'EXCEPTION_OR_NMI', guest: asm.rdtscp, fields: { EXCEPTION_BITMAP: 1n << 6n }, controls: ['primary.rdtscExiting'], interruption: 0x8000_0306n },
+  { name: '#UD of INVPCID that is not enabled', reason: 'EXCEPTION_OR_NMI', guest: asm.invpcid(RAX, at.data), fields: { EXCEPTION_BITMAP: 1n << 6n }, controls: ['primary.invlpgExiting'], interruption: 0x8000_0306n },
+  { name: '#GP of HLT at CPL 3 ranks above the exit', reason: 'EXCEPTION_OR_NMI', guest: asm.hlt, fields: { EXCEPTION_BITMAP: 1n << 13n, ...userMode }, controls: ['primary.hltExiting'], interruption: 0x8000_0b0dn },
+  { name: 'VMLAUNCH at CPL 3', reason: 'VMLAUNCH', guest: asm.vmlaunch, length: 3, fields: userMode },
+  { name: 'VMCALL at CPL 3', reason: 'VMCALL', guest: asm.vmcall, length: 3, fields: userMode },
   // EPT
   { name: 'EPT violation, read', reason: 'EPT_VIOLATION', guest: asm.movLoad(RAX, 0x60_0000), controls: ['secondary.enableEpt'], memory: { [at.pd + 24]: asm.qword(0x60_00e7n) }, qualification: 0x181n, linear: 0x60_0000n, physical: 0x60_0000n },
   { name: 'EPT violation, write to a read-only page', reason: 'EPT_VIOLATION', guest: asm.movStore(0x20_0010, RAX), controls: ['secondary.enableEpt'], memory: { [at.ept + 0x2008]: asm.qword(0x20_00b5n) },

@@ -74,6 +74,8 @@ describe('VM-instruction errors', () => {
   });
 });
 
+const userMode = { cpl: 3n, 'cs.selector': 0x2bn, 'cs.rights': 0xa0fbn, 'ss.selector': 0x33n, 'ss.rights': 0xc0f3n };
+
 describe('faults of VMX instructions', () => {
   const faults: readonly (readonly [string, number, WorldOptions])[] = [
     ['VMXON with CR4.VMXE = 0', 6, { host: on, registers: { cr4: 0x620n } }],
@@ -83,6 +85,7 @@ describe('faults of VMX instructions', () => {
     ['VMXOFF outside VMX operation', 6, { host: asm.vmxoff }],
     ['VMFUNC in root operation', 6, { host: join(ready, asm.vmfunc) }],
     ['VMPTRLD of a register', 6, { host: join(ready, [0x0f, 0xc7, 0xf0]) }],
+    ['VMXON at CPL 3', 13, { host: on, registers: userMode }],
     ['VMXON with CR0.NE = 0', 13, { host: on, registers: { cr0: 0x8001_0013n } }],
   ];
   it.each(faults)('%s', async (_, vector, options) => {

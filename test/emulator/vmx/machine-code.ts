@@ -78,3 +78,8 @@ export const inDx16: Bytes = [0x66, 0xed];
 export const repInsb: Bytes = [0xf3, 0x6c];
 export const outsd: Bytes = [0x6f];
 export const movToSs = (register: number): number[] => [0x8e, 0xd0 | register];
+export const monitor: Bytes = [0x0f, 0x01, 0xc8];
+export const mwait: Bytes = [0x0f, 0x01, 0xc9];
+/** MOV dword [base], imm32 (base: registers 0 to 7 but RSP and RBP). */
+export const movDwordIndirect = (base: number, value: number): number[] => [0xc7, base, ...dword(value)];
+export const jumpSelf: Bytes = [0xeb, 0xfe];
