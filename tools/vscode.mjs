@@ -18,9 +18,6 @@ const port = Number(values.port);
 
 if (!existsSync(folder) || !statSync(folder).isDirectory()) fail(`${folder} is not a folder.`);
 if (!Number.isInteger(port) || port < 0 || port > 65535) fail(`--port ${values.port} is not a port.`);
-// The bundles are built last: when they are there, so is the rest.
-if (!existsSync(path.join(root, 'dist', 'web', 'extension.cjs'))) await run(process.platform === 'win32' ? 'npm.cmd' : 'npm', ['run', 'build']);
-
 const desktop = values.web ? undefined : onPath('code');
 if (desktop) await run(desktop, ['--new-window', `--extensionDevelopmentPath=${root}`, folder]);
 else await serve();

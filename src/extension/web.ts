@@ -6,11 +6,6 @@ import type { DisassemblerModule, WorkerLike } from '../debug-adapter/factory';
 import type { Platform } from './adapter-host';
 import { register } from './register';
 
-/** The DOM's types are not part of this project; these are the names that are used here. */
-declare const Blob: new (parts: Uint8Array[], options: { type: string }) => object;
-declare const Worker: new (url: string) => WorkerLike;
-const { createObjectURL, revokeObjectURL } = URL as unknown as { createObjectURL(blob: object): string; revokeObjectURL(url: string): void };
-
 /** The web build replaces the loading of iced-x86's module, which reads a file, by this function (tools/build-extension.mjs). */
 type LoadedFromBytes = DisassemblerModule & { instantiate(bytes: Uint8Array): void };
 
@@ -20,11 +15,11 @@ const platform: Platform = {
   prepareWorker: async (context) => {
     const text = await readFile(context, 'dist', 'web', 'worker.js');
     return () => {
-      const url = createObjectURL(new Blob([text], { type: 'text/javascript' }));
+      const url = URL.createObjectURL(new Blob([new Uint8Array(text)], { type: 'text/javascript' }));
       const worker = new Worker(url);
       // The browser has begun to read the blob; keeping it would leak the text with every session.
-      setTimeout(() => revokeObjectURL(url), 10_000);
-      return worker;
+      setTimeout(() => URL.revokeObjectURL(url), 10_000);
+      return worker as unknown as WorkerLike;
     };
   },
   loadDisassembler: async (context) => {
