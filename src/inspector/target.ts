@@ -42,8 +42,17 @@ export class Target {
   // ---- life
 
   /** Makes a machine and boots the images; a machine before is dropped. Breakpoints and filters stay. Throws TargetError on what cannot be booted. */
-  async load(configuration: TargetConfiguration): Promise<readonly LoadedImage[]> {
-    await this.halted();
+  load(configuration: TargetConfiguration): Promise<readonly LoadedImage[]> {
+    const loaded = this.loading.then(() => this.loadNow(configuration));
+    this.loading = loaded.then(() => undefined, () => undefined);
+    return loaded;
+  }
+  /** Loads follow each other. */
+  private loading: Promise<void> = Promise.resolve();
+
+  private async loadNow(configuration: TargetConfiguration): Promise<readonly LoadedImage[]> {
+    this.generation++;
+    await this.session?.control.rest();
     const session = await openMachine(configuration, {
       breakpoints: (machine, scope) => this.breakpoints.moveTo(machine, scope),
       emit: this.emit,
@@ -61,14 +70,8 @@ export class Target {
   }
   private entryStop = false;
 
-  /** Ends a run under way without a word, before the machine is replaced. */
-  private async halted(): Promise<void> {
-    this.generation++;
-    this.session?.control.pause();
-    while (this.session?.control.isRunning) await new Promise<void>(resolve => { this.whenHalted = resolve; });
-  }
+  /** Changes with every machine: what an earlier one still has to say is not heard. */
   private generation = 0;
-  private whenHalted: (() => void) | undefined;
 
   // ---- running
 
@@ -116,9 +119,10 @@ export class Target {
     const session = this.stopped(), generation = this.generation;
     this.forget();
     session.control.resume(plan).then(halt => { if (generation === this.generation) this.halt(session, halt); }, (error: unknown) => {
+      if (generation !== this.generation) return;
       this.emit({ event: 'output', category: 'important', text: `The debugger failed while the machine ran: ${error instanceof Error ? error.stack ?? error.message : String(error)}\n` });
       this.halt(session, { kind: 'pause', context: session.tracker.executing(session.machine.activeVcpu) });
-    }).finally(() => this.whenHalted?.());
+    });
   }
 
   private halt(session: MachineSession, halt: Halt): void {

@@ -46,6 +46,7 @@ const allExits = Array.from({ length: 128 }, (_, reason) => reason);
 export class RunControl {
   private pauseRequested = false;
   private running = false;
+  private current: Promise<unknown> = Promise.resolve();
   private readonly clock = new SliceClock();
   private readonly yielder = new Yielder();
   private armedMask = '';
@@ -63,8 +64,20 @@ export class RunControl {
   /** Ends the resume under way after the current slice. */
   pause(): void { this.pauseRequested = true; }
 
+  /** Ends the resume under way, if any, and waits for its end. */
+  async rest(): Promise<void> {
+    this.pause();
+    await this.current.catch(() => undefined);
+  }
+
   /** Runs under a plan until something that the user wants to see. */
-  async resume(plan?: Plan): Promise<Halt> {
+  resume(plan?: Plan): Promise<Halt> {
+    const halt = this.run(plan);
+    this.current = halt;
+    return halt;
+  }
+
+  private async run(plan: Plan | undefined): Promise<Halt> {
     if (this.running) throw new Error('the machine runs already');
     this.running = true;
     this.pauseRequested = false;
