@@ -5,7 +5,10 @@ import type { Context } from '../levels/context';
 import { word } from '../levels/event-words';
 import type { ExitFields } from './scope';
 
-const reasons = { cpuid: exitReasonById('CPUID').number, rdmsr: exitReasonById('RDMSR').number, wrmsr: exitReasonById('WRMSR').number, io: exitReasonById('IO_INSTRUCTION').number, eptViolation: exitReasonById('EPT_VIOLATION').number } as const;
+const reasons = {
+  cpuid: exitReasonById('CPUID').number, rdmsr: exitReasonById('RDMSR').number, wrmsr: exitReasonById('WRMSR').number, io: exitReasonById('IO_INSTRUCTION').number,
+  eptViolation: exitReasonById('EPT_VIOLATION').number, exception: exitReasonById('EXCEPTION_OR_NMI').number, interrupt: exitReasonById('EXTERNAL_INTERRUPT').number,
+};
 const portShift = layoutField('qualificationIoInstruction', 'port').bits[1], linearValid = Number(bitOf('qualificationEptViolation', 'linearValid'));
 const rax = word.gpr, rcx = word.gpr + 2;
 
@@ -36,7 +39,10 @@ export class CurrentExit implements ExitFields {
   get subleaf(): number { return this.reason === reasons.cpuid ? this.words[rcx] : NaN; }
   get msr(): number { return this.reason === reasons.rdmsr || this.reason === reasons.wrmsr ? this.words[rcx] : NaN; }
   get port(): number { return this.reason === reasons.io ? this.words[word.a] >>> portShift & 0xffff : NaN; }
-  get vector(): number { const info = this.words[word.interruptionInfo]; return this.reason <= 1 && info >>> 31 === 1 ? info & 0xff : NaN; }
+  get vector(): number {
+    const { reason } = this, info = this.words[word.interruptionInfo];
+    return (reason === reasons.exception || reason === reasons.interrupt) && info >>> 31 === 1 ? info & 0xff : NaN;
+  }
   get length(): number { return this.words[word.instructionLength]; }
   get qualification(): bigint { return this.context?.last.qualification ?? 0n; }
   get gpa(): bigint | undefined { return tells[this.reason & 127].physical ? this.context?.last.guestPhysical : undefined; }

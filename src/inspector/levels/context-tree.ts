@@ -53,10 +53,10 @@ export class ContextTree {
     }
     // A whole virtual processor moves with its guests; where only its parent is elsewhere, the levels below move too.
     let base = context;
-    while (base.level > 1 && base.parent!.vcpu !== number) base = base.parent!;
+    while (base.level > 1 && base.parent!.vcpu !== number && base.parent!.state !== 'executing') base = base.parent!;
     if (base.level === 1) base.parent = root;
     for (const c of this.live) {
-      if (c.vcpu === number || c !== base && !base.isBelow(c)) continue;
+      if (c.vcpu === number || c.state === 'executing' || c !== base && !base.isBelow(c)) continue;
       c.vcpu = number;
       this.changed('moved', c);
     }

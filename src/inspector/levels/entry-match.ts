@@ -1,12 +1,16 @@
 // Which context does a VM entry run? The heart of the level rule (docs/level-rule.md, 'Entries'): every reading of the entry that some context
 // allows is weighed by how much of the state it explains, and the best one wins. Pure: nothing here changes a context.
+import { exitReasonById, type ExitReasonId } from '../../spec/exit-reasons';
+import { vmcsFieldById } from '../../spec/vmcs-fields';
 import type { BelievedVmcs } from './believed-vmcs';
 import type { Context, Intent } from './context';
 import { word } from './event-words';
 
-/** Full-access encodings of the fields that the rule compares (SDM 3D, appendix B, 'Field Encoding in VMCS'). */
-export const hostField = { cr3: 0x6c02, rsp: 0x6c14, rip: 0x6c16 } as const;
-export const guestField = { cr3: 0x6802, rsp: 0x681c, rip: 0x681e, eptp: 0x201a } as const;
+/** Encodings of the fields that the rule compares. */
+export const hostField = { cr3: vmcsFieldById('HOST_CR3').encoding, rsp: vmcsFieldById('HOST_RSP').encoding, rip: vmcsFieldById('HOST_RIP').encoding };
+export const guestField = {
+  cr3: vmcsFieldById('GUEST_CR3').encoding, rsp: vmcsFieldById('GUEST_RSP').encoding, rip: vmcsFieldById('GUEST_RIP').encoding, eptp: vmcsFieldById('EPT_POINTER').encoding,
+};
 
 /**
  * - `continue`: at the state of its last exit, or after that instruction. `handle`: at the host state of the VMCS with which it entered its guest.
@@ -30,10 +34,14 @@ const answerFlags = 0x8d5;
 /** True when RFLAGS says VMfailInvalid (only CF) or VMfailValid (only ZF). */
 export const saysVmFail = (rflagsLow: number): boolean => (rflagsLow & answerFlags) === 1 || (rflagsLow & answerFlags) === 0x40;
 
-/** Exits after which the software below legitimately changes CR3: task switch, CR access, RSM, INIT, SIPI. */
-const changesCr3 = (reason: number): boolean => reason === 28 || reason === 9 || reason === 17 || reason === 3 || reason === 4;
-/** Exits by VMX instructions whose answer stands in RFLAGS: 19 to 27, 50 and 53 (VMCALL, 18, is the hypervisors' own convention). */
-export const answersInFlags = (reason: number): boolean => reason >= 19 && reason <= 27 || reason === 50 || reason === 53;
+/** A set of basic exit reasons as a table. */
+const reasons = (...ids: ExitReasonId[]): readonly boolean[] => ids.reduce((set: boolean[], id) => { set[exitReasonById(id).number] = true; return set; }, Array<boolean>(128).fill(false));
+/** Exits after which the software below legitimately changes CR3. */
+const changesCr3 = reasons('CR_ACCESS', 'TASK_SWITCH', 'RSM', 'INIT_SIGNAL', 'STARTUP_IPI');
+const entering = reasons('VMLAUNCH', 'VMRESUME');
+const inFlags = reasons('VMCLEAR', 'VMLAUNCH', 'VMPTRLD', 'VMPTRST', 'VMREAD', 'VMRESUME', 'VMWRITE', 'VMXOFF', 'VMXON', 'INVEPT', 'INVVPID');
+/** Exits by VMX instructions whose answer stands in RFLAGS (what VMCALL answers is the hypervisors' own convention). */
+export const answersInFlags = (reason: number): boolean => inFlags[reason] === true;
 
 /** True when the intent is for the guest `target` or for something that runs inside it. */
 function leadsTo(intent: Intent, holder: Context, target: Context): boolean {
@@ -89,18 +97,18 @@ function fitsHost(vmcs: BelievedVmcs, words: Uint32Array, at: number): number {
 function fitsExit(context: Context, words: Uint32Array, at: number): number {
   const last = context.last.words, reason = last[word.aux] & 0xffff;
   const low = words[at + word.rip], high = words[at + word.rip + 1];
-  const entering = reason === 20 || reason === 24;
+  const isEntry = entering[reason];
   const rsp = same(words, at + word.rsp, last[word.rsp], last[word.rsp + 1]);
   const cr3 = same(words, at + word.cr3, last[word.cr3], last[word.cr3 + 1]);
   if (low === last[word.rip] && high === last[word.rip + 1]) return cr3 ? weight.ripAndCr3 + (rsp ? weight.rsp : 0) : rsp ? weight.ripAndRsp : 0;
   if (low === context.nextRipLow && high === context.nextRipHigh) {
     // VMLAUNCH and VMRESUME reach their next instruction only by failing; otherwise that address is a handler's.
-    if (entering && !saysVmFail(words[at + word.rflags])) return 0;
-    return cr3 || changesCr3(reason) ? -(weight.ripAndCr3 + (rsp ? weight.rsp : 0)) : rsp ? -weight.ripAndRsp : 0;
+    if (isEntry && !saysVmFail(words[at + word.rflags])) return 0;
+    return cr3 || changesCr3[reason] ? -(weight.ripAndCr3 + (rsp ? weight.rsp : 0)) : rsp ? -weight.ripAndRsp : 0;
   }
   // An emulator of instructions may step over one whose length the exit did not tell (at most 15 bytes).
   const distance = low - last[word.rip] | 0;
-  return !entering && cr3 && rsp && high === last[word.rip + 1] && distance > 0 && distance <= 15 ? -weight.nearRip : 0;
+  return !isEntry && cr3 && rsp && high === last[word.rip + 1] && distance > 0 && distance <= 15 ? -weight.nearRip : 0;
 }
 
 /** Quick test for the commonest entry: `context` has just exited and goes on, under the same VMCS and EPT pointer. Returns the strength as `fitsExit`. */
@@ -162,4 +170,26 @@ export function matchEntry(live: readonly Context[], words: Uint32Array, at: num
     }
   }
   return best.context ? best as Match : undefined;
+}
+
+/** How many items of the expected state (RIP counts double) the entry has. */
+export function fitness(intent: Intent, words: Uint32Array, at: number): number {
+  const equal = (item: number, field: number): boolean =>
+    (intent.knows & 1 << item) !== 0 && intent.expected[item * 2] === words[at + field] && intent.expected[item * 2 + 1] === words[at + field + 1];
+  return (equal(0, word.rip) ? 2 : 0) + (equal(1, word.rsp) ? 1 : 0) + (equal(2, word.cr3) ? 1 : 0);
+}
+
+/** Cleared since it ran, and another RIP in another address space: another EPT pointer, or another CR3 where EPT is off. */
+export function isLaunchedAnew(known: Context, vmcs: BelievedVmcs, words: Uint32Array, at: number): boolean {
+  if (vmcs.clearedAt <= known.enteredAt || known.switches === 0) return false;
+  const last = known.last.words, differs = (field: number, low: number, high: number): boolean => words[at + field] !== low || words[at + field + 1] !== high;
+  if (!differs(word.rip, last[word.rip], last[word.rip + 1])) return false;
+  if (!differs(word.rip, known.nextRipLow, known.nextRipHigh)) return false;
+  if (differs(word.b, known.eptpLow, known.eptpHigh) || vmcs.knows(guestField.eptp, vmcs.clearedAt) && vmcs.clearedAt > 0 && eptpChanged(known, vmcs)) return true;
+  return known.eptpLow === 0 && known.eptpHigh === 0 && differs(word.cr3, last[word.cr3], last[word.cr3 + 1]);
+}
+/** The parent gave another EPT pointer than the one with which this child was born. */
+function eptpChanged(known: Context, vmcs: BelievedVmcs): boolean {
+  const value = BigInt(vmcs.high(guestField.eptp)) << 32n | BigInt(vmcs.low(guestField.eptp));
+  return known.believedEptp !== undefined && known.believedEptp !== value;
 }

@@ -11,16 +11,19 @@
 // Invariant: nothing but events is looked at, so that the same stream always gives the same tree.
 import type { EventReader } from '../../emulator/event-ring';
 import { vmxInstructions } from '../../emulator/codegen/state-layout';
-import { exitReasonByNumber } from '../../spec/exit-reasons';
+import { exitReasonById, exitReasonByNumber } from '../../spec/exit-reasons';
 import { type BelievedVmcs, VmcsSpace } from './believed-vmcs';
-import { Context, type Intent } from './context';
-import { answersInFlags, continuesDirectly, guestField, holderOf, type Match, matchEntry, saysVmFail } from './entry-match';
+import { Context } from './context';
+import { answersInFlags, continuesDirectly, fitness, holderOf, isLaunchedAnew, type Match, matchEntry, saysVmFail } from './entry-match';
 import { EventRecord, instructionNumber as I, kindNumber, outcomeNumber, RecordWords, word, wordsToNumber } from './event-words';
 import { type ContextChange, ContextTree, sameEptp } from './context-tree';
+import { openIntent } from './intents';
 import { SwitchLog, switchKinds, type WorldSwitch } from './switch-log';
 
 const switchNumber = { exit: switchKinds.indexOf('exit'), deliver: switchKinds.indexOf('deliver'), enter: switchKinds.indexOf('enter'), vmfail: switchKinds.indexOf('vmfail') };
-const exitReason = { vmlaunch: 20, vmresume: 24, invalidGuestState: 33 } as const;
+const exitReason = {
+  vmlaunch: exitReasonById('VMLAUNCH').number, vmresume: exitReasonById('VMRESUME').number, invalidGuestState: exitReasonById('ENTRY_FAIL_GUEST_STATE').number,
+} as const;
 const flagEntryFailed = 1, flagUncertain = 2;
 
 /** What the tracker knows of one vCPU. */
@@ -93,8 +96,8 @@ export class LevelTracker {
   /** From a context up to the deepest of its descendants that waits for nothing: the chain of levels that runs on that vCPU, L0 first. */
   activeChain(vcpu: number): Context[] {
     const { executing, lastExited, root } = this.vcpu(vcpu);
-    const deepest = [executing, lastExited ?? root, ...this.tree.live.filter(c => c.vcpu === vcpu && c.state !== 'ended' && c.parent?.intent !== undefined && holderOf(c, this.tree.live) !== undefined)]
-      .reduce((best, c) => c.level > best.level ? c : best);
+    const waited = this.tree.live.filter(c => c.vcpu === vcpu && c.parent?.intent !== undefined && holderOf(c, this.tree.live) !== undefined);
+    const deepest = [executing, lastExited ?? root, ...waited].reduce((best, c) => c.level > best.level ? c : best);
     return [...deepest.ancestors()].reverse().concat(deepest);
   }
 
@@ -129,14 +132,20 @@ export class LevelTracker {
     from.nextRipLow = low >>> 0;
     from.nextRipHigh = words[at + word.rip + 1] + (low > 0xffffffff ? 1 : 0);
     if (reason === exitReason.vmlaunch || reason === exitReason.vmresume) {
-      if (!from.intent) this.openIntent(from, reason === exitReason.vmlaunch);
+      if (!from.intent) openIntent(from, reason === exitReason.vmlaunch, this.sequence);
       from.suspension = reason === exitReason.vmlaunch ? 'vmlaunch' : 'vmresume';
     } else from.suspension = 'exit';
-    root.state = 'executing';
-    root.suspension = 'none';
-    vcpu.executing = root;
+    this.leaveToRoot(vcpu);
     vcpu.lastExited = from;
     this.switches.add(switchNumber.exit, number, from.level, from.id, 0, root.id, reason, reasonField >>> 31 ? flagEntryFailed : 0, this.time);
+  }
+
+  /** Root operation runs on, whatever ran before. */
+  private leaveToRoot(vcpu: VcpuState): void {
+    if (vcpu.executing.state === 'executing') vcpu.executing.state = 'suspended';
+    vcpu.root.state = 'executing';
+    vcpu.root.suspension = 'none';
+    vcpu.executing = vcpu.root;
   }
 
   /** An entry that the processor refused after loading guest state (bit 31 of the reason): L0 goes on in its exit handler, no guest has run. */
@@ -163,6 +172,7 @@ export class LevelTracker {
     const pointer = wordsToNumber(words, at + word.a), vmcs = this.rootSpace.vmcs(pointer);
     root.currentVmcs = vmcs;
     vmcs.launchState = 'launched';
+    if (vcpu.executing !== root) this.leaveToRoot(vcpu);
 
     let to: Context, reading: Match['reading'] = 'continue', after = false, uncertain = false;
     const direct = exited && exited.state !== 'ended' ? continuesDirectly(exited, words, at, pointer) : 0;
@@ -251,26 +261,13 @@ export class LevelTracker {
   /** The child that the open intent of `parent` describes: an old one if its key is known and it was not launched anew, else a new one. */
   private guestOf(parent: Context, words: Uint32Array, at: number, vcpu: VcpuState): Context {
     const intent = parent.intent, vmcs = intent?.vmcs, known = vmcs && parent.space.children.get(vmcs.pointer);
+    // Software that runs one VMCS on two vCPUs at once gets a second context: the key is taken.
+    if (known?.state === 'executing') return this.tree.born(parent, -1, words, at, vcpu.root.vcpu, this.time);
     if (known && known.state !== 'ended') {
-      if (!this.isLaunchedAnew(known, vmcs, words, at)) return known;
+      if (!isLaunchedAnew(known, vmcs, words, at)) return known;
       this.end(known);
     }
     return this.tree.born(parent, vmcs?.pointer ?? -1, words, at, vcpu.root.vcpu, this.time);
-  }
-
-  /** Cleared since it ran, and another RIP in another address space: another EPT pointer, or another CR3 where EPT is off. */
-  private isLaunchedAnew(known: Context, vmcs: BelievedVmcs, words: Uint32Array, at: number): boolean {
-    if (vmcs.clearedAt <= known.enteredAt || known.switches === 0) return false;
-    const last = known.last.words, differs = (field: number, low: number, high: number): boolean => words[at + field] !== low || words[at + field + 1] !== high;
-    if (!differs(word.rip, last[word.rip], last[word.rip + 1])) return false;
-    if (!differs(word.rip, known.nextRipLow, known.nextRipHigh)) return false;
-    if (differs(word.b, known.eptpLow, known.eptpHigh) || vmcs.knows(guestField.eptp, vmcs.clearedAt) && vmcs.clearedAt > 0 && this.eptpChanged(known, vmcs)) return true;
-    return known.eptpLow === 0 && known.eptpHigh === 0 && differs(word.cr3, last[word.cr3], last[word.cr3 + 1]);
-  }
-  /** The parent gave another EPT pointer than the one with which this child was born. */
-  private eptpChanged(known: Context, vmcs: BelievedVmcs): boolean {
-    const value = BigInt(vmcs.high(guestField.eptp)) << 32n | BigInt(vmcs.low(guestField.eptp));
-    return known.believedEptp !== undefined && known.believedEptp !== value;
   }
 
   /** No context explains the entry. Returns the best guess and whether it is one. */
@@ -287,17 +284,22 @@ export class LevelTracker {
     const carried = vmcs.carried, busy = this.tree.live.some(c => c.vcpu === vcpu.root.vcpu && c.intent);
     if (carried && carried.state === 'suspended' && carried.level > 1 && sameEptp(carried, words, at)) return [carried, true];
     const known = this.rootSpace.children.get(vmcs.pointer);
+    if (known?.state === 'executing') return [this.tree.born(vcpu.root, -1, words, at, vcpu.root.vcpu, this.time), true];
     if (known && known.state !== 'ended') {
-      if (known.state === 'suspended' && !this.isLaunchedAnew(known, vmcs, words, at)) return [known, busy];
+      if (!isLaunchedAnew(known, vmcs, words, at)) return [known, busy];
       this.end(known);
     }
     return [this.tree.born(vcpu.root, vmcs.pointer, words, at, vcpu.root.vcpu, this.time), busy];
   }
 
   private guestOfUnknownEntry(vcpu: VcpuState, pointer: number): Context {
-    const vmcs = this.rootSpace.vmcs(pointer), known = vmcs.carried ?? this.rootSpace.children.get(pointer);
-    const guest = known && known.state !== 'ended' ? known : this.tree.add(new Context(this.tree.nextId, vcpu.root.vcpu, 1, vcpu.root, pointer, new VmcsSpace(), this.time));
-    if (!known) this.rootSpace.children.set(pointer, guest);
+    const vmcs = this.rootSpace.vmcs(pointer), known = this.rootSpace.children.get(pointer);
+    let guest = [vmcs.carried, known].find(each => each?.state === 'suspended');
+    if (!guest) {
+      guest = this.tree.add(new Context(this.tree.nextId, vcpu.root.vcpu, 1, vcpu.root, known ? -1 : pointer, new VmcsSpace(), this.time));
+      if (!known) this.rootSpace.children.set(pointer, guest);
+    }
+    this.tree.place(guest, vcpu.root, undefined);
     guest.uncertain = true;
     guest.hardwareVmcs = pointer;
     vmcs.carried = guest;
@@ -320,7 +322,7 @@ export class LevelTracker {
       return;
     }
     if (outcome !== outcomeNumber.exited) return;
-    if (instruction === I.VMLAUNCH || instruction === I.VMRESUME) return this.openIntent(context, instruction === I.VMLAUNCH);
+    if (instruction === I.VMLAUNCH || instruction === I.VMRESUME) return openIntent(context, instruction === I.VMLAUNCH, this.sequence);
     const pending = context.pending;
     pending.active = true;
     pending.instruction = instruction;
@@ -384,29 +386,6 @@ export class LevelTracker {
     }
   }
 
-  private openIntent(context: Context, isLaunch: boolean): void {
-    const intent = context.openIntent(), vmcs = context.currentVmcs;
-    intent.instruction = isLaunch ? 'VMLAUNCH' : 'VMRESUME';
-    intent.vmcs = vmcs;
-    intent.openedAt = this.sequence;
-    intent.served = false;
-    intent.knows = 0;
-    if (!vmcs) return;
-    const child = vmcs.carried, last = child && child.switches > 0 && child.state !== 'ended' ? child.last.words : undefined;
-    this.expect(intent, vmcs, 0, guestField.rip, last, word.rip);
-    this.expect(intent, vmcs, 1, guestField.rsp, last, word.rsp);
-    this.expect(intent, vmcs, 2, guestField.cr3, last, word.cr3);
-  }
-  /** What the context wrote since its guest ran, else where the guest stood at its last exit, else what it wrote before. */
-  private expect(intent: Intent, vmcs: BelievedVmcs, item: number, field: number, last: Uint32Array | undefined, at: number): void {
-    const fresh = vmcs.knows(field, vmcs.ranAt);
-    if (!fresh && !last && !vmcs.knows(field)) return;
-    const fromField = fresh || !last;
-    intent.expected[item * 2] = fromField ? vmcs.low(field) : last[at];
-    intent.expected[item * 2 + 1] = fromField ? vmcs.high(field) : last[at + 1];
-    intent.knows |= 1 << item;
-  }
-
   private vcpu(number: number): VcpuState {
     let state = this.vcpus[number];
     if (!state) {
@@ -419,30 +398,24 @@ export class LevelTracker {
 
   private end(context: Context): void {
     this.tree.end(context, this.time);
-    for (const vcpu of this.vcpus) if (vcpu?.lastExited?.state === 'ended') vcpu.lastExited = undefined;
+    for (const vcpu of this.vcpus) {
+      if (vcpu?.lastExited?.state === 'ended') vcpu.lastExited = undefined;
+      if (vcpu?.executing.state === 'ended') this.leaveToRoot(vcpu);
+    }
   }
 
   private reset(words: Uint32Array, at: number): void {
     const vcpu = this.vcpu(words[at] >>> 24);
     for (const c of this.tree.live.filter(c => c.parent === vcpu.root)) this.end(c);
-    vcpu.executing = vcpu.root;
+    this.leaveToRoot(vcpu);
     vcpu.lastExited = undefined;
-    vcpu.root.state = 'executing';
-    vcpu.root.suspension = 'none';
     vcpu.root.vmxOn = false;
     vcpu.root.currentVmcs = undefined;
   }
-}
-
-/** How many items of the expected state (RIP counts double) the entry has. */
-function fitness(intent: Intent, words: Uint32Array, at: number): number {
-  const equal = (item: number, field: number): boolean =>
-    (intent.knows & 1 << item) !== 0 && intent.expected[item * 2] === words[at + field] && intent.expected[item * 2 + 1] === words[at + field + 1];
-  return (equal(0, word.rip) ? 2 : 0) + (equal(1, word.rsp) ? 1 : 0) + (equal(2, word.cr3) ? 1 : 0);
 }
 
 /** Exits after which the instruction length is valid; others leave an old one behind. */
 const tellsLength: readonly boolean[] = Array.from({ length: 128 }, (_, reason) => (exitReasonByNumber(reason)?.instructionLength ?? false) !== false);
 
 /** Basic exit reason of each VMX instruction, in the order of their ids. */
-const reasonOfInstruction: readonly number[] = vmxInstructions.map(name => ({ VMCALL: 18, VMCLEAR: 19, VMLAUNCH: 20, VMPTRLD: 21, VMPTRST: 22, VMREAD: 23, VMRESUME: 24, VMWRITE: 25, VMXOFF: 26, VMXON: 27, INVEPT: 50, INVVPID: 53, VMFUNC: 59 })[name]);
+const reasonOfInstruction: readonly number[] = vmxInstructions.map(name => exitReasonById(name).number);

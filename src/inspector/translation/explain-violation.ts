@@ -14,7 +14,9 @@ export interface AccessExplanation {
 export type Access = 'read' | 'write' | 'execute';
 
 const hex = (value: bigint): string => `0x${value.toString(16)}`;
-const words: Record<Access, { readonly noun: string; readonly verb: string }> = { read: { noun: 'a read of', verb: 'reading' }, write: { noun: 'a write to', verb: 'writing' }, execute: { noun: 'an instruction fetch from', verb: 'execution' } };
+const words: Record<Access, { readonly noun: string; readonly verb: string }> = {
+  read: { noun: 'a read of', verb: 'reading' }, write: { noun: 'a write to', verb: 'writing' }, execute: { noun: 'an instruction fetch from', verb: 'execution' },
+};
 
 /** The accesses that the qualification of an EPT violation names (a read-modify-write names two). */
 export function accessesOf(qualification: bigint): Access[] {
@@ -39,7 +41,10 @@ export function explainEptMisconfiguration(machine: Machine, eptp: bigint, guest
 export function explainPageFault(machine: Machine, context: PagingContext, linear: bigint, access: Access, user: boolean): AccessExplanation {
   const walk = walkPaging(machine, context, linear);
   const deciding = walk.kind === 'mapped' && user && !walk.rights.user ? walk.steps.find(step => step.value !== undefined && (step.value & 4n) === 0n) : undefined;
-  if (deciding) return { sentence: `${words[access].noun} ${hex(linear)} at CPL 3 is refused: the ${deciding.name} at ${hex(deciding.address)} is for the supervisor (${deciding.text})`, walk, entry: deciding };
+  if (deciding) {
+    const sentence = `${words[access].noun} ${hex(linear)} at CPL 3 is refused: the ${deciding.name} at ${hex(deciding.address)} is for the supervisor (${deciding.text})`;
+    return { sentence, walk, entry: deciding };
+  }
   return explain(walk, [access], `linear ${hex(linear)}`);
 }
 

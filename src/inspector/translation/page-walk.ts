@@ -69,7 +69,8 @@ export function walkEpt(machine: Machine, eptp: bigint, guestPhysical: bigint): 
   for (let level = Number(fieldOf('eptp', 'walkLengthMinus1', eptp)); level >= 0; level--) {
     const index = Number(guestPhysical >> BigInt(12 + 9 * level) & 0x1ffn), address = table + BigInt(index * 8), value = readEntry(machine, address, 8);
     const entryName = eptNames[level] ?? `EPT level ${level + 1}`;
-    steps.push({ name: entryName, index, address, physical: address, value, layout: 'eptEntry', bits: value === undefined ? [] : decodeBits('eptEntry', value), text: value === undefined ? 'outside memory' : eptText(value, level) });
+    const said = value === undefined ? { bits: [], text: 'outside memory' } : { bits: decodeBits('eptEntry', value), text: eptText(value, level) };
+    steps.push({ name: entryName, index, address, physical: address, value, layout: 'eptEntry', ...said });
     if (value === undefined) return fault(name, guestPhysical, steps, `the ${entryName} is outside memory`);
     if ((value & 7n) === 0n) return fault(name, guestPhysical, steps, `EPT violation: the ${entryName} is not present`, { read: false, write: false, execute: false });
     const isLeaf = level === 0 || level <= 2 && (value & bitOf('eptEntry', 'largePage')) !== 0n;
@@ -105,7 +106,8 @@ function eptText(value: bigint, level: number): string {
 
 interface PagingMode { readonly name: string; readonly levels: readonly { readonly name: string; readonly shift: number; readonly bits: number }[]; readonly entryBytes: 4 | 8 }
 
-const wide = (name: string, n: number): PagingMode => ({ name, entryBytes: 8, levels: ['PTE', 'PDE', 'PDPTE', 'PML4E', 'PML5E'].slice(0, n).map((each, level) => ({ name: each, shift: 12 + 9 * level, bits: 9 })).reverse() });
+const wideNames = ['PTE', 'PDE', 'PDPTE', 'PML4E', 'PML5E'];
+const wide = (name: string, n: number): PagingMode => ({ name, entryBytes: 8, levels: wideNames.slice(0, n).map((each, level) => ({ name: each, shift: 12 + 9 * level, bits: 9 })).reverse() });
 const modes = {
   fiveLevel: wide('5-level paging', 5),
   fourLevel: wide('4-level paging', 4),

@@ -100,7 +100,10 @@ function summaryOf(parts: Parts, exit: ExitSource, row: ExitReason | undefined):
   const low = (n: number): bigint => exit.gpr(n) & 0xffff_ffffn;
   const field = (id: string): bigint => parts.qualification.fields?.find(each => each.id === id)?.value ?? 0n;
   const fieldText = (id: string): string | undefined => parts.qualification.fields?.find(each => each.id === id)?.text;
-  if (parts.entryFailed) return parts.failedCheck ? `${parts.name}: ${parts.failedCheck.check.rule}` : `${parts.name}${parts.qualificationText && parts.qualificationText !== '0x0' ? `: ${parts.qualificationText}` : ''}`;
+  if (parts.entryFailed) {
+    const why = parts.failedCheck?.check.rule ?? (parts.qualificationText === '0x0' ? '' : parts.qualificationText);
+    return why === '' ? parts.name : `${parts.name}: ${why}`;
+  }
   switch (row?.id) {
     case 'CPUID': return `CPUID leaf ${hex(low(0))}, subleaf ${hex(low(1))}`;
     case 'RDMSR': case 'WRMSR': {
@@ -120,7 +123,9 @@ function summaryOf(parts: Parts, exit: ExitSource, row: ExitReason | undefined):
       return `EPT violation: ${access} of guest-physical ${hex(exit.guestPhysical)}${at}${walk}, EPT allows ${allowed}`;
     }
     case 'EPT_MISCONFIGURATION': return `EPT misconfiguration at guest-physical ${hex(exit.guestPhysical)}`;
-    case 'EXCEPTION_OR_NMI': return parts.interruption ? `${parts.interruption.text}${parts.interruption.vector === 14 && parts.interruption.type === 'hardware exception' ? ` at ${hex(exit.qualification)}` : ''}` : row.name;
+    case 'EXCEPTION_OR_NMI':
+      if (!parts.interruption) return row.name;
+      return parts.qualification.format === 'pageFault' ? `${parts.interruption.text} at ${hex(exit.qualification)}` : parts.interruption.text;
     case 'EXTERNAL_INTERRUPT': return parts.interruption ? `external interrupt ${hex(parts.interruption.vector)}` : row.name;
     case 'VMREAD': case 'VMWRITE': {
       const info = (id: 'register1' | 'register2' | 'isRegister'): number => Number(fieldOf('instructionInfoVmreadVmwrite', id, BigInt(exit.instructionInfo >>> 0)));

@@ -114,14 +114,24 @@ export function bitsText(layout: LayoutName, value: bigint): string {
 /** Meaning of a control in one line, for hovers. */
 export const controlMeaning = (ref: ControlRef): string => controlByRef(ref).meaning;
 
-export interface FieldDifference { readonly id: VmcsFieldId; readonly name: string; readonly left: FieldView; readonly right: FieldView; readonly bits: readonly { readonly name: string; readonly left: bigint; readonly right: bigint }[] }
+export interface FieldDifference {
+  readonly id: VmcsFieldId;
+  readonly name: string;
+  readonly left: FieldView;
+  readonly right: FieldView;
+  /** The named bits that differ. */
+  readonly bits: readonly { readonly name: string; readonly left: bigint; readonly right: bigint }[];
+}
 
 /** Fields whose values differ, or that only one of the two knows; with the named bits that differ. */
 export function diffVmcs(left: VmcsSource, right: VmcsSource, model: ProcessorModel): FieldDifference[] {
   return vmcsFields.flatMap((field): FieldDifference[] => {
     const a = viewField(left, field, model), b = viewField(right, field, model);
     if (!a.exists || a.value === b.value) return [];
-    const bits = a.children.flatMap(each => { const other = b.children.find(({ id }) => id === each.id); return other && other.value !== each.value ? [{ name: each.name, left: each.value, right: other.value }] : []; });
+    const bits = a.children.flatMap(each => {
+      const other = b.children.find(({ id }) => id === each.id);
+      return other && other.value !== each.value ? [{ name: each.name, left: each.value, right: other.value }] : [];
+    });
     return [{ id: field.id, name: field.name, left: a, right: b, bits }];
   });
 }

@@ -3,8 +3,10 @@ import { compileCondition, compileValue } from '../../../src/inspector/expressio
 import type { ExitFields, ExpressionScope } from '../../../src/inspector/expressions/scope';
 import { ExpressionError } from '../../../src/inspector/expressions/tokens';
 
-const exit: ExitFields = { reason: 10, from: 3, to: 0, vcpu: 0, leaf: 13, subleaf: 1, msr: NaN, port: NaN, vector: NaN, length: 2, qualification: 0n, gpa: undefined, gla: undefined };
-const registers: Record<string, bigint> = { rax: 0xffff_ffff_8000_1234n, rsp: 0x8000n, rip: 0x1000n, cr0: 0x8000_0031n, rflags: 0x246n, 'cs.selector': 8n, 'cs.base': 0x10n, r9: 0x1122_3344_5566_7788n };
+const exit: ExitFields = { reason: 10, from: 3, to: 0, vcpu: 0, leaf: 13, subleaf: 1, msr: NaN, port: NaN, vector: NaN, length: 2, qualification: 0n, gpa: undefined,
+  gla: undefined };
+const registers: Record<string, bigint> = { rax: 0xffff_ffff_8000_1234n, rsp: 0x8000n, rip: 0x1000n, cr0: 0x8000_0031n, rflags: 0x246n, 'cs.selector': 8n, 'cs.base': 0x10n,
+  r9: 0x1122_3344_5566_7788n };
 const scope: ExpressionScope = {
   exit, level: 3, vcpu: 0,
   register: (name, level) => level === 1 && name === 'rip' ? 0x111n : registers[name],
@@ -20,13 +22,17 @@ const scope: ExpressionScope = {
 
 describe('values', () => {
   it.each<[string, bigint | undefined]>([
-    ['1 + 2 * 3', 7n], ['(1 + 2) * 3', 9n], ['10 - 3 - 2', 5n], ['7 / 2', 3n], ['-7 / 2', -3n], ['7 % 4', 3n], ['1 / 0', undefined], ['1 << 4 | 1', 17n], ['1 << 64', 0n], ['0xff ^ 0x0f & 0x3c', 0xf3n],
+    ['1 + 2 * 3', 7n], ['(1 + 2) * 3', 9n], ['10 - 3 - 2', 5n], ['7 / 2', 3n], ['-7 / 2', -3n], ['7 % 4', 3n], ['1 / 0', undefined], ['1 << 4 | 1', 17n], ['1 << 64', 0n],
+    ['0xff ^ 0x0f & 0x3c', 0xf3n],
     ['~0', 0xffff_ffff_ffff_ffffn], ['0xffff_ffff_ffff_ffff + 1', 0n], ['0b1010_1010', 0xaan], ['0o17', 15n], ['1_000', 1000n],
-    ['rax', 0xffff_ffff_8000_1234n], ['RAX', 0xffff_ffff_8000_1234n], ['eax', 0x8000_1234n], ['ax', 0x1234n], ['al', 0x34n], ['ah', 0x12n], ['r9d', 0x5566_7788n], ['r9b', 0x88n], ['spl', 0n],
+    ['rax', 0xffff_ffff_8000_1234n], ['RAX', 0xffff_ffff_8000_1234n], ['eax', 0x8000_1234n], ['ax', 0x1234n], ['al', 0x34n], ['ah', 0x12n], ['r9d', 0x5566_7788n],
+    ['r9b', 0x88n], ['spl', 0n],
     ['L1.rip', 0x111n], ['rip', 0x1000n], ['cs', 8n], ['cs.base', 0x10n], ['cs_base', 0x10n], ['cr0.pg', 1n], ['cr0.WP', 0n], ['rflags.iopl', 0n], ['rflags.if', 1n],
-    ['GUEST_RIP', 0x333n], ['guest_rip', 0x333n], ['vmcs.guest_rip', 0x333n], ['L2.vmcs.GUEST_RIP', 0x222n], ['vmcs.guest_cr0.pe', 1n], ['L2.GUEST_RIP', 0x222n], ['GUEST_RSP', undefined],
+    ['GUEST_RIP', 0x333n], ['guest_rip', 0x333n], ['vmcs.guest_rip', 0x333n], ['L2.vmcs.GUEST_RIP', 0x222n], ['vmcs.guest_cr0.pe', 1n], ['L2.GUEST_RIP', 0x222n],
+    ['GUEST_RSP', undefined],
     ['handle_exit', 0x3300n], ['L1!handle_exit', 0x1100n], ['kernel!handle_exit + 4', 0x7704n], ['nothing', undefined], ['counter + 1', 43n],
-    ['[rsp + 8]', 0x8786_8584_8382_8180n], ['u32[rsp]', 0x8382_8180n], ['u8[L2:rsp]', 0x82n], ['i8[rsp]', -128n], ['u16[phys:0x1000]', 0x5150n], ['u8[gpa:0x1000]', 0x60n], ['u8[gpa2:0x1000]', 0x60n], ['*rsp', 0x8786_8584_8382_8180n],
+    ['[rsp + 8]', 0x8786_8584_8382_8180n], ['u32[rsp]', 0x8382_8180n], ['u8[L2:rsp]', 0x82n], ['i8[rsp]', -128n], ['u16[phys:0x1000]', 0x5150n], ['u8[gpa:0x1000]', 0x60n],
+    ['u8[gpa2:0x1000]', 0x60n], ['*rsp', 0x8786_8584_8382_8180n],
     ['[0x20000]', undefined], ['u8(0x1ff)', 0xffn], ['i8(0xff)', -1n], ['u32(-1)', 0xffff_ffffn], ['i32(eax)', -0x7fff_edccn], ['phys:0x1000', 0x1000n],
     ['1 ? 2 : 3', 2n], ['0 ? 2 : 0 ? 4 : 5', 5n], ['!0', 1n], ['!5', 0n], ['level', 3n], ['exit.leaf', 13n], ['-1 == ~0', 1n], ['rax > -1', 1n], ['i32(eax) < 0', 1n],
     ['5 in 1..5', 1n], ['6 in 1..5', 0n], ['6 in {1, 2, 5..7}', 1n], ['rsp in 0x7000..0x9000', 1n], ['1 < 2 == 1', 1n], ['4 | 1 == 1', 5n],
@@ -35,9 +41,12 @@ describe('values', () => {
 
 describe('conditions on exits', () => {
   it.each<[string, boolean]>([
-    ['leaf == 0xd && level == 3', true], ['leaf == 0xd && level == 1', false], ['reason == cpuid', true], ["reason == 'cpuid'", true], ['reason == CPUID', true], ["reason == 'ept-violation'", false],
-    ['reason == ept_violation', false], ['cpuid == reason', true], ["reason in {cpuid, rdmsr, 'wrmsr'}", true], ['reason in {rdmsr, 48..50}', false], ['msr == 0', false], ['msr != 0', false], ['!(msr == 0)', true],
-    ['msr == 0x10 || leaf == 13', true], ['gpa >= 0', false], ['gpa in 0..0xffff', false], ['qualification == 0', true], ['from > to', true], ['length == 2', true], ['level', true], ['subleaf - 1', false], ['port', false],
+    ['leaf == 0xd && level == 3', true], ['leaf == 0xd && level == 1', false], ['reason == cpuid', true], ["reason == 'cpuid'", true], ['reason == CPUID', true],
+    ["reason == 'ept-violation'", false],
+    ['reason == ept_violation', false], ['cpuid == reason', true], ["reason in {cpuid, rdmsr, 'wrmsr'}", true], ['reason in {rdmsr, 48..50}', false], ['msr == 0', false],
+    ['msr != 0', false], ['!(msr == 0)', true],
+    ['msr == 0x10 || leaf == 13', true], ['gpa >= 0', false], ['gpa in 0..0xffff', false], ['qualification == 0', true], ['from > to', true], ['length == 2', true],
+    ['level', true], ['subleaf - 1', false], ['port', false],
     ['eax == 0x80001234', true], ["vector == '#PF'", false], ['L1.rip == 0x111 && from == 3', true],
   ])('%s', (text, expected) => { expect(compileCondition(text, { isExit: true })(scope)).toBe(expected); });
   it('without an exit, its fields have no value', () => { expect(compileCondition('leaf == 13', { isExit: true })({ ...scope, exit: undefined })).toBe(false); });
@@ -45,9 +54,12 @@ describe('conditions on exits', () => {
 
 describe('mistakes say where they are', () => {
   it.each<[string, string, number]>([
-    ['', 'a value is missing', 0], ['1 +', 'a value is missing', 3], ['(1', "')' is missing", 2], ['1 2', "not '2'", 2], ['leaf = 3', "write '=='", 5], ['0x', 'no digits', 0], ['12ab', 'not a number', 0],
-    ['`', 'does not belong', 0], ["reason == 'cupid'", "no exit reason 'cupid'", 10], ['u32 rsp', 'expected', 4], ['foo(3)', 'no function foo', 0], ['L1', 'alone is no value', 0], ['vmcs.nothing', 'no VMCS field', 0],
-    ['cr0.xyz', 'no part xyz', 0], ['[rsp', "']' is missing", 4], ['1 ? 2', "':'", 5], ['0x1_0000_0000_0000_0000', 'does not fit', 0], ["'abc", 'closing quotation', 0], ["'abc' + 1", 'is a name', 0], ['rax.', "a name after '.'", 4],
+    ['', 'a value is missing', 0], ['1 +', 'a value is missing', 3], ['(1', "')' is missing", 2], ['1 2', "not '2'", 2], ['leaf = 3', "write '=='", 5],
+    ['0x', 'no digits', 0], ['12ab', 'not a number', 0],
+    ['`', 'does not belong', 0], ["reason == 'cupid'", "no exit reason 'cupid'", 10], ['u32 rsp', 'expected', 4], ['foo(3)', 'no function foo', 0],
+    ['L1', 'alone is no value', 0], ['vmcs.nothing', 'no VMCS field', 0],
+    ['cr0.xyz', 'no part xyz', 0], ['[rsp', "']' is missing", 4], ['1 ? 2', "':'", 5], ['0x1_0000_0000_0000_0000', 'does not fit', 0], ["'abc", 'closing quotation', 0],
+    ["'abc' + 1", 'is a name', 0], ['rax.', "a name after '.'", 4],
   ])('%s', (text, message, position) => {
     let caught: unknown;
     try { compileValue(text, { isExit: true }); } catch (error) { caught = error; }

@@ -21,14 +21,16 @@ machine.map(stack.at(1, 0n).cr3, 0x5000n, 0x2_0000n);
 machine.map(0x9000n, 0x5000n, 0x2_1000n);
 machine.view.setUint32(0x2_0000, 0x1111, true);
 machine.view.setUint32(0x2_1000, 0x2222, true);
-for (const [name, value] of [['rip', 0x3000n], ['rax', 7n], ['rsp', 0x5000n], ['cr0', 0x8000_0001n], ['cr3', 0x9000n], ['cr4', 0x20n], ['efer', 0x500n]] as const) machine.values.set(name, value);
+for (const [name, value] of [['rip', 0x3000n], ['rax', 7n], ['rsp', 0x5000n], ['cr0', 0x8000_0001n], ['cr3', 0x9000n], ['cr4', 0x20n],
+['efer', 0x500n]] as const) machine.values.set(name, value);
 const registers = new LevelRegisters(machine.asMachine, tracker), memory = new LevelMemory(machine.asMachine, registers);
 const parts = { machine: machine.asMachine, tracker, registers, memory, images: new ImageMap([], memory) };
 
 describe('in level 2, which runs', () => {
   const scope = new LevelScope(parts, two);
   it.each<[string, bigint]>([
-    ['rax + 1', 8n], ['L2.rax', 7n], ['L1.rip', 0x111n], ['vmcs.exit_reason', 10n], ['L1.vmcs.guest_rip', 0x111n], ['u32[rsp]', 0x2222n], ['u32[L1:0x5000]', 0x1111n], ['u32[phys:0x20000]', 0x1111n], ['level', 2n], ['L1.cr0.pg', 1n],
+    ['rax + 1', 8n], ['L2.rax', 7n], ['L1.rip', 0x111n], ['vmcs.exit_reason', 10n], ['L1.vmcs.guest_rip', 0x111n], ['u32[rsp]', 0x2222n], ['u32[L1:0x5000]', 0x1111n],
+    ['u32[phys:0x20000]', 0x1111n], ['level', 2n], ['L1.cr0.pg', 1n],
   ])('%s', (text, value) => { expect(evaluateText(text, scope).value).toBe(value); });
   it('tells where memory is', () => {
     expect(evaluateText('u32[L1:0x5000]', scope).memory).toEqual({ space: 'linear', level: 1, address: 0x5000n });

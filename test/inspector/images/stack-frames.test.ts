@@ -56,14 +56,16 @@ class World {
   /** The live registers of the processor. */
   live(state: MachineState): void {
     for (const [n, name] of generalNames.entries()) this.machine.values.set(name, state.gpr![n]);
-    for (const [name, value] of [['rip', state.rip], ['rsp', state.rsp], ['cr3', state.cr3], ['cr0', 0x8000_0001n], ['cr4', 0x20n], ['efer', 0x500n]] as const) this.machine.values.set(name, value);
+    for (const [name, value] of [['rip', state.rip], ['rsp', state.rsp], ['cr3', state.cr3], ['cr0', 0x8000_0001n], ['cr4', 0x20n],
+    ['efer', 0x500n]] as const) this.machine.values.set(name, value);
   }
   /** Runs a guest under `vmcs` and lets it exit where it is. */
   guest(state: MachineState, vmcs: bigint, reason: number): void {
     const full = { ...state, rflags: 2n };
     this.stream.entry(full, { vmcs, resume: false });
     this.stream.exit(full, { reason, vmcs, length: 2 });
-    this.machine.vmcs(vmcs, { GUEST_RIP: state.rip, GUEST_RSP: state.rsp, GUEST_CR3: state.cr3, GUEST_CR0: 0x8000_0001n, GUEST_CR4: 0x20n, GUEST_RFLAGS: 2n, VM_EXIT_CONTROLS: 1n << 20n, GUEST_IA32_EFER: 0x500n });
+    this.machine.vmcs(vmcs, { GUEST_RIP: state.rip, GUEST_RSP: state.rsp, GUEST_CR3: state.cr3, GUEST_CR0: 0x8000_0001n, GUEST_CR4: 0x20n, GUEST_RFLAGS: 2n,
+    VM_EXIT_CONTROLS: 1n << 20n, GUEST_IA32_EFER: 0x500n });
   }
 }
 

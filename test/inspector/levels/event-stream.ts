@@ -10,7 +10,8 @@ export interface MachineState { rip: bigint; rsp: bigint; cr3: bigint; rflags?: 
 export interface ExitFields { vcpu?: number; reason: number; failed?: boolean; vmcs: bigint; length?: number; qualification?: bigint; guestPhysical?: bigint; flags?: number }
 export interface EntryFields { vcpu?: number; vmcs: bigint; eptp?: bigint; vpid?: bigint; resume?: boolean; interruptionInfo?: number; hostRip?: bigint; hostCr3?: bigint }
 export interface InstructionFields {
-  vcpu?: number; name: (typeof vmxInstructions)[number]; outcome?: (typeof vmxOutcomes)[number]; root?: boolean; operand?: bigint; value?: bigint; current?: bigint; destination?: number; errorNumber?: number;
+  vcpu?: number; name: (typeof vmxInstructions)[number]; outcome?: (typeof vmxOutcomes)[number]; root?: boolean;
+  operand?: bigint; value?: bigint; current?: bigint; destination?: number; errorNumber?: number;
 }
 
 export class EventStream {
@@ -69,7 +70,8 @@ export class EventStream {
     if (slots === 4) {
       for (let n = 0; n < 16; n++) this.put(at, F.gpr + n * 8, state.gpr?.[n] ?? 0n);
       this.put(at, F.rflags, state.rflags ?? 2n);
-      for (const field of [F.instructionLength, F.interruptionInfo, F.interruptionError, F.vectoringInfo, F.vectoringError, F.instructionInfo, F.failedCheck]) v.setUint32(at + field, 0, true);
+      for (const field of [F.instructionLength, F.interruptionInfo, F.interruptionError, F.vectoringInfo, F.vectoringError, F.instructionInfo,
+      F.failedCheck]) v.setUint32(at + field, 0, true);
     }
     return at;
   }

@@ -34,7 +34,8 @@ export class NestedStack {
 
   constructor(readonly options: StackOptions, visit: (event: EventReader) => void) {
     this.stream = new EventStream(visit);
-    this.state = Array.from({ length: options.levels + 1 }, (_, level) => ({ ...this.at(level, 0x10n), rflags: 2n, gpr: Array.from({ length: 16 }, (_, n) => BigInt(level * 100 + n)) }));
+    this.state = Array.from({ length: options.levels + 1 }, (_, level) => ({ ...this.at(level, 0x10n), rflags: 2n, gpr: Array.from({ length: 16 }, (_,
+    n) => BigInt(level * 100 + n)) }));
   }
 
   /** Place of level's code at an offset of its image. */
@@ -94,9 +95,11 @@ export class NestedStack {
     this.operation(holder, 'VMPTRLD', pointer);
     if (first) {
       const host = this.handler(holder);
-      for (const [field, value] of [[hostField.rip, host.rip], [hostField.rsp, host.rsp], [hostField.cr3, host.cr3], [guestField.eptp, this.eptp(guest)]] as const) this.operation(holder, 'VMWRITE', BigInt(field), value);
+      const fields = [[hostField.rip, host.rip], [hostField.rsp, host.rsp], [hostField.cr3, host.cr3], [guestField.eptp, this.eptp(guest)]] as const;
+      for (const [field, value] of fields) this.operation(holder, 'VMWRITE', BigInt(field), value);
     }
-    for (const [field, value] of [[guestField.rip, target.rip], [guestField.rsp, target.rsp], [guestField.cr3, target.cr3]] as const) this.operation(holder, 'VMWRITE', BigInt(field), value);
+    for (const [field, value] of [[guestField.rip, target.rip], [guestField.rsp, target.rsp],
+    [guestField.cr3, target.cr3]] as const) this.operation(holder, 'VMWRITE', BigInt(field), value);
     this.launched.add(id);
     const name = first ? 'VMLAUNCH' : 'VMRESUME', state = this.state[holder];
     if (holder === 0) {

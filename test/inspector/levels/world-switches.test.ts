@@ -21,7 +21,9 @@ class Scene {
     this.stream.entry({ ...this.one, rip, cr3: options.cr3 ?? this.one.cr3, rsp: options.rsp ?? this.one.rsp, rflags: options.rflags, gpr: options.gpr },
       { vmcs: options.vmcs ?? 0x1000n, eptp: this.eptp, vcpu: options.vcpu, interruptionInfo: options.interruptionInfo });
   }
-  exitOne(rip: bigint, reason: number, options: { vcpu?: number; vmcs?: bigint; length?: number; flags?: number } = {}): void { this.stream.exit({ ...this.one, rip }, { reason, vmcs: 0x1000n, ...options }); }
+  exitOne(rip: bigint, reason: number, options: { vcpu?: number; vmcs?: bigint; length?: number; flags?: number } = {}): void {
+    this.stream.exit({ ...this.one, rip }, { reason, vmcs: 0x1000n, ...options });
+  }
   /** A VMX instruction of level 1 that L0 carries out. */
   oneDoes(rip: bigint, name: InstructionFields['name'], reason: number, operand: bigint, value = 0n, rflags = 2n): void {
     this.stream.instruction({ ...this.one, rip }, { name, operand, value });
@@ -31,7 +33,11 @@ class Scene {
   /** Level 1 prepares VMCS `pointer` for a guest at that place and asks for the entry; ends in L0. */
   oneLaunches(pointer: bigint, guest: { rip: bigint; rsp: bigint; cr3: bigint }, options: { resume?: boolean; eptp?: bigint; at?: bigint; flags?: number } = {}): void {
     this.oneDoes(0x410n, 'VMPTRLD', 21, pointer);
-    for (const [field, value] of [[guestField.rip, guest.rip], [guestField.rsp, guest.rsp], [guestField.cr3, guest.cr3], [hostField.rip, 0x500n], [hostField.rsp, 0x4e00n], [hostField.cr3, 0x1000n], [guestField.eptp, options.eptp ?? 0n]] as const) {
+    const fields = [
+      [guestField.rip, guest.rip], [guestField.rsp, guest.rsp], [guestField.cr3, guest.cr3], [guestField.eptp, options.eptp ?? 0n],
+      [hostField.rip, 0x500n], [hostField.rsp, 0x4e00n], [hostField.cr3, 0x1000n],
+    ] as const;
+    for (const [field, value] of fields) {
       this.oneDoes(0x420n, 'VMWRITE', 25, BigInt(field), value);
     }
     this.oneEnters(options.resume ?? false, options.at ?? 0x450n);
@@ -43,7 +49,9 @@ class Scene {
   enterTwo(guest: { rip: bigint; rsp: bigint; cr3: bigint }, options: { eptp?: bigint; vcpu?: number; vmcs?: bigint; resume?: boolean; rflags?: bigint } = {}): void {
     this.stream.entry({ ...guest, rflags: options.rflags }, { vmcs: options.vmcs ?? 0x2000n, eptp: options.eptp ?? 0x202en, vcpu: options.vcpu, resume: options.resume });
   }
-  exitTwo(guest: { rip: bigint; rsp: bigint; cr3: bigint }, reason: number, options: { vcpu?: number; vmcs?: bigint; length?: number } = {}): void { this.stream.exit(guest, { reason, vmcs: 0x2000n, length: 2, ...options }); }
+  exitTwo(guest: { rip: bigint; rsp: bigint; cr3: bigint }, reason: number, options: { vcpu?: number; vmcs?: bigint; length?: number } = {}): void {
+    this.stream.exit(guest, { reason, vmcs: 0x2000n, length: 2, ...options });
+  }
   /** L0 hands level 1 the exit of its guest. */
   deliverToOne(options: { vcpu?: number; vmcs?: bigint } = {}): void { this.enterOne(0x500n, { rsp: 0x4e00n, ...options }); }
   get news(): string[] {
@@ -134,7 +142,8 @@ describe('answers to VMX instructions', () => {
     expect(scene.news).toEqual(['exit 1>0 20', 'enter 0>2 20', 'exit 2>0 10', 'deliver 2>1 10']);
   });
 
-  it.each([[0x42n, 'vmfail 0>1 25', undefined], [3n, 'vmfail 0>1 25', undefined], [2n, 'enter 0>1 25', 5n]] as const)('VMWRITE answered with RFLAGS %s', (rflags, expected, value) => {
+  it.each([[0x42n, 'vmfail 0>1 25', undefined], [3n, 'vmfail 0>1 25', undefined],
+    [2n, 'enter 0>1 25', 5n]] as const)('VMWRITE answered with RFLAGS %s', (rflags, expected, value) => {
     const scene = new Scene();
     scene.enterOne(0x400n);
     scene.oneDoes(0x410n, 'VMPTRLD', 21, 0xa000n);

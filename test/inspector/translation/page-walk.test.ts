@@ -17,7 +17,8 @@ describe('4-level paging', () => {
   it('reads an entry of each level, and joins their rights', () => {
     const walk = walkPaging(machine.asMachine, { ...longMode, cr3: 0x1000n }, linear);
     expect(walk).toMatchObject({ kind: 'mapped', address: 0x5abcn, pageBytes: 4096, rights: { write: true, user: false, execute: false } });
-    expect(walk.steps.map(({ name, index, value }) => [name, index, value])).toEqual([['PML4E', 257, 0x2027n], ['PDPTE', 1, 0x3007n], ['PDE', 1, 0x4003n], ['PTE', 1, 0x8000_0000_0000_5067n]]);
+    expect(walk.steps.map(({ name, index, value }) => [name, index, value])).toEqual([['PML4E', 257, 0x2027n], ['PDPTE', 1, 0x3007n], ['PDE', 1, 0x4003n],
+    ['PTE', 1, 0x8000_0000_0000_5067n]]);
     expect(walk.steps[2].text).toBe('rwx supervisor → 0x4000');
     expect(walk.steps[3].bits.find(({ id }) => id === 'xd')!.value).toBe(1n);
   });
@@ -42,7 +43,8 @@ describe('4-level paging', () => {
 
 describe('other modes', () => {
   const context = (more: Partial<PagingContext>): PagingContext => ({ cr0: 0x8000_0001n, cr3: 0x1000n, cr4: 0n, efer: 0n, ...more });
-  it('paging off is the identity', () => { expect(walkPaging(new FakeMachine().asMachine, context({ cr0: 1n }), 0x1234n)).toMatchObject({ kind: 'mapped', address: 0x1234n, steps: [] }); });
+  it('paging off is the identity', () => { expect(walkPaging(new FakeMachine().asMachine, context({ cr0: 1n }), 0x1234n)).toMatchObject({ kind: 'mapped', address: 0x1234n,
+    steps: [] }); });
   it('32-bit paging, with 4-MiB pages', () => {
     const machine = new FakeMachine();
     machine.view.setUint32(0x1004, 0x2007, true);
@@ -79,7 +81,8 @@ describe('EPT', () => {
     // The guest's tables are at guest-physical 0x0-0x3fff, host-physical 0x30000 on.
     const machine = new FakeMachine();
     for (let page = 0; page < 8; page++) machine.map(0x9000n, BigInt(page * 0x1000), BigInt(0x3_0000 + page * 0x1000), 0x37n);
-    for (const [address, value] of [[0x3_0000, 0x1007n], [0x3_1000, 0x2007n], [0x3_2000, 0x3007n], [0x3_3000, 0x7007n]] as const) machine.view.setBigUint64(address, BigInt(value), true);
+    for (const [address, value] of [[0x3_0000, 0x1007n], [0x3_1000, 0x2007n], [0x3_2000, 0x3007n],
+    [0x3_3000, 0x7007n]] as const) machine.view.setBigUint64(address, BigInt(value), true);
     const context = { ...longMode, cr3: 0n, eptp };
     const all = translateFully(machine.asMachine, context, 0x123n);
     expect(all.physical).toBe(0x3_7123n);

@@ -10,7 +10,8 @@ import { vmcsFieldById } from '../../../src/spec/vmcs-fields';
 
 const level2 = new Context(7, 0, 2, undefined, 0x1000, new VmcsSpace(), 0), belief = new BelievedVmcs(0xa000);
 const write = (id: VmcsFieldId, value: bigint, rip: bigint): void =>
-  belief.learn(vmcsFieldById(id).encoding, false, level2, 1, Uint32Array.of(Number(value & 0xffff_ffffn), Number(value >> 32n)), 0, Uint32Array.of(Number(rip), 0), 0, new Uint32Array(8), 0);
+  belief.learn(vmcsFieldById(id).encoding, false, level2, 1, Uint32Array.of(Number(value & 0xffff_ffffn), Number(value >> 32n)), 0, Uint32Array.of(Number(rip), 0), 0,
+    new Uint32Array(8), 0);
 
 it('a believed VMCS is checked as far as it is known, with its writers', () => {
   write('HOST_CR0', 0n, 0x1234n);

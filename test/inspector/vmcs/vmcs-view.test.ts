@@ -16,9 +16,11 @@ it('every field stands in exactly one group', () => {
 });
 
 it.each([
-  ['GUEST_RIP', 'guestRegisters'], ['GUEST_CS_ACCESS_RIGHTS', 'guestSegments'], ['GUEST_GDTR_BASE', 'guestSegments'], ['GUEST_ACTIVITY_STATE', 'guestNonRegister'], ['VMCS_LINK_POINTER', 'guestNonRegister'],
+  ['GUEST_RIP', 'guestRegisters'], ['GUEST_CS_ACCESS_RIGHTS', 'guestSegments'], ['GUEST_GDTR_BASE', 'guestSegments'], ['GUEST_ACTIVITY_STATE', 'guestNonRegister'],
+  ['VMCS_LINK_POINTER', 'guestNonRegister'],
   ['GUEST_SMBASE', 'guestNonRegister'], ['HOST_TR_SELECTOR', 'host'], ['PIN_BASED_CONTROLS', 'pin'], ['SECONDARY_PROC_BASED_CONTROLS', 'processor'], ['EPT_POINTER', 'execution'],
-  ['VM_EXIT_CONTROLS', 'exit'], ['VM_ENTRY_INTERRUPTION_INFO', 'entry'], ['EXIT_QUALIFICATION', 'exitInformation'], ['VM_INSTRUCTION_ERROR', 'exitInformation'], ['GUEST_PHYSICAL_ADDRESS', 'exitInformation'],
+  ['VM_EXIT_CONTROLS', 'exit'], ['VM_ENTRY_INTERRUPTION_INFO', 'entry'], ['EXIT_QUALIFICATION', 'exitInformation'], ['VM_INSTRUCTION_ERROR', 'exitInformation'],
+  ['GUEST_PHYSICAL_ADDRESS', 'exitInformation'],
 ] as const)('%s is in %s', (id, group) => { expect(fieldsByGroup.get(group)!.map(field => field.id)).toContain(id); });
 
 describe('field text', () => {
@@ -31,7 +33,8 @@ describe('field text', () => {
 });
 
 describe('views', () => {
-  const values = { GUEST_CR0: 0x8000_0031n, PRIMARY_PROC_BASED_CONTROLS: 0x8000_0080n, SECONDARY_PROC_BASED_CONTROLS: 2n, EPT_POINTER: 0x101en, EXIT_REASON: 23n, VM_EXIT_INSTRUCTION_INFO: 0x418n };
+  const values = { GUEST_CR0: 0x8000_0031n, PRIMARY_PROC_BASED_CONTROLS: 0x8000_0080n, SECONDARY_PROC_BASED_CONTROLS: 2n, EPT_POINTER: 0x101en, EXIT_REASON: 23n,
+    VM_EXIT_INSTRUCTION_INFO: 0x418n };
   it('show bits, and unknown fields as unknown', () => {
     const cr0 = viewField(source(values), vmcsFieldById('GUEST_CR0'), model);
     expect(cr0.children.filter(({ value }) => value === 1n).map(({ id }) => id)).toEqual(['pe', 'et', 'ne', 'pg']);
