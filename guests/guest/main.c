@@ -1,0 +1,73 @@
+// The guest at the top of the stack. It asks the processor questions that only hypervisors answer, prints what it hears, then asks again and
+// again: a target for stepping, for stops on exits and for measurements. Options: rounds=N ends the run after N rounds (default: forever).
+#include "../lib/multiboot.h"
+#include "../lib/processor.h"
+#include "../lib/serial.h"
+#include "ports.h"
+
+enum { SENTENCE_LEAF = 0x4abe0000 };
+
+/** What the CPUID loop has seen so far; a debugger finds it as a global variable. */
+static struct {
+	u64 rounds;
+	u64 surprises; // answers that differ from the first
+} statistics;
+
+struct sentence {
+	char text[17]; // 16 characters, as EAX, EBX, ECX and EDX spell them, and a zero
+};
+
+static void spell(char *to, u32 value)
+{
+	for (unsigned byte = 0; byte < 4; byte++)
+		to[byte] = (char)(value >> 8 * byte);
+}
+
+static struct sentence read_sentence(void)
+{
+	struct sentence sentence = {0};
+	struct cpuid_result answer = cpuid(SENTENCE_LEAF, 0);
+	spell(sentence.text + 0, answer.eax);
+	spell(sentence.text + 4, answer.ebx);
+	spell(sentence.text + 8, answer.ecx);
+	spell(sentence.text + 12, answer.edx);
+	return sentence;
+}
+
+static unsigned differences(const struct sentence *a, const struct sentence *b)
+{
+	unsigned count = 0;
+	for (unsigned n = 0; n < sizeof a->text; n++)
+		count += a->text[n] != b->text[n];
+	return count;
+}
+
+static void one_round(const struct sentence *expected)
+{
+	struct sentence heard = read_sentence();
+	unsigned wrong = differences(expected, &heard);
+	if (wrong)
+		statistics.surprises++;
+	statistics.rounds++;
+}
+
+static void ask_forever(const struct sentence *expected, u64 limit)
+{
+	for (u64 round = 0; limit == 0 || round < limit; round++)
+		one_round(expected);
+}
+
+void main(const struct multiboot_info *info)
+{
+	const char *options = command_line(info);
+	serial_name((unsigned)number_option(options, "level", 0), "guest");
+	print("running, options '%s'", options);
+
+	struct sentence first = read_sentence();
+	print("CPUID says: %s", first.text);
+	try_ports();
+	ask_forever(&first, number_option(options, "rounds", 0));
+
+	print("%u rounds, %u answers differed", statistics.rounds, statistics.surprises);
+	end_run(0);
+}
