@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compileCondition, compileValue } from '../../../src/inspector/expressions/compile';
 import type { ExitFields, ExpressionScope } from '../../../src/inspector/expressions/scope';
@@ -68,4 +69,18 @@ describe('mistakes say where they are', () => {
     expect((caught as ExpressionError).position).toBe(position);
   });
   it('nesting has an end', () => { expect(() => compileValue('('.repeat(10_000))).toThrow(ExpressionError); expect(() => compileValue('-'.repeat(10_000) + '1')).toThrow(ExpressionError); });
+});
+
+it('any text is an expression or an ExpressionError, and any expression has a value or none', () => {
+  const piece = fc.constantFrom('rax', 'L1', 'L2.rip', '.', '!', '[', ']', '(', ')', '0x10', '5', '+', '-', '*', '/', '%', '<<',
+    '>>', '&&', '||', '==', '=', 'in', '..', '{', '}', ',', '?', ':', 'phys', 'gpa2', 'u8', 'i64', "'x'", "'", 'reason', 'leaf', 'vmcs', 'cr0.pg', '~');
+  fc.assert(fc.property(fc.oneof(fc.array(piece, { maxLength: 14 }).map(pieces => pieces.join(' ')), fc.string()), text => {
+    let run: ReturnType<typeof compileValue>;
+    try { run = compileValue(text, { isExit: true }); } catch (error) {
+      expect(error).toBeInstanceOf(ExpressionError);
+      expect((error as ExpressionError).position).toBeLessThanOrEqual(text.length);
+      return;
+    }
+    expect(['bigint', 'undefined']).toContain(typeof run(scope));
+  }), { numRuns: 5000, seed: 1 });
 });

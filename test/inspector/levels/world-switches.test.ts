@@ -31,11 +31,11 @@ class Scene {
     this.enterOne(rip + 3n, { rflags });
   }
   /** Level 1 prepares VMCS `pointer` for a guest at that place and asks for the entry; ends in L0. */
-  oneLaunches(pointer: bigint, guest: { rip: bigint; rsp: bigint; cr3: bigint }, options: { resume?: boolean; eptp?: bigint; at?: bigint; flags?: number } = {}): void {
+  oneLaunches(pointer: bigint, guest: { rip: bigint; rsp: bigint; cr3: bigint }, options: { resume?: boolean; eptp?: bigint; at?: bigint; hostRsp?: bigint } = {}): void {
     this.oneDoes(0x410n, 'VMPTRLD', 21, pointer);
     const fields = [
       [guestField.rip, guest.rip], [guestField.rsp, guest.rsp], [guestField.cr3, guest.cr3], [guestField.eptp, options.eptp ?? 0n],
-      [hostField.rip, 0x500n], [hostField.rsp, 0x4e00n], [hostField.cr3, 0x1000n],
+      [hostField.rip, 0x500n], [hostField.rsp, options.hostRsp ?? 0x4e00n], [hostField.cr3, 0x1000n],
     ] as const;
     for (const [field, value] of fields) {
       this.oneDoes(0x420n, 'VMWRITE', 25, BigInt(field), value);
@@ -140,6 +140,21 @@ describe('answers to VMX instructions', () => {
     scene.exitTwo(scene.place(0x6000n), 10);
     scene.deliverToOne();
     expect(scene.news).toEqual(['exit 1>0 20', 'enter 0>2 20', 'exit 2>0 10', 'deliver 2>1 10']);
+  });
+
+  it.each([
+    ['right behind VMLAUNCH, the entry refused by software', 0x4fdn, false, 'deliver 2>1 33 failed'],
+    ['at VMLAUNCH itself, which it executes again', 0x500n, true, 'deliver 2>1 10'],
+  ])('a handler %s, on the stack of the entry', (_, at, runs, expected) => {
+    const scene = new Scene(), guest = scene.place(0x6000n);
+    scene.enterOne(0x400n);
+    scene.oneLaunches(0xa000n, guest, { at, hostRsp: scene.one.rsp });
+    if (runs) {
+      scene.enterTwo(guest, { resume: false });
+      scene.exitTwo(guest, 10);
+    }
+    scene.enterOne(0x500n);
+    expect(scene.news.at(-1)).toBe(expected);
   });
 
   it.each([[0x42n, 'vmfail 0>1 25', undefined], [3n, 'vmfail 0>1 25', undefined],
