@@ -34,6 +34,7 @@ export interface LineAddress {
 
 export class LineLookup {
   private readonly index: UnitIndex;
+  private readonly exactUnits = new Map<Unit, boolean>();
 
   constructor(index: UnitIndex) {
     this.index = index;
@@ -136,11 +137,27 @@ export class LineLookup {
     return second === undefined || this.keepsArgumentsAtEntry(entry.unit) ? address : sequence.start + BigInt(second);
   }
 
-  /** Optimized code describes its arguments exactly from the first instruction on, and assembly has no prologue: nothing is to be skipped. */
+  /**
+   * Optimized code describes its variables exactly from the first instruction on, by location lists, and assembly has no prologue: nothing is
+   * to be skipped. The command line in DW_AT_producer would tell too, but compilers can be asked to leave it out.
+   */
   private keepsArgumentsAtEntry(unit: Unit): boolean {
-    const producer = this.index.debugInfo.warnings.attempt(() => unit.root.tag === Tag.compileUnit ? unit.root.text(At.producer) : undefined, undefined) ?? '';
-    return /^GNU AS/.test(producer) || /\s-O([1-9sgz]|fast)?(\s|$)/.test(producer);
+    let known = this.exactUnits.get(unit);
+    if (known === undefined) {
+      known = this.index.debugInfo.warnings.attempt(() => /^GNU AS/.test(unit.root.text(At.producer) ?? '') || hasLocationList(unit), false);
+      this.exactUnits.set(unit, known);
+    }
+    return known;
   }
+}
+
+function hasLocationList(unit: Unit): boolean {
+  for (const entry of unit.root.descendants()) {
+    if (entry.tag !== Tag.formalParameter && entry.tag !== Tag.variable) continue;
+    const raw = entry.raw(At.location);
+    if (raw && raw.kind !== 'block') return true;
+  }
+  return false;
 }
 
 function location(table: LineTable, sequence: LineSequence, row: number): LineLocation {

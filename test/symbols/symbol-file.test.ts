@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { openSymbols } from '../../src/symbols/symbol-file';
+import { registersByName } from '../../src/symbols/unwind/registers';
 import { openSample, sampleNames } from './sample-images';
 
 describe.each(sampleNames)('%s', name => {
@@ -76,7 +77,8 @@ test('an image without debug information still has functions', () => {
   const file = openSymbols(bytes, { name: 'bare' });
   const mixed = file.functionsNamed('mixed')[0]!;
   expect(mixed).toMatchObject({ name: 'mixed', hasDebugInfo: false });
-  expect([file.lineAt(mixed.address), file.files(), file.sourceFramesAt(mixed.address), file.warnings]).toEqual([undefined, [], [{ name: 'mixed', isInlined: false, location: undefined, entry: mixed.address }], []]);
+  expect([file.lineAt(mixed.address), file.files(), file.warnings]).toEqual([undefined, [], []]);
+  expect(file.sourceFramesAt(mixed.address)).toEqual([{ name: 'mixed', isInlined: false, location: undefined, entry: mixed.address }]);
 });
 
 // The images of the guests are built by another room; every one that is there must be read without a warning.
@@ -89,12 +91,14 @@ test.each(images.length > 0 ? images : ['(no guest images yet)'])('guest image %
   let lines = 0;
   for (const symbol of file.symbols()) {
     if (symbol.kind !== 'function') continue;
-    if (file.lineAt(symbol.address)) lines++;
+    const line = file.lineAt(symbol.address);
+    if (line) lines++;
+    expect([symbol.name, line?.file ?? 'guests/']).toEqual([symbol.name, expect.stringMatching(/^guests\//)]);
     file.sourceFramesAt(symbol.address);
     file.unwind.rowAt(symbol.address);
-    for (const { arguments: parameters, locals } of file.frame({ registers: [], readMemory: () => undefined }).variables()) expect([...parameters, ...locals].every(each => each.name)).toBe(true);
+    const frame = file.frame({ registers: registersByName(file.image.machine, { rip: symbol.address }), readMemory: () => undefined });
+    for (const { arguments: parameters, locals } of frame.variables()) for (const variable of [...parameters, ...locals]) expect(frame.value(variable).text()).not.toBe('');
   }
   expect(lines).toBeGreaterThan(0);
-  expect(file.files().every(each => !each.startsWith('/'))).toBe(true);
   expect(file.warnings).toEqual([]);
 });

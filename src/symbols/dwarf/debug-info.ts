@@ -7,7 +7,7 @@ import { upperBound } from '../range-map';
 import { SymbolError, hex, type WarningList } from '../symbol-error';
 import { findAbbreviation, readAbbreviations, type Abbreviation, type UnitFormat } from './abbreviations';
 import { readForm, skipForm, type RawValue } from './attribute-forms';
-import { At, Tag, UnitType } from './constants';
+import { At, UnitType } from './constants';
 
 /** Bytes of a debug section by its ELF name, empty when the file has none. */
 export type SectionBytes = (name: string) => Uint8Array;
@@ -116,6 +116,7 @@ function scanUnits(debugInfo: DebugInfo, bytes: Uint8Array, base: number, where:
     const abbreviationsAt = reader.offset(offsetSize);
     if (version < 5) addressSize = reader.u8();
     if (addressSize !== 4 && addressSize !== 8) throw reader.error(`addresses of ${addressSize} bytes are not supported`, start);
+    if (unitType === UnitType.skeleton) debugInfo.warnings.add('functions and variables of some units are in separate .dwo files, which are not read');
     const isType = unitType === UnitType.type || unitType === UnitType.splitType;
     const signature = isType || unitType === UnitType.skeleton || unitType === UnitType.splitCompile ? reader.u64() : undefined;
     const typeEntry = isType ? reader.offset(offsetSize) : 0;
@@ -386,9 +387,4 @@ export function addressAt(unit: Unit, index: number): bigint {
   const { addressSize } = unit.header;
   const at = unit.tableBase(At.addrBase, 8) + index * addressSize;
   return new ByteReader(unit.debugInfo.section('.debug_addr'), '.debug_addr', at).unsigned(addressSize);
-}
-
-/** True for entries that may contain functions or variables with code or storage of their own. */
-export function isContainer(tag: number): boolean {
-  return tag === Tag.namespace || tag === Tag.structureType || tag === Tag.classType || tag === Tag.unionType;
 }

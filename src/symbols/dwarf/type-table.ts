@@ -8,6 +8,7 @@ import type { DebugInfo, Entry } from './debug-info';
 import { evaluateValue } from './expression';
 
 const MOST_MEMBERS = 20_000;
+const DEEPEST_REFERENCE = 32;
 const LARGEST_OBJECT = 2 ** 40;
 
 const encodings: Readonly<Record<number, BaseEncoding>> = {
@@ -22,6 +23,7 @@ const qualifiers: Readonly<Record<number, QualifiedCType['qualifier']>> = {
 export class TypeTable {
   private readonly debugInfo: DebugInfo;
   private readonly types = new Map<number, CType>();
+  private nesting = 0;
   private definitions: Map<string, number> | undefined;
 
   constructor(debugInfo: DebugInfo) {
@@ -40,7 +42,11 @@ export class TypeTable {
   typeAt(offset: number): CType {
     let type = this.types.get(offset);
     if (!type) {
+      // Only references from one incomplete type to another nest here; in a damaged file they can go on without end.
+      if (this.nesting >= DEEPEST_REFERENCE) return { kind: 'unknown', name: '(damaged type)', reason: 'the type refers to itself' };
+      this.nesting++;
       type = this.guarded(() => this.build(this.debugInfo.entryAt(offset)));
+      this.nesting--;
       this.types.set(offset, type);
     }
     return type;
@@ -89,6 +95,8 @@ export class TypeTable {
 
   private structure(entry: Entry, name: string | undefined, size: number): CType {
     const keyword = entry.tag === Tag.unionType ? 'union' : entry.tag === Tag.classType ? 'class' : 'struct';
+    const elsewhere = entry.reference(At.signature);
+    if (elsewhere !== undefined && elsewhere !== entry.offset) return this.typeAt(elsewhere);
     if (entry.flag(At.declaration)) {
       const definition = entry.has(At.name) && name !== undefined ? this.definitionOf(entry.tag, name, entry.unit) : undefined;
       if (definition !== undefined && definition !== entry.offset) return this.typeAt(definition);

@@ -9,7 +9,10 @@ import { unwindFrame, type UnwindImage } from '../../../src/symbols/unwind/unwin
 function stack(...words: bigint[]): (address: bigint, length: number) => Uint8Array | undefined {
   const bytes = new Uint8Array(words.length * 8);
   words.forEach((word, i) => bytes.set(toLittleEndian(word, 8), i * 8));
-  return (address, length) => (address >= 0x8000n && address + BigInt(length) <= 0x8000n + BigInt(bytes.length) ? bytes.subarray(Number(address - 0x8000n), Number(address - 0x8000n) + length) : undefined);
+  return (address, length) => {
+    const offset = Number(address - 0x8000n);
+    return offset >= 0 && offset + length <= bytes.length ? bytes.subarray(offset, offset + length) : undefined;
+  };
 }
 
 const noFrames = new CallFrameInformation([], 8, () => true, new WarningList());
