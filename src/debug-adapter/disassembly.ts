@@ -64,6 +64,12 @@ async function decodeBackwards(iced: DisassemblerModule, target: TargetClient, p
 
 const unreadable = (address: bigint): Decoded => ({ address: BigInt.asUintN(64, address), length: 1, bytes: new Uint8Array(), text: '??', valid: false });
 
+/** One instruction as text; the bytes may be the beginning of a longer one. */
+export function instructionText(iced: DisassemblerModule, bytes: Uint8Array, bits: number): string | undefined {
+  const [first] = decode(iced, bytes, 0n, bits, 1);
+  return first?.valid ? first.text.replace(/\s+/g, ' ') : undefined;
+}
+
 function decode(iced: DisassemblerModule, bytes: Uint8Array, address: bigint, bits: number, count: number): Decoded[] {
   const decoder = new iced.Decoder(bits, bytes, iced.DecoderOptions.None), formatter = new iced.Formatter(iced.FormatterSyntax.Intel);
   decoder.ip = address;

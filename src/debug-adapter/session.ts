@@ -6,7 +6,7 @@ import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { BreakpointInfo, BreakpointRequest, FilterResult, FrameInfo, LevelInfo, TargetEvent, VariableInfo } from '../inspector/target-types';
 import type { Adapter, AdapterHost, Disposable } from './adapter-types';
 import { capabilities } from './capabilities';
-import { disassemble } from './disassembly';
+import { disassemble, instructionText } from './disassembly';
 import { FilterChoice } from './filter-choice';
 import { readLaunch, type Launch } from './launch-configuration';
 import { ArgumentReader } from './request-arguments';
@@ -124,14 +124,14 @@ export class AbymeSession extends DebugSession implements Adapter {
         this.sendEvent(stopped);
         break;
       }
-      case 'output': {
+      case 'output':
         if (event.category === 'stdout' && this.launch?.serial === 'off') break;
-        const output: DebugProtocol.OutputEvent = new OutputEvent(event.text, event.category);
-        if (event.source !== undefined) {
-          output.body.source = await this.sources.resolve(event.source);
-          if (event.line !== undefined) output.body.line = event.line - this.lineOffset;
-        }
-        this.sendEvent(output);
+        await this.output(event.text, event.category, event.source, event.line);
+        break;
+      case 'unimplemented': {
+        const iced = await this.host.loadDisassembler?.(), name = iced && instructionText(iced, event.bytes, event.bits);
+        const bytes = [...event.bytes].map(byte => byte.toString(16).padStart(2, '0')).join(' '), place = event.symbol === undefined ? event.at : `${event.at} (${event.symbol})`;
+        await this.output(`Not implemented yet: ${name === undefined ? bytes : `${name} (${bytes})`} at ${place}; the processor raises #UD for it.\n`, 'console', event.source, event.line);
         break;
       }
       case 'thread': this.sendEvent(new ThreadEvent(event.reason, event.threadId)); break;
@@ -142,6 +142,13 @@ export class AbymeSession extends DebugSession implements Adapter {
         this.dispose();
         break;
     }
+  }
+
+  private async output(text: string, category: string, source: string | undefined, line: number | undefined): Promise<void> {
+    const output: DebugProtocol.OutputEvent = new OutputEvent(text, category);
+    if (source !== undefined) output.body.source = await this.sources.resolve(source);
+    if (source !== undefined && line !== undefined) output.body.line = line - this.lineOffset;
+    this.sendEvent(output);
   }
 
   // ---- requests

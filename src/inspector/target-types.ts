@@ -166,6 +166,8 @@ export interface SymbolInfo {
 export type TargetEvent =
   | { readonly event: 'stopped'; readonly stop: StopInfo }
   | { readonly event: 'output'; readonly category: 'console' | 'stdout' | 'stderr' | 'important'; readonly text: string; readonly source?: string; readonly line?: number }
+  /** An instruction that the machine does not have: up to 8 of its bytes, at a reference like L0:0x1000, in code of 16, 32 or 64 bits. */
+  | { readonly event: 'unimplemented'; readonly bytes: Uint8Array; readonly at: string; readonly bits: number; readonly symbol?: string; readonly source?: string; readonly line?: number }
   | { readonly event: 'thread'; readonly reason: 'started' | 'exited'; readonly threadId: number }
   | { readonly event: 'breakpoint'; readonly breakpoint: BreakpointInfo }
   | { readonly event: 'exited'; readonly code: number };

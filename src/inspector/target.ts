@@ -11,7 +11,7 @@ import type { Halt } from './run-control/run-control';
 import { stepPlan } from './run-control/steps';
 import { formatAddress, hex, parseAddress, prefixOf, type Address } from './target/addresses';
 import { exitInfo, instructionErrorText } from './target/exit-words';
-import { imageOf, levelName, type MachineSession } from './target/machine-session';
+import { imageOf, levelName, symbolAt, type MachineSession } from './target/machine-session';
 import { openMachine } from './target/open-machine';
 import { scopesOf, snapshotAll, type Snapshots } from './target/scopes';
 import { stackOf } from './target/stack-view';
@@ -278,14 +278,8 @@ export class Target {
     const session = this.stopped();
     return references.map(reference => {
       const address = parseAddress(reference), context = this.contextOf(address);
-      const base = { address: hex(address.value), prefix: prefixOf(address), bits: session.registers.codeBits(context) };
-      const mapped = address.space === 'linear' ? session.images.at(context, address.value) : undefined;
-      if (!mapped) return base;
-      const linked = BigInt.asUintN(64, address.value - mapped.bias), { symbols } = mapped.image, at = symbols.symbolAt(linked), line = symbols.lineAt(linked);
       return {
-        ...base, ...at && { symbol: at.offset === 0n ? at.symbol.name : `${at.symbol.name}+${hex(at.offset)}` },
-        // The line belongs to the instruction that begins it.
-        ...line && line.line > 0 && { source: line.file, line: line.line },
+        address: hex(address.value), prefix: prefixOf(address), bits: session.registers.codeBits(context), ...address.space === 'linear' && symbolAt(session.images, context, address.value),
       };
     });
   }

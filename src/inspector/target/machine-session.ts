@@ -44,3 +44,13 @@ export function levelName(session: Pick<MachineSession, 'images' | 'registers' |
     ...siblings && context.key >= 0 ? [`VMCS 0x${context.key.toString(16)}`] : [],
   ].join(' · ');
 }
+
+/** Symbol and source line of an address of a context, as far as they are known. */
+export function symbolAt(images: ImageMap, context: Context, address: bigint): { symbol?: string; source?: string; line?: number } {
+  const mapped = images.at(context, address);
+  if (!mapped) return {};
+  const linked = BigInt.asUintN(64, address - mapped.bias), { symbols } = mapped.image, at = symbols.symbolAt(linked), line = symbols.lineAt(linked);
+  return {
+    ...at && { symbol: at.offset === 0n ? at.symbol.name : `${at.symbol.name}+0x${at.offset.toString(16)}` }, ...line && line.line > 0 && { source: line.file, line: line.line },
+  };
+}

@@ -12,10 +12,11 @@ import type { BreakpointScope, CodeBreakpoints } from '../run-control/code-break
 import { RunControl, type RunHooks } from '../run-control/run-control';
 import { TargetError, type ImageFile, type LoadedImage, type TargetConfiguration, type TargetEvent } from '../target-types';
 import { LevelMemory } from '../translation/level-memory';
+import { formatAddress } from './addresses';
 import { breakpointScope } from './breakpoint-scope';
 import { codeMap } from './code-map';
 import { Evaluator } from './evaluator';
-import type { MachineSession } from './machine-session';
+import { symbolAt, type MachineSession } from './machine-session';
 
 export interface OpenHooks {
   breakpoints(machine: Machine, scope: BreakpointScope): CodeBreakpoints;
@@ -51,7 +52,7 @@ export async function openMachine(configuration: TargetConfiguration, hooks: Ope
   const breakpoints = hooks.breakpoints(machine, breakpointScope(images, tracker, evaluator, hooks.emit));
   const seen = (): boolean => tracker.liveContexts.some(({ level }) => level >= deepest);
   const control = new RunControl(machine, tracker, filters, breakpoints, {
-    ...outputHooks(hooks.emit),
+    ...outputHooks(hooks.emit, { tracker, registers, images }),
     levelsChanged() {
       for (const context of tracker.liveContexts) if (context.state === 'executing') images.at(context, registers.value(context, 'rip') ?? 0n);
       breakpoints.rebind();
@@ -86,16 +87,17 @@ function openImage(file: ImageFile): OpenedImage {
 
 const distinct = (opened: readonly OpenedImage[]): KnownImage[] => [...new Set(opened.flatMap(({ known }) => known ?? []))];
 
-/** Serial output as lines of text, and one line for each instruction or feature that the machine does not have. */
-function outputHooks(emit: (event: TargetEvent) => void): Pick<RunHooks, 'serial' | 'unimplemented'> {
+/** Serial output as text, and each instruction that the machine does not have once. */
+function outputHooks(emit: (event: TargetEvent) => void, { tracker, registers, images }: Pick<MachineSession, 'tracker' | 'registers' | 'images'>): Pick<RunHooks, 'serial' | 'unimplemented'> {
   const decoder = new TextDecoder(), told = new Set<string>();
   return {
     serial: bytes => emit({ event: 'output', category: 'stdout', text: decoder.decode(bytes, { stream: true }) }),
     unimplemented(event) {
-      const bytes = Array.from({ length: Math.min(8, event.aux & 15) }, (_, i) => Number(event.a >> BigInt(8 * i) & 0xffn).toString(16).padStart(2, '0')).join(' ');
-      if (told.has(bytes)) return;
-      told.add(bytes);
-      emit({ event: 'output', category: 'console', text: `Not implemented yet: the instruction ${bytes} at 0x${event.rip.toString(16)}; the processor raises #UD for it.\n` });
+      const bytes = Uint8Array.from({ length: Math.min(8, event.aux & 15) }, (_, i) => Number(event.a >> BigInt(8 * i) & 0xffn)), key = bytes.join();
+      if (told.has(key)) return;
+      told.add(key);
+      const context = tracker.executing(event.vcpu), at = formatAddress({ space: 'linear', level: context.level, vcpu: context.vcpu, value: event.rip });
+      emit({ event: 'unimplemented', bytes, at, bits: registers.codeBits(context), ...symbolAt(images, context, event.rip) });
     },
   };
 }
