@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { openSymbols, type SymbolFile } from '../../src/symbols/symbol-file';
 
-export const sampleNames = ['dwarf4-O0', 'dwarf4-O2', 'dwarf5-O0', 'dwarf5-O2'] as const;
+export const sampleNames = ['dwarf4-O0', 'dwarf4-O2', 'dwarf5-O0', 'dwarf5-O2', 'dwarf4-types-O2', 'dwarf5-packed-O2'] as const;
 export type SampleName = (typeof sampleNames)[number];
 
 function fixture(name: string): Uint8Array {
