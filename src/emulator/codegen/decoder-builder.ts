@@ -75,7 +75,7 @@ export function buildDecodeTables(definitions: readonly Definition[], cases: rea
 
 /** With a mandatory prefix, rows without one still serve the ModRM values that no prefixed row takes. */
 function withRest(exact: RowSource[], any: readonly RowSource[]): RowSource[] {
-  const covers = (e: RowSource, a: RowSource): boolean => (e.encoding.digit === undefined || e.encoding.digit === a.encoding.digit) && (e.encoding.form === undefined || a.encoding.form === undefined || e.encoding.form === a.encoding.form);
+  const covers = (e: RowSource, a: RowSource): boolean => (e.encoding.modrm === undefined || e.encoding.modrm === a.encoding.modrm) && (e.encoding.digit === undefined || e.encoding.digit === a.encoding.digit) && (e.encoding.form === undefined || a.encoding.form === undefined || e.encoding.form === a.encoding.form);
   return [...exact, ...any.filter(a => !exact.some(e => covers(e, a)))];
 }
 
@@ -109,7 +109,8 @@ function writeRow(view: DataView, at: number, { definition, encoding }: RowSourc
 }
 
 function sizeClassOf(encoding: Encoding, sizes: readonly number[]): number {
-  const sized = encoding.operands.find(o => o.size !== '' && !'IJ'.includes(o.letter) && o.letter !== 'one');
+  // DX is a port number: it says nothing of the operand size
+  const sized = encoding.operands.find(o => o.size !== '' && !'IJ'.includes(o.letter) && o.letter !== 'one' && !(o.letter === 'fixed' && o.size === 'w'));
   const size = encoding.options.has('b') ? 'b' : encoding.options.has('v') ? 'v' : encoding.options.has('z') ? 'z' : sized?.size ?? '';
   switch (size) {
     case 'b': return 0;

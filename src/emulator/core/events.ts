@@ -22,7 +22,7 @@ import { deliverLegacy } from './events-legacy';
 /** What the exception recorded in CPU_FAULT_* leads to: a VM exit, a handler, a double fault, or shutdown. */
 export function deliverRecordedException(): void {
   let vector = load<u32>(CPU_FAULT_VECTOR), hasError = load<u32>(CPU_FAULT_HAS_ERROR) != 0, error = load<u32>(CPU_FAULT_ERROR);
-  const address = load<u64>(CPU_FAULT_ADDRESS);
+  let address = load<u64>(CPU_FAULT_ADDRESS);
   while (true) {
     const first = load<u32>(CPU_EVENT_VECTORING), delivering = (first >> 31) != 0;
     // 1. the exception bitmap looks at the exception itself, before it combines with the event under delivery
@@ -51,6 +51,7 @@ export function deliverRecordedException(): void {
     if (load<u32>(CPU_ABORT_KIND) != ABORT_EXCEPTION) return;
     store<u32>(CPU_ABORT_KIND, 0);
     vector = load<u32>(CPU_FAULT_VECTOR); hasError = load<u32>(CPU_FAULT_HAS_ERROR) != 0; error = load<u32>(CPU_FAULT_ERROR);
+    address = load<u64>(CPU_FAULT_ADDRESS);
   }
 }
 /** A VM exit or a stop ended the delivery. */
