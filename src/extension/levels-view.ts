@@ -18,7 +18,7 @@ export class LevelsView implements vscode.TreeDataProvider<LevelDescription>, vs
       view,
       sessions.onDidChange(() => {
         const unlisted = sessions.active?.adapter.stops.unlisted ?? [];
-        view.message = unlisted.length === 0 ? undefined : `Also stops at ${unlisted.join(', ')}. The Breakpoints view lists these from the next start.`;
+        view.message = unlisted.length === 0 ? undefined : `Also stops at ${unlisted.join(', ')} (under Breakpoints from the next start).`;
         this.emitter.fire();
       }),
       vscode.commands.registerCommand('abyme.showLevel', (level: LevelDescription) => this.show(level)),

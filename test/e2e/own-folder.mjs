@@ -27,12 +27,12 @@ async function dialogAfterStart({ workbench, picture }, name) {
 
 const steps = [
   {
-    name: 'the Levels view invites to start',
+    name: 'the side bar invites to start',
     essential: true,
     run: async ({ workbench, picture }) => {
       await workbench.ready();
       await workbench.command('View: Show Run and Debug');
-      await until('the invitation', () => workbench.page.locator('.pane', { has: workbench.paneOf('Levels') }).getByText('Start the Demonstration Stack').first().isVisible());
+      await until('the invitation', () => workbench.page.locator('.part.sidebar').getByText('Start the Demonstration Stack').first().isVisible());
       await picture('welcome');
     },
   },

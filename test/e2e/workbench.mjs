@@ -2,6 +2,7 @@
 // in scenario.mjs. Every wait has a limit, and says what it waited for.
 
 const patience = 20_000;
+const lastPartsAfterMs = 5_000;
 
 /** Waits until `probe` returns something other than undefined and false; throws with `what` when it does not within `limit` ms. */
 export async function until(what, probe, limit = patience) {
@@ -25,7 +26,9 @@ export class Workbench {
 
   async ready() {
     await this.page.waitForSelector('.monaco-workbench .part.statusbar', { timeout: 60_000 });
-    await this.page.waitForSelector('.explorer-folders-view .monaco-list-row', { timeout: 60_000 });
+    await this.page.waitForSelector('.part.sidebar .pane-header', { timeout: 60_000 });
+    // Some seconds after it is usable the workbench starts its last parts, among them the one that shows sources of a debug adapter.
+    await this.page.waitForTimeout(lastPartsAfterMs);
   }
 
   /** Runs a command by its title in the command palette. */

@@ -40,6 +40,11 @@ export const views: Contributions['views'] = {
 
 export const viewsWelcome: Contributions['viewsWelcome'] = [
   {
+    // The editor's own page of the side bar while nothing was ever started in the folder.
+    view: 'debug',
+    contents: 'Debug hypervisors at any depth of nesting:\n[Start the Demonstration Stack](command:abyme.startDemonstration)',
+  },
+  {
     view: levelsView,
     when: '!inDebugMode',
     contents: 'Each virtualization level of a stack of hypervisors, and which of them executes.\n[Start the Demonstration Stack](command:abyme.startDemonstration)\n'
