@@ -44,7 +44,7 @@ export async function readLaunch(args: unknown, host: AdapterHost): Promise<Laun
     Promise.all(levels.map(({ level, symbols }) => symbols === undefined ? undefined : readImage(host, { path: symbols, role: `symbols of level ${level}` }))),
   ]);
   const levelConfigurations = levels.map(({ level, loadAddress }, i): LevelConfiguration => ({ level, loadAddress, symbols: symbols[i] }));
-  return { target: { engine, program: image, modules, levels: levelConfigurations, ...settings }, sourceMap, serial, noDebug };
+  return { target: { engine, program: image, modules, levels: levelConfigurations, ...settings, noStops: noDebug }, sourceMap, serial, noDebug };
 }
 
 function demonstrationFiles(reader: ArgumentReader): { program: FileName; modules: readonly FileName[] } {

@@ -19,6 +19,8 @@ export interface TargetConfiguration {
   readonly vcpus: number;
   readonly stopsFrom: StopsFrom;
   readonly stopOnEntry: boolean;
+  /** Run without debugging: breakpoints do not stop. */
+  readonly noStops?: boolean;
   /** What runs at a level where that cannot be found from the loaded modules. */
   readonly levels: readonly LevelConfiguration[];
 }

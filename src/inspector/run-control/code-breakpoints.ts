@@ -45,12 +45,14 @@ interface Breakpoint {
   wasVerified: boolean;
 }
 
+interface Candidate { readonly breakpoint: Breakpoint; readonly place: BoundPlace }
+
 export class CodeBreakpoints {
   /** By group: the kind, and for source breakpoints the file. */
   private readonly groups = new Map<string, Breakpoint[]>();
   private readonly hooks = new Map<bigint, number>();
-  /** Hooks that breakpoints hold. */
-  private placed = new Set<bigint>();
+  /** Hooks that breakpoints hold, with the places that may be there. */
+  private placed = new Map<bigint, Candidate[]>();
   private nextId = 1;
 
   constructor(private readonly machine: Machine | undefined, private readonly scope: BreakpointScope) {}
@@ -83,27 +85,25 @@ export class CodeBreakpoints {
 
   /** Puts hooks where the places are now: levels have come or gone. */
   rebind(): void {
-    const wanted = new Set<bigint>();
-    for (const place of this.all.flatMap(({ places }) => places)) {
-      wanted.add(place.address);
-      for (const context of this.scope.contexts) {
-        const address = this.scope.addressIn(context, place);
-        if (address !== undefined) wanted.add(address);
+    const wanted = new Map<bigint, Candidate[]>();
+    const add = (address: bigint | undefined, candidate: Candidate): void => { if (address !== undefined) wanted.set(address, [...wanted.get(address) ?? [], candidate]); };
+    for (const breakpoint of this.all) {
+      for (const place of breakpoint.places) {
+        const addresses = new Set([place.address, ...this.scope.contexts.map(context => this.scope.addressIn(context, place))]);
+        for (const address of addresses) add(address, { breakpoint, place });
       }
     }
     const before = this.placed;
     this.placed = wanted;
-    for (const address of wanted) if (!before.has(address)) this.retain(address);
-    for (const address of before) if (!wanted.has(address)) this.release(address);
+    for (const address of wanted.keys()) if (!before.has(address)) this.retain(address);
+    for (const address of before.keys()) if (!wanted.has(address)) this.release(address);
   }
 
   /** Ids of the breakpoints that stop `context` at `address`: there in that context, condition true, hit count reached, and no log point. */
   hit(context: Context, address: bigint): number[] {
     const stopping: number[] = [];
-    if (!this.placed.has(address)) return stopping;
-    for (const breakpoint of this.all) {
-      const place = breakpoint.places.find(each => this.scope.addressIn(context, each) === address);
-      if (!place || breakpoint.condition && !breakpoint.condition(context)) continue;
+    for (const { breakpoint, place } of this.placed.get(address) ?? []) {
+      if (this.scope.addressIn(context, place) !== address || breakpoint.condition && !breakpoint.condition(context)) continue;
       breakpoint.hits++;
       if (breakpoint.hitCondition && !breakpoint.hitCondition(breakpoint.hits)) continue;
       if (!breakpoint.logMessage) { stopping.push(breakpoint.id); continue; }

@@ -8,7 +8,7 @@ import { StackFrames } from '../images/stack-frames';
 import { LevelTracker } from '../levels/level-tracker';
 import { LevelRegisters } from '../registers/level-registers';
 import { ArmedFilters } from '../run-control/armed-filters';
-import type { BreakpointScope, CodeBreakpoints } from '../run-control/code-breakpoints';
+import { unboundScope, type BreakpointScope, type CodeBreakpoints } from '../run-control/code-breakpoints';
 import { RunControl, type RunHooks } from '../run-control/run-control';
 import { TargetError, type ImageFile, type LoadedImage, type TargetConfiguration, type TargetEvent } from '../target-types';
 import { LevelMemory } from '../translation/level-memory';
@@ -49,7 +49,7 @@ export async function openMachine(configuration: TargetConfiguration, hooks: Ope
   const deepest = opened.findLastIndex(({ known }) => known !== undefined);
   const filters = new ArmedFilters(stopsFrom === 'guest' && deepest > 0 ? deepest : undefined);
   const evaluator = new Evaluator({ machine, tracker, registers, memory, images, frames });
-  const breakpoints = hooks.breakpoints(machine, breakpointScope(images, tracker, evaluator, hooks.emit));
+  const breakpoints = hooks.breakpoints(machine, configuration.noStops ? unboundScope : breakpointScope(images, tracker, evaluator, hooks.emit));
   const seen = (): boolean => tracker.liveContexts.some(({ level }) => level >= deepest);
   const control = new RunControl(machine, tracker, filters, breakpoints, {
     ...outputHooks(hooks.emit, { tracker, registers, images }),
