@@ -25,7 +25,7 @@ export async function createAdapterHost(extension: vscode.ExtensionContext, plat
       try {
         return await vscode.workspace.fs.readFile(uri);
       } catch (error) {
-        throw new Error(`'${name}' cannot be read: ${reason(error)}`);
+        throw new Error(reason(error));
       }
     },
     workspaceFolders: (vscode.workspace.workspaceFolders ?? []).map(({ name, uri }) => ({ name, uri: uri.toString() })),
@@ -47,6 +47,6 @@ function resolve(name: string, extensionUri: vscode.Uri, folder: vscode.Workspac
 }
 
 function reason(error: unknown): string {
-  if (error instanceof vscode.FileSystemError && error.code === 'FileNotFound') return 'there is no such file.';
+  if (error instanceof vscode.FileSystemError && error.code === 'FileNotFound') return 'there is no such file';
   return error instanceof Error ? error.message : String(error);
 }
