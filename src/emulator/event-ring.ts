@@ -19,8 +19,9 @@ const ring = region('events');
  * - `unimplemented`: a = up to 8 opcode bytes (little endian), aux = length. `tripleFault`, `reset`, `vcpuSwitch`: no payload.
  */
 export class EventReader {
-  private at = ring.base;
-  constructor(private readonly view: DataView) {}
+  /** Byte address of the record in the machine's memory. A consumer that reads words itself (a million events a second) starts here. */
+  at = ring.base;
+  constructor(readonly view: DataView) {}
 
   /** Moves to the slot with that absolute number. */
   seek(slot: number): void { this.at = ring.base + (slot % eventSlots) * eventSlotBytes; }

@@ -35,12 +35,11 @@ export class RecordWords {
   private view: DataView | undefined;
 
   at(event: EventReader): number {
-    const cursor = event as unknown as { readonly view: DataView; readonly at: number };
-    if (cursor.view !== this.view) {
-      this.view = cursor.view;
-      this.words = new Uint32Array(cursor.view.buffer, cursor.view.byteOffset, cursor.view.byteLength >> 2);
+    if (event.view !== this.view) {
+      this.view = event.view;
+      this.words = new Uint32Array(event.view.buffer, event.view.byteOffset, event.view.byteLength >> 2);
     }
-    return cursor.at >> 2;
+    return event.at >> 2;
   }
 }
 
