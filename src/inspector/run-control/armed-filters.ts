@@ -57,6 +57,16 @@ export class ArmedFilters {
 
   /** What the machine is to stop at. */
   get mask(): StopMask {
+    if (this.maskVersion !== this.version) {
+      this.currentMask = this.makeMask();
+      this.maskVersion = this.version;
+    }
+    return this.currentMask;
+  }
+  private currentMask: StopMask = {};
+  private maskVersion = -1;
+
+  private makeMask(): StopMask {
     if (!this.isArmed) return { everyEntry: true };
     const indices = (kind: FilterKind): number[] => this.filters.filter(filter => filter.kind === kind).flatMap(({ index }) => index ?? any);
     const has = (kind: FilterKind): boolean => this.filters.some(filter => filter.kind === kind);

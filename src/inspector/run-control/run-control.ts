@@ -1,7 +1,7 @@
 // Runs the machine in slices under a plan, and decides at every stop of the machine whether the user wants to see it. The order at one stop:
 // events reach the level tracker first; then breakpoints and filters are asked; then the plan. Nothing runs between a stop and the answer.
 // Invariant: at most one resume at a time; while one is under way the machine is touched by nobody else except between slices.
-import type { Machine, RunResult, StopMask } from '../../emulator/machine';
+import type { Machine, RunResult } from '../../emulator/machine';
 import type { EventReader } from '../../emulator/event-ring';
 import { eventKinds, type EventKind } from '../../emulator/codegen/state-layout';
 import type { Context } from '../levels/context';
@@ -49,7 +49,8 @@ export class RunControl {
   private current: Promise<unknown> = Promise.resolve();
   private readonly clock = new SliceClock();
   private readonly yielder = new Yielder();
-  private armedMask = '';
+  /** What the stop mask of the machine was made of. */
+  private armed = { version: -1, entries: false, exits: false };
   private planHook: bigint | undefined;
   private delivered: Progress['delivered'];
   private injected = false;
@@ -101,9 +102,7 @@ export class RunControl {
     while (!step.done) {
       const advance = step.value;
       this.arm(advance);
-      const before = this.levels.switches.count, started = performance.now();
-      const result = this.machine.run(advance.kind === 'one' ? 1 : this.clock.units);
-      if (result.kind === 'budget' && advance.kind === 'run') this.clock.ran(result.units, performance.now() - started);
+      const { switches } = this.levels, before = switches.count, result = this.machine.run(advance.kind === 'one' ? 1 : this.clock.units);
       this.drain();
       // A breakpoint where the run began has been seen: pass it.
       const isStart = result.kind === 'codeHook' && units === 0 && result.units === 0 && result.address === startRip;
@@ -112,13 +111,12 @@ export class RunControl {
         const halt = this.judge(result);
         if (halt) return this.said(halt);
       }
-      const { switches } = this.levels;
       const progress: Progress = { result, get switches() { return switches.since(before); }, delivered: this.delivered, injected: this.injected };
       // An instruction that a hook or filter held back has not run: the plan still waits for it.
       const heldBack = advance.kind === 'one' && result.units === 0 && switches.count === before && result.kind !== 'budget';
       if (!heldBack && (advance.kind === 'one' ? result.kind !== 'idle' : advance.wake(progress))) step = plan.next(progress);
       if (step.done) break;
-      if (result.kind === 'idle' || this.clock.over) {
+      if (this.clock.over(result.units, result.kind === 'budget' && advance.kind === 'run') || result.kind === 'idle') {
         this.say();
         await this.yielder.turn();
         if (this.pauseRequested) return { kind: 'pause', context: this.levels.executing(this.machine.activeVcpu) };
@@ -175,15 +173,13 @@ export class RunControl {
   }
 
   private arm(advance: Advance): void {
-    const mask = this.filters.mask;
-    const entries = advance.kind === 'one' || advance.entries === true || mask.everyEntry === true || this.hooks.awaitsLevel(), exits = advance.kind === 'one' || advance.exits === true;
-    const key = `${this.filters.version} ${entries} ${exits}`;
-    if (key !== this.armedMask) {
-      const armed: StopMask = { ...mask, everyEntry: entries, ...exits && { exits: allExits } };
-      this.machine.setStops(armed);
-      this.armedMask = key;
+    const { filters, armed } = this, one = advance.kind === 'one', exits = one || advance.exits === true;
+    const entries = one || advance.entries === true || filters.mask.everyEntry === true || this.hooks.awaitsLevel();
+    if (filters.version !== armed.version || entries !== armed.entries || exits !== armed.exits) {
+      this.machine.setStops({ ...filters.mask, everyEntry: entries, ...exits && { exits: allExits } });
+      this.armed = { version: filters.version, entries, exits };
     }
-    this.setPlanHook(advance.kind === 'run' ? advance.hook : undefined);
+    this.setPlanHook(one ? undefined : advance.hook);
   }
 
   private setPlanHook(hook: bigint | undefined): void {

@@ -11,21 +11,28 @@ export type Clock = () => number;
 export class SliceClock {
   private unitsPerSlice = 200_000;
   private sliceStart: number;
+  private lastLook: number;
 
-  constructor(private readonly now: Clock = () => performance.now()) { this.sliceStart = now(); }
+  constructor(private readonly now: Clock = () => performance.now()) { this.sliceStart = this.lastLook = now(); }
 
   /** Units to ask the machine for now. */
   get units(): number { return this.unitsPerSlice; }
 
   /** A new slice begins. */
-  begin(): void { this.sliceStart = this.now(); }
+  begin(): void { this.sliceStart = this.lastLook = this.now(); }
 
-  /** The slice has used its time: let messages in. */
-  get over(): boolean { return this.now() - this.sliceStart >= targetMs; }
+  /**
+   * Looks at the clock after a run: true when the slice has used its time and messages should be let in. Learns from runs that used all their
+   * units (`spent`); `units` is what the run retired.
+   */
+  over(units: number, spent: boolean): boolean {
+    const now = this.now();
+    if (spent && units >= fewest) this.learn(units, now - this.lastLook);
+    this.lastLook = now;
+    return now - this.sliceStart >= targetMs;
+  }
 
-  /** Learns from a run that used its whole budget. */
-  ran(units: number, elapsedMs: number): void {
-    if (units < fewest) return;
+  private learn(units: number, elapsedMs: number): void {
     if (elapsedMs > longestMs) this.unitsPerSlice = Math.max(fewest, Math.floor(units * targetMs / elapsedMs));
     else if (elapsedMs < targetMs / 2) this.unitsPerSlice = Math.min(most, units * 2);
   }

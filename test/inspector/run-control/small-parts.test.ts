@@ -51,22 +51,29 @@ describe('stop filters', () => {
 });
 
 describe('slices', () => {
-  it('shrinks after a long run and grows after a short one', () => {
+  /** A clock whose runs take the time that the test says. */
+  function timed(): { clock: SliceClock; run(units: number, ms: number): boolean } {
     let now = 0;
-    const clock = new SliceClock(() => now), first = clock.units;
-    clock.ran(first, 60);
+    const clock = new SliceClock(() => now);
+    return { clock, run(units, ms) { now += ms; return clock.over(units, true); } };
+  }
+  it('shrink after a long run and grow after a short one', () => {
+    const { clock, run } = timed(), first = clock.units;
+    expect(run(first, 60)).toBe(true);
     expect(clock.units).toBeLessThan(first / 5);
     const small = clock.units;
-    clock.ran(small, 1);
-    expect(clock.units).toBe(small * 2);
     clock.begin();
-    expect(clock.over).toBe(false);
-    now = 7;
-    expect(clock.over).toBe(true);
+    expect(run(small, 1)).toBe(false);
+    expect(clock.units).toBe(small * 2);
   });
-  it('never goes below a useful size', () => {
-    const clock = new SliceClock(() => 0);
-    for (let i = 0; i < 50; i++) clock.ran(clock.units, 1000);
+  it('end after a few milliseconds, however many stops there were', () => {
+    const { clock, run } = timed();
+    clock.begin();
+    expect([run(10, 2), run(10, 2), run(10, 3)]).toEqual([false, false, true]);
+  });
+  it('never go below a useful size', () => {
+    const { clock, run } = timed();
+    for (let i = 0; i < 50; i++) run(clock.units, 1000);
     expect(clock.units).toBeGreaterThanOrEqual(2000);
   });
 });
