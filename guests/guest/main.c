@@ -60,7 +60,7 @@ static void ask_forever(const struct sentence *expected, u64 limit)
 void main(const struct multiboot_info *info)
 {
 	const char *options = command_line(info);
-	serial_name((unsigned)number_option(options, "level", 0), "guest");
+	serial_start((unsigned)number_option(options, "level", 0), "guest");
 	print("running, options '%s'", options);
 
 	struct sentence first = read_sentence();

@@ -3,8 +3,8 @@
 
 #include "types.h"
 
-/** Every line that this image prints begins with so many spaces, two for each level, and with a name. */
-void serial_name(unsigned level, const char *name);
+/** Makes the port ready. Every line that this image prints begins with two spaces for each level, and with a name. */
+void serial_start(unsigned level, const char *name);
 
 /** Prints a line. Conversions: %s string, %c character, %u unsigned, %x hexadecimal (both take u64), %%. A newline is added. */
 void print(const char *format, ...);

@@ -1,0 +1,21 @@
+// Handling of exits: what exit.c offers to the files that emulate instructions, and the calls that guests can make.
+#pragma once
+
+#include "hypervisor.h"
+
+/** Functions of VMCALL, in EAX. Answers are in EAX (number of hypervisors, or all ones for an unknown function) and RCX. */
+enum vmcall_function { VMCALL_COUNT_EXITS = 0x4abe0001 };
+
+enum { VECTOR_INVALID_OPCODE = 6, VECTOR_GENERAL_PROTECTION = 13 };
+
+/** An MSR that no processor has: the hypervisor of whoever asks answers with the asker's level, and keeps nothing that is written. */
+enum { MSR_LEVEL = 0x4abe0000 };
+
+/** Lets the guest continue after the instruction that exited. */
+void advance_guest(u64 instruction_length);
+
+/** Lets the guest continue with an exception at the instruction that exited. */
+void inject_exception(unsigned vector, bool has_error_code);
+
+/** Whether the levels together have answered this CPUID: then only the upper halves remain to be cleared. */
+bool policy_answered_cpuid(const struct guest_registers *registers);

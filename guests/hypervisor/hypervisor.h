@@ -1,0 +1,63 @@
+// The recursive hypervisor: what its parts share. The same image runs at every level k and sees the world as Intel's manual has it:
+//   vmcs01  controls its guest, the next level;
+//   vmcs12  is what that guest, when it is a hypervisor too, believes to be a VMCS: a region in the guest's memory that we keep;
+//   vmcs02  is the VMCS with which we really run the guest's guest.
+// The numbers are relative: 0 is this level, 1 its guest, 2 the guest's guest, however deep the stack.
+#pragma once
+
+#include "../lib/multiboot.h"
+#include "../lib/types.h"
+#include "../lib/vmx.h"
+
+/** General registers of whatever was running when an exit came, in the order of their numbers in instruction encodings. */
+struct guest_registers {
+	union {
+		struct {
+			u64 rax, rcx, rdx, rbx, rsp_is_in_the_vmcs, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15;
+		};
+		u64 by_number[16];
+	};
+};
+
+struct nested_vmcs;
+
+/** Everything this level knows. There is one processor, so there is one. */
+struct hypervisor {
+	unsigned level, levels;      // own number from 0, and how many hypervisors are stacked
+	u64 exits;                   // VM exits that this level has handled or forwarded
+	u64 current_vmcs;            // physical address of the VMCS that our own VMPTRLD made current
+	bool guest_vmx_on;           // the guest has executed VMXON
+	u64 guest_vmxon_pointer;
+	struct nested_vmcs *believed; // the VMCS that the guest believes current; null = none
+	bool in_nested;              // the guest's guest runs (vmcs02), not the guest (vmcs01)
+	bool vmcs01_launched;
+};
+
+extern struct hypervisor self;
+extern struct vmx_region vmcs01;
+
+// guest-image.c
+struct guest_start {
+	u64 entry, cr3, info, gdt;
+};
+struct guest_start load_guest(const struct multiboot_info *info);
+
+// vmx-operation.c
+void enter_vmx_operation(void);
+void make_current(struct vmx_region *region);
+void clear_region(struct vmx_region *region);
+
+// vmcs-setup.c
+u32 allowed_control(u32 capability_msr, u32 wanted);
+void write_host_state(void);
+void write_own_controls(void);
+void write_guest_state(const struct guest_start *start);
+
+// world-switch.S
+extern struct guest_registers exit_registers; // at the top of the stack on which exits are handled
+_Noreturn void enter_guest_first(void);
+extern const u8 exit_entry[];
+
+
+// policy.c
+void policy_on_exit(u32 reason, struct guest_registers *registers);

@@ -1,0 +1,42 @@
+// Start of a hypervisor, at whatever level: load the next module as guest, turn VMX on, describe the guest in a VMCS, enter it. Never returns:
+// from the first entry on, this level runs only when an exit comes (exit.c). Options: level=K of=N, given by the level below.
+#include "hypervisor.h"
+
+#include "../lib/serial.h"
+
+struct hypervisor self;
+struct vmx_region vmcs01;
+
+static void learn_place(const struct multiboot_info *info)
+{
+	const char *options = command_line(info);
+	self.level = (unsigned)number_option(options, "level", 0);
+	// the lowest level counts: every module but the last is a hypervisor, and so is this image
+	self.levels = (unsigned)number_option(options, "of", info->mods_count);
+	serial_start(self.level, "hypervisor");
+	print("level %u of %u, options '%s'", (u64)self.level, (u64)self.levels, options);
+}
+
+static void describe_guest(const struct guest_start *start)
+{
+	clear_region(&vmcs01);
+	make_current(&vmcs01);
+	write_own_controls();
+	write_host_state();
+	write_guest_state(start);
+
+	// as the boot protocol has it
+	exit_registers.rax = MULTIBOOT_LOADED;
+	exit_registers.rbx = start->info;
+}
+
+void main(const struct multiboot_info *info)
+{
+	learn_place(info);
+	struct guest_start start = load_guest(info);
+	enter_vmx_operation();
+	describe_guest(&start);
+	print("entering the guest at %x", start.entry);
+	self.vmcs01_launched = true; // enter_guest_first uses VMLAUNCH; every later entry VMRESUME
+	enter_guest_first();
+}

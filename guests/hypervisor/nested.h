@@ -1,0 +1,16 @@
+// Entering the guest's guest on the guest's behalf, and delivering its exits to the guest.
+#pragma once
+
+#include "hypervisor.h"
+
+/** VMLAUNCH or VMRESUME of the guest: makes vmcs02 current and fits it to the VMCS that the guest believes current. */
+void enter_nested(struct nested_vmcs *vmcs);
+
+/** An exit of the guest's guest: the guest finds it in its VMCS and continues at its host state. */
+void deliver_exit(u32 reason);
+
+/** The processor refused the entry that the guest asked for: the guest's instruction fails with the same error. */
+void reject_nested_entry(u32 error);
+
+/** Whether the VMCS that is about to be entered has yet to be launched. */
+bool entry_is_launch(void);

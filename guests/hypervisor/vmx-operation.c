@@ -1,0 +1,53 @@
+// Turning VMX on, and the regions that VMX uses (SDM 3C 24.7 'Enabling and Entering VMX Operation').
+#include "hypervisor.h"
+
+#include "../lib/processor.h"
+#include "../lib/serial.h"
+
+enum { FEATURE_CONTROL_LOCKED = 1, FEATURE_CONTROL_VMX = 4, CPUID_VMX = 1 << 5 };
+
+static struct vmx_region vmxon_region;
+
+static u32 revision(void) { return (u32)read_msr(IA32_VMX_BASIC) & 0x7fffffff; }
+
+/** Firmware may leave the choice open; then it is made here, for good. */
+static void allow_vmx(void)
+{
+	u64 control = read_msr(IA32_FEATURE_CONTROL);
+	if (!(control & FEATURE_CONTROL_LOCKED))
+		write_msr(IA32_FEATURE_CONTROL, control | FEATURE_CONTROL_LOCKED | FEATURE_CONTROL_VMX);
+	else if (!(control & FEATURE_CONTROL_VMX))
+		stop_with("VMX is locked off by IA32_FEATURE_CONTROL");
+}
+
+void enter_vmx_operation(void)
+{
+	if (!(cpuid(1, 0).ecx & CPUID_VMX))
+		stop_with("this processor has no VMX");
+	allow_vmx();
+	write_cr0((read_cr0() | read_msr(IA32_VMX_CR0_FIXED0)) & read_msr(IA32_VMX_CR0_FIXED1));
+	write_cr4((read_cr4() | CR4_VMXE | read_msr(IA32_VMX_CR4_FIXED0)) & read_msr(IA32_VMX_CR4_FIXED1));
+	vmxon_region.revision = revision();
+	if (vmxon(physical_of(&vmxon_region)) != VM_SUCCEED)
+		stop_with("VMXON failed");
+}
+
+/** Makes a region fit for a new VMCS: its launch state becomes 'clear'. */
+void clear_region(struct vmx_region *region)
+{
+	region->revision = revision();
+	if (vmclear(physical_of(region)) != VM_SUCCEED)
+		stop_with("VMCLEAR failed");
+	if (self.current_vmcs == physical_of(region))
+		self.current_vmcs = 0;
+}
+
+/** VMPTRLD, unless the region is current already. */
+void make_current(struct vmx_region *region)
+{
+	if (self.current_vmcs == physical_of(region))
+		return;
+	if (vmptrld(physical_of(region)) != VM_SUCCEED)
+		stop_with("VMPTRLD failed");
+	self.current_vmcs = physical_of(region);
+}
