@@ -200,7 +200,8 @@ class WasmMachine implements Machine {
     const physical = BigInt.asUintN(64, this.core.translatedPhysical.value as bigint), guestPhysical = BigInt.asUintN(64, this.core.translatedGuestPhysical.value as bigint);
     if (pageBytes !== 0) return { kind: 'mapped', guestPhysical, physical, pageBytes };
     const step = Number(physical), names = ['', 'PTE', 'PDE', 'PDPTE', 'PML4E'];
-    return step >= 0x100 ? { kind: 'fault', step: step === 0x100 ? 'EPT' : `EPT of the ${names[step & 7]}`, guestPhysical: step === 0x100 ? guestPhysical : undefined } : { kind: 'fault', step: names[step] };
+    if (step < 0x100) return { kind: 'fault', step: names[step] };
+    return step === 0x100 ? { kind: 'fault', step: 'EPT', guestPhysical } : { kind: 'fault', step: `EPT of the ${names[step & 7]}` };
   }
   /** Calls `use` with each physical piece of a linear range; false when a page is not mapped to RAM. */
   private pieces(vcpu: number, linear: bigint, length: number, context: PagingContext | undefined, use: (physical: bigint, from: number, bytes: number) => void): boolean {

@@ -58,7 +58,8 @@ export function buildDecodeTables(definitions: readonly Definition[], cases: rea
     for (let value = 0; value < values[kind]; value++) {
       // a row that names the value wins over one that takes any
       const exact = candidates.filter(c => selectorOf(c, kind) === value);
-      const chosen = kind === 'prefix' && exact.length > 0 ? withRest(exact, candidates.filter(c => selectorOf(c, kind) === undefined)) : candidates.filter(c => { const s = selectorOf(c, kind); return s === value || s === undefined; });
+      const any = candidates.filter(c => selectorOf(c, kind) === undefined);
+      const chosen = kind === 'prefix' && exact.length > 0 ? withRest(exact, any) : [...exact, ...any];
       view.setUint16(at(decodeLayout.nodes) + (node + 1 + value) * 2, select(chosen, dimension + 1), true);
     }
     return 0x8000 | node;
@@ -75,7 +76,8 @@ export function buildDecodeTables(definitions: readonly Definition[], cases: rea
 
 /** With a mandatory prefix, rows without one still serve the ModRM values that no prefixed row takes. */
 function withRest(exact: RowSource[], any: readonly RowSource[]): RowSource[] {
-  const covers = (e: RowSource, a: RowSource): boolean => (e.encoding.modrm === undefined || e.encoding.modrm === a.encoding.modrm) && (e.encoding.digit === undefined || e.encoding.digit === a.encoding.digit) && (e.encoding.form === undefined || a.encoding.form === undefined || e.encoding.form === a.encoding.form);
+  const covers = ({ encoding: e }: RowSource, { encoding: a }: RowSource): boolean => (e.modrm === undefined || e.modrm === a.modrm)
+    && (e.digit === undefined || e.digit === a.digit) && (e.form === undefined || a.form === undefined || e.form === a.form);
   return [...exact, ...any.filter(a => !exact.some(e => covers(e, a)))];
 }
 

@@ -6,8 +6,10 @@ import { destinationRegister, isMemory, operandAddress, operandOffset, operandSi
 import { cr0Fixed0, cr0Fixed1, cr4Fixed0, cr4Fixed1 } from './processor-facts';
 import { loadData, readPhysical64 } from './memory';
 import { segmentRights, updateMode, segmentBase } from './segments';
-import { ABORT, aborted, attend, CR0_CD, CR0_ET, CR0_MP, CR0_NE, CR0_NW, CR0_PE, CR0_PG, CR0_TS, CR0_WP, CR0_AM, CR0_EM, CR4_DE, CR4_PAE, CR4_PCIDE, CR4_UMIP, CS, cr0, cr4, DB, efer, EFER_LMA, EFER_LME,
-  GP, in64BitMode, longModeActive, NEXT, nonRoot, raise, raiseError, reg, setReg, UD } from './state';
+import {
+  ABORT, aborted, attend, CR0_CD, CR0_ET, CR0_MP, CR0_NE, CR0_NW, CR0_PE, CR0_PG, CR0_TS, CR0_WP, CR0_AM, CR0_EM, CR4_DE, CR4_PAE, CR4_PCIDE, CR4_UMIP, CS, cr0, cr4, DB,
+  efer, EFER_LMA, EFER_LME, GP, in64BitMode, longModeActive, NEXT, nonRoot, raise, raiseError, reg, setReg, UD,
+} from './state';
 import { flushCurrent, invalidateAddress, invalidateVpid, selectTlb } from './tlb';
 import { unrestrictedGuest } from './vmx/controls';
 import { interceptClts, interceptInvlpg, interceptInvpcid, interceptLmsw, interceptMovDr, interceptMovFromCr, interceptMovToCr } from './vmx/intercepts';

@@ -2,7 +2,10 @@
 import { CPU_CPL, CPU_RFLAGS_SYSTEM } from './generated/layout';
 import { loadData, storeData } from './memory';
 import { operandSize } from './operands';
-import { AC, ABORT, aborted, ARITHMETIC, attend, CR4_SMAP, cr4, DF, GP, ID, IF, IOPL, NEXT, NT, raiseError, reg, RF, rflags, RSP, setArithmeticFlags, setInterruptShadow, setReg, TF, VM } from './state';
+import {
+  AC, ABORT, aborted, ARITHMETIC, attend, CR4_SMAP, cr4, DF, GP, ID, IF, IOPL, NEXT, NT, raiseError, reg, RF, rflags, RSP, setArithmeticFlags, setInterruptShadow,
+  setReg, TF, VM,
+} from './state';
 import { selectTlb } from './tlb';
 
 @inline function iopl(): u32 { return <u32>(load<u64>(CPU_RFLAGS_SYSTEM) & IOPL) >> 12; }

@@ -1,5 +1,8 @@
 // Operands of procedures, out of the decoded record: registers, memory addresses with segment and address size, immediates.
-import { CPU_GPR, CPU_INSTRUCTION_LENGTH, CPU_MODE, CPU_RIP, REC_AUX, REC_BASE, REC_DISPLACEMENT, REC_DST, REC_IMMEDIATE, REC_INDEX, REC_LINK0, REC_SCALE, REC_SRC, SLOT_PAGE_BASE } from './generated/layout';
+import {
+  CPU_GPR, CPU_INSTRUCTION_LENGTH, CPU_MODE, CPU_RIP, REC_AUX, REC_BASE, REC_DISPLACEMENT, REC_DST, REC_IMMEDIATE, REC_INDEX, REC_LINK0, REC_SCALE, REC_SRC,
+  SLOT_PAGE_BASE,
+} from './generated/layout';
 import { loadData, storeData } from './memory';
 import { segmentBase, segmentLimit, segmentRights, RIGHTS_UNUSABLE } from './segments';
 import { ABORT, aborted, GP, NEXT, raiseError, SS, SS_REG } from './state';

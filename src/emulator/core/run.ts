@@ -1,8 +1,10 @@
 // Between blocks: how the last instruction ended, what is due at this boundary, and which block runs next. The run loop of the interpreter
 // calls `proceed` whenever it leaves the straight path; everything asynchronous happens here, at exact instants.
-import { CPU_ABORT_KIND, CPU_ACTIVITY, CPU_ALONE, CPU_ID, CPU_INIT_PENDING, CPU_EVENT_VECTORING, CPU_EXIT_QUALIFICATION, CPU_FAULT_ADDRESS, CPU_GUEST_PHYSICAL_FAULT, CPU_INSTRUCTION_LENGTH, CPU_MODE, CPU_NMI_BLOCKED,
-  CPU_NMI_PENDING, CPU_NON_ROOT, CPU_PENDING_DEBUG, CPU_RFLAGS_SYSTEM, CPU_RIP, CPU_SEG_BASE, CPU_SHADOW_UNTIL, M_BUDGET, M_DEADLINE, M_RUN_END, M_STOP_KIND, STOP_BUDGET,
-  STOP_IDLE, STOP_SHUTDOWN } from './generated/layout';
+import {
+  CPU_ABORT_KIND, CPU_ACTIVITY, CPU_ALONE, CPU_ID, CPU_INIT_PENDING, CPU_EVENT_VECTORING, CPU_EXIT_QUALIFICATION, CPU_FAULT_ADDRESS, CPU_GUEST_PHYSICAL_FAULT,
+  CPU_INSTRUCTION_LENGTH, CPU_MODE, CPU_NMI_BLOCKED, CPU_NMI_PENDING, CPU_NON_ROOT, CPU_PENDING_DEBUG, CPU_RFLAGS_SYSTEM, CPU_RIP, CPU_SEG_BASE, CPU_SHADOW_UNTIL,
+  M_BUDGET, M_DEADLINE, M_RUN_END, M_STOP_KIND, STOP_BUDGET, STOP_IDLE, STOP_SHUTDOWN,
+} from './generated/layout';
 import { acknowledgeInterrupt, interruptPending, nextDeviceDeadline, runDeviceTimers, takeNmi } from '../devices/bus';
 import { apicGet, apicSet } from '../devices/local-apic';
 import { APIC_PENDING_INIT } from './generated/devices';

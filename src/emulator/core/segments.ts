@@ -77,7 +77,8 @@ export function markAccessed(): i32 {
 
 /** Loads a data segment register or SS from a selector in protected mode (SDM 3A 5.6 'Privilege Level Checking When Accessing Data Segments'). */
 export function loadDataSegment(i: u32, selector: u32): i32 {
-  if (realMode() || virtual8086()) { setSegment(i, selector, <u64>(selector & 0xffff) << 4, virtual8086() ? 0xffff : segmentLimit(i), virtual8086() ? 0xf3 : segmentRights(i) & ~RIGHTS_UNUSABLE); return NEXT; }
+  if (virtual8086()) { setSegment(i, selector, <u64>(selector & 0xffff) << 4, 0xffff, 0xf3); return NEXT; }
+  if (realMode()) { setSegment(i, selector, <u64>(selector & 0xffff) << 4, segmentLimit(i), segmentRights(i) & ~RIGHTS_UNUSABLE); return NEXT; }
   const level = load<u32>(CPU_CPL), requested = selector & 3;
   if ((selector & 0xfffc) == 0) {
     if (i == SS_REG && ((load<u32>(CPU_MODE) & 3) != 2 || level == 3 || requested != level)) return raiseError(GP, 0);

@@ -37,16 +37,19 @@ import {
 @inline export const EFER_SCE: u64 = 1; @inline export const EFER_LME: u64 = 0x100; @inline export const EFER_LMA: u64 = 0x400; @inline export const EFER_NXE: u64 = 0x800;
 
 // exception vectors
-@inline export const DE: u32 = 0; @inline export const DB: u32 = 1; @inline export const NMI: u32 = 2; @inline export const BP: u32 = 3; @inline export const OVERFLOW: u32 = 4; @inline export const BR: u32 = 5;
+@inline export const DE: u32 = 0; @inline export const DB: u32 = 1; @inline export const NMI: u32 = 2; @inline export const BP: u32 = 3;
+@inline export const OVERFLOW: u32 = 4; @inline export const BR: u32 = 5;
 @inline export const UD: u32 = 6; @inline export const NM: u32 = 7; @inline export const DF_VECTOR: u32 = 8; @inline export const TS: u32 = 10; @inline export const NP: u32 = 11;
 @inline export const SS: u32 = 12; @inline export const GP: u32 = 13; @inline export const PF_VECTOR: u32 = 14; @inline export const MF: u32 = 16; @inline export const AC_VECTOR: u32 = 17;
 @inline export const MC: u32 = 18; @inline export const XM: u32 = 19; @inline export const VE: u32 = 20;
 
 // segment registers, in the order of the state cells
-@inline export const ES: u32 = 0; @inline export const CS: u32 = 1; @inline export const SS_REG: u32 = 2; @inline export const DS: u32 = 3; @inline export const FS: u32 = 4; @inline export const GS: u32 = 5;
+@inline export const ES: u32 = 0; @inline export const CS: u32 = 1; @inline export const SS_REG: u32 = 2; @inline export const DS: u32 = 3;
+@inline export const FS: u32 = 4; @inline export const GS: u32 = 5;
 @inline export const LDTR: u32 = 6; @inline export const TR: u32 = 7;
 
-@inline export const RAX: u32 = 0; @inline export const RCX: u32 = 1; @inline export const RDX: u32 = 2; @inline export const RBX: u32 = 3; @inline export const RSP: u32 = 4; @inline export const RSI: u32 = 6; @inline export const RDI: u32 = 7;
+@inline export const RAX: u32 = 0; @inline export const RCX: u32 = 1; @inline export const RDX: u32 = 2; @inline export const RBX: u32 = 3;
+@inline export const RSP: u32 = 4; @inline export const RSI: u32 = 6; @inline export const RDI: u32 = 7;
 
 @inline export function reg(n: u32): u64 { return load<u64>(CPU_GPR + (n << 3)); }
 @inline export function setReg(n: u32, v: u64): void { store<u64>(CPU_GPR + (n << 3), v); }

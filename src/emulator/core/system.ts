@@ -1,15 +1,21 @@
 // Instructions of the system that are neither transfers, segments, registers nor MSRs: HLT, PAUSE, caches, time, wide compares, ENTER.
-import { CPU_ACTIVITY, CPU_CPL, CPU_TSC_AUX, CPU_XCR0, EV_A, EV_AUX, EVENT_UNIMPLEMENTED, M_HOOK_COUNT, REGION_CODE_HOOKS, REGION_CODE_HOOKS_SIZE, STOP_CODE_HOOK } from './generated/layout';
+import {
+  CPU_ACTIVITY, CPU_CPL, CPU_TSC_AUX, CPU_XCR0, EV_A, EV_AUX, EVENT_UNIMPLEMENTED, M_HOOK_COUNT, REGION_CODE_HOOKS, REGION_CODE_HOOKS_SIZE, STOP_CODE_HOOK,
+} from './generated/layout';
 import { linearRip } from './blocks';
 import { loadData, probeStore, storeData } from './memory';
 import { immediate, linearAddress, operandOffset, operandSize, recordSegment, rexW } from './operands';
 import { tscValue } from './msrs';
 import { eventSlot } from './ring';
-import { ABORT, aborted, ABORT_ALONE, abandon, attend, CR4_OSXSAVE, CR4_PCE, CR4_TSD, cr4, DE, GP, NEXT, nonRoot, raise, raiseError, RAX, RBX, RCX, RDX, reg, rflags, RSP, setArithmeticFlags, setReg,
-  setReg32, UD, ZF } from './state';
+import {
+  ABORT, aborted, ABORT_ALONE, abandon, attend, CR4_OSXSAVE, CR4_PCE, CR4_TSD, cr4, DE, GP, NEXT, nonRoot, raise, raiseError, RAX, RBX, RCX, RDX, reg, rflags, RSP,
+  setArithmeticFlags, setReg, setReg32, UD, ZF,
+} from './state';
 import { stopBefore } from './stop';
-import { interceptHlt, interceptInvd, interceptMonitor, interceptMwait, interceptPause, interceptRdpmc, interceptRdtsc, interceptRdtscp, interceptRsm, interceptWbinvd, interceptXsetbv,
-  rdtscpIsEnabled, tscOffsetApplied } from './vmx/intercepts';
+import {
+  interceptHlt, interceptInvd, interceptMonitor, interceptMwait, interceptPause, interceptRdpmc, interceptRdtsc, interceptRdtscp, interceptRsm, interceptWbinvd,
+  interceptXsetbv, rdtscpIsEnabled, tscOffsetApplied,
+} from './vmx/intercepts';
 
 @inline function privileged(): bool { return load<u32>(CPU_CPL) == 0; }
 

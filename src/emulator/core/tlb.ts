@@ -3,7 +3,10 @@
 // context in constant time. Contexts are chosen by (EPTP, VPID, PCID, paging configuration and rights) from a bounded pool, so that a
 // world switch with VPIDs changes a base and flushes nothing (SDM 3C 29.4 'Caching Translation Information').
 // Flushing more than the manual demands is allowed here; flushing less is a bug.
-import { CPU_CPL, CPU_CR0, CPU_CR3, CPU_CR4, CPU_EFER, CPU_EPTP, CPU_NON_ROOT, CPU_RFLAGS_SYSTEM, CPU_TLB_BASE, CPU_TLB_GENERATION, CPU_VPID, REGION_TLB_CONTEXTS, REGION_TLB_POOL } from './generated/layout';
+import {
+  CPU_CPL, CPU_CR0, CPU_CR3, CPU_CR4, CPU_EFER, CPU_EPTP, CPU_NON_ROOT, CPU_RFLAGS_SYSTEM, CPU_TLB_BASE, CPU_TLB_GENERATION, CPU_VPID, REGION_TLB_CONTEXTS,
+  REGION_TLB_POOL,
+} from './generated/layout';
 import { TLB_CONTEXT_BYTES, TLB_EXECUTE, TLB_INDEX_MASK, TLB_READ, TLB_WRITE } from './generated/decoder';
 import { AC, CR0_PG, CR0_WP, CR4_LA57, CR4_PAE, CR4_PCIDE, CR4_PSE, CR4_SMAP, CR4_SMEP, EFER_LMA, EFER_NXE } from './state';
 

@@ -1,15 +1,21 @@
 // Control transfers that change privilege, segments or flags: INT n and its kind, IRET, SYSCALL, SYSRET, SYSENTER, SYSEXIT, far JMP, CALL
 // and RET, in IA-32e mode (SDM 2 under each instruction's name; SDM 3A 5.8 'Privilege Level Checking When Transferring Program Control').
-import { CPU_CPL, CPU_EVENT_VECTORING, CPU_FMASK, CPU_INSTRUCTION_LENGTH, CPU_LSTAR, CPU_MODE, CPU_NMI_BLOCKED, CPU_RFLAGS_SYSTEM, CPU_RIP, CPU_STAR, CPU_SYSENTER_CS, CPU_SYSENTER_EIP,
-  CPU_SYSENTER_ESP, STOP_UNIMPLEMENTED } from './generated/layout';
+import {
+  CPU_CPL, CPU_EVENT_VECTORING, CPU_FMASK, CPU_INSTRUCTION_LENGTH, CPU_LSTAR, CPU_MODE, CPU_NMI_BLOCKED, CPU_RFLAGS_SYSTEM, CPU_RIP, CPU_STAR, CPU_SYSENTER_CS,
+  CPU_SYSENTER_EIP, CPU_SYSENTER_ESP, STOP_UNIMPLEMENTED,
+} from './generated/layout';
 import { PRIVILEGED_SOFTWARE_EXCEPTION, SOFTWARE_EXCEPTION, SOFTWARE_INTERRUPT, softwareInterrupt } from './events';
 import { changeableFlags, changeFlags } from './flag-instructions';
 import { loadData, storeData } from './memory';
 import { followingRip, immediate, operandAddress, operandSize, rexW } from './operands';
-import { descriptor, descriptorBase, descriptorDpl, descriptorLimit, descriptorPresent, descriptorRights, descriptorType, loadCodeSegment, markAccessed, nullStackSegment, readDescriptor, restoreDescriptor, RIGHTS_UNUSABLE, segmentRights, segmentSelector, setCpl, setSegment,
-  updateMode } from './segments';
-import { ABORT, aborted, arithmeticFlags, attend, BP, CS, DB, DS, EFER_SCE, efer, ES, FS, GP, GS, IF, JUMPED, longModeActive, NP, NT, OF, OVERFLOW, raise, raiseError, RCX, RDX, realMode, reg, RF, rflags, RSP, SS,
-  SS_REG, setReg, setRflags, UD, VIF, VIP, VM } from './state';
+import {
+  descriptor, descriptorBase, descriptorDpl, descriptorLimit, descriptorPresent, descriptorRights, descriptorType, loadCodeSegment, markAccessed, nullStackSegment,
+  readDescriptor, restoreDescriptor, RIGHTS_UNUSABLE, segmentRights, segmentSelector, setCpl, setSegment, updateMode,
+} from './segments';
+import {
+  ABORT, aborted, arithmeticFlags, attend, BP, CS, DB, DS, EFER_SCE, efer, ES, FS, GP, GS, IF, JUMPED, longModeActive, NP, NT, OF, OVERFLOW, raise, raiseError, RCX, RDX,
+  realMode, reg, RF, rflags, RSP, SS, SS_REG, setReg, setRflags, UD, VIF, VIP, VM,
+} from './state';
 import { requestStop } from './stop';
 import { interceptException, interceptInt1, iretEndsNmiBlocking } from './vmx/event-intercepts';
 
