@@ -1,5 +1,6 @@
 // Stands between the editor and the adapter, where the editor's habits need help:
 // - an exception that escapes the adapter becomes an error response, so that no request is left without an answer;
+// - a source that the adapter calls plain text would be shown without colours and take no breakpoints: its name decides its language instead;
 // - stops chosen with the quick pick hold although the editor knows nothing of them (stop-memory.ts);
 // - `focusThread` makes the editor select a thread, for which extensions have no API: the last stop is announced again for that thread.
 
@@ -85,6 +86,7 @@ export class GuardedAdapter implements PlainAdapter {
     if (message.type === 'response') {
       const response = message as DebugProtocol.Response;
       if (response.request_seq === ownRequestSequence) return;
+      if (response.command === 'source' && response.body?.mimeType === 'text/plain') delete response.body.mimeType;
       if (response.command === 'initialize') this.stops.announce((response.body as DebugProtocol.Capabilities | undefined)?.exceptionBreakpointFilters ?? []);
     } else if (message.type === 'event') {
       const event = message as DebugProtocol.Event;

@@ -60,6 +60,13 @@ it('passes messages on in both directions', () => {
   expect(sent).toHaveLength(1);
 });
 
+it('lets the name of a source decide its language, unless the adapter knows better than plain text', () => {
+  const { inner, sent } = guarded();
+  inner.send({ type: 'response', request_seq: 9, command: 'source', success: true, body: { content: 'cpuid', mimeType: 'text/plain' } });
+  inner.send({ type: 'response', request_seq: 10, command: 'source', success: true, body: { content: 'cpuid', mimeType: 'text/x-asm' } });
+  expect(sent.map((message) => (message as DebugProtocol.SourceResponse).body)).toEqual([{ content: 'cpuid' }, { content: 'cpuid', mimeType: 'text/x-asm' }]);
+});
+
 it('gives the stored choice of stops to the adapter before initialize, and keeps the answer to itself', () => {
   const { inner, guard, sent } = guarded([{ filter: 'exit.cr-access', level: 1 }]);
   guard.handleMessage(request('initialize', {}, 1));
