@@ -6,7 +6,7 @@
 /** Functions of VMCALL, in EAX. Answers are in EAX (number of hypervisors, or all ones for an unknown function) and RCX. */
 enum vmcall_function { VMCALL_COUNT_EXITS = 0x4abe0001 };
 
-enum { VECTOR_INVALID_OPCODE = 6, VECTOR_GENERAL_PROTECTION = 13 };
+enum { VECTOR_INVALID_OPCODE = 6, VECTOR_GENERAL_PROTECTION = 13, VECTOR_PAGE_FAULT = 14 };
 
 /** An MSR that no processor has: the hypervisor of whoever asks answers with the asker's level, and keeps nothing that is written. */
 enum { MSR_LEVEL = 0x4abe0000 };

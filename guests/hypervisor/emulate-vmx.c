@@ -1,0 +1,208 @@
+// The thirteen VMX instructions, as the guest's processor: each function checks in the order of the manual's pages (SDM 3C 31.3 'VMX
+// Instructions') and ends by finish_vmx_instruction, by an exception, or, for VMLAUNCH and VMRESUME, in the guest's guest.
+#include "emulate-vmx.h"
+
+#include "exit.h"
+#include "nested.h"
+#include "operands.h"
+#include "vmcs12.h"
+
+#include "../lib/processor.h"
+
+enum { FLAGS_OF_VMX = 0x8d5, FLAG_CARRY = 1, FLAG_ZERO = 0x40 }; // CF, PF, AF, ZF, SF, OF
+
+void finish_vmx_instruction(enum vmx_result result, enum vm_instruction_error error)
+{
+	if (result == VM_FAIL_VALID && !self.believed)
+		result = VM_FAIL_INVALID; // there is no VMCS in which the error could stand
+	if (result == VM_FAIL_VALID)
+		nested_write(self.believed, VM_INSTRUCTION_ERROR, error);
+	make_current(&vmcs01);
+	u64 flags = vmread(GUEST_RFLAGS) & ~(u64)FLAGS_OF_VMX;
+	vmwrite(GUEST_RFLAGS, flags | (result == VM_FAIL_INVALID ? FLAG_CARRY : result == VM_FAIL_VALID ? FLAG_ZERO : 0));
+	advance_guest(vmread(EXIT_INSTRUCTION_LENGTH));
+}
+
+static void succeed(void) { finish_vmx_instruction(VM_SUCCEED, 0); }
+static void fail(enum vm_instruction_error error) { finish_vmx_instruction(VM_FAIL_VALID, error); }
+static void fail_invalid(void) { finish_vmx_instruction(VM_FAIL_INVALID, 0); }
+
+/** VMX regions are pages within what the tables map. */
+static bool is_region_address(u64 pointer) { return (pointer & (PAGE_SIZE - 1)) == 0 && pointer < 1ull << 32 && pointer != 0; }
+
+static u32 revision_at(u64 pointer) { return *(const u32 *)at_physical(pointer); }
+static u32 our_revision(void) { return vmcs01.revision; }
+
+/** The pointer that VMXON, VMPTRLD and VMCLEAR take from memory. */
+static bool pointer_operand(const struct guest_registers *r, u64 *pointer)
+{
+	return read_guest_memory(operand_address((u32)vmread(EXIT_INSTRUCTION_INFORMATION), r), pointer);
+}
+
+static void emulate_vmxon(const struct guest_registers *r)
+{
+	u64 pointer;
+	if (!(vmread(CR4_READ_SHADOW) & CR4_VMXE)) {
+		inject_exception(VECTOR_INVALID_OPCODE, false);
+		return;
+	}
+	if (self.guest_vmx_on) {
+		fail(ERROR_VMXON_IN_ROOT);
+		return;
+	}
+	if (!pointer_operand(r, &pointer))
+		return;
+	if (!is_region_address(pointer) || revision_at(pointer) != our_revision()) {
+		fail_invalid();
+		return;
+	}
+	self.guest_vmx_on = true;
+	self.guest_vmxon_pointer = pointer;
+	self.believed = NULL;
+	succeed();
+}
+
+static void emulate_vmxoff(void)
+{
+	self.guest_vmx_on = false;
+	self.believed = NULL;
+	nested_forget_all();
+	succeed();
+}
+
+static void emulate_vmclear(const struct guest_registers *r)
+{
+	u64 pointer;
+	if (!pointer_operand(r, &pointer))
+		return;
+	if (!is_region_address(pointer)) {
+		fail(ERROR_VMCLEAR_ADDRESS);
+		return;
+	}
+	if (pointer == self.guest_vmxon_pointer) {
+		fail(ERROR_VMCLEAR_VMXON_POINTER);
+		return;
+	}
+	if (self.believed && self.believed->pointer == pointer)
+		self.believed = NULL;
+	nested_release(pointer);
+	succeed();
+}
+
+static void emulate_vmptrld(const struct guest_registers *r)
+{
+	u64 pointer;
+	if (!pointer_operand(r, &pointer))
+		return;
+	if (!is_region_address(pointer))
+		fail(ERROR_VMPTRLD_ADDRESS);
+	else if (pointer == self.guest_vmxon_pointer)
+		fail(ERROR_VMPTRLD_VMXON_POINTER);
+	else if (revision_at(pointer) != our_revision())
+		fail(ERROR_VMPTRLD_REVISION);
+	else {
+		self.believed = nested_acquire(pointer);
+		succeed();
+	}
+}
+
+static void emulate_vmptrst(const struct guest_registers *r)
+{
+	u64 pointer = self.believed ? self.believed->pointer : ~0ull;
+	if (write_guest_memory(operand_address((u32)vmread(EXIT_INSTRUCTION_INFORMATION), r), pointer))
+		succeed();
+}
+
+enum { OPERAND_IS_REGISTER = 1 << 10 };
+
+static void emulate_vmread(struct guest_registers *r)
+{
+	u32 information = (u32)vmread(EXIT_INSTRUCTION_INFORMATION);
+	u64 encoding = read_register(r, information >> 28);
+	if (!self.believed) {
+		fail_invalid();
+		return;
+	}
+	if (encoding >> 32 || row_of_field((u32)encoding) < 0) {
+		fail(ERROR_UNSUPPORTED_FIELD);
+		return;
+	}
+	u64 value = nested_read(self.believed, (u32)encoding & ~1u);
+	make_current(&vmcs01);
+	if (encoding & 1)
+		value >>= 32; // the high half of a 64-bit field
+	if (information & OPERAND_IS_REGISTER)
+		write_register(r, information >> 3 & 15, value);
+	else if (!write_guest_memory(operand_address(information, r), value))
+		return;
+	succeed();
+}
+
+static void emulate_vmwrite(const struct guest_registers *r)
+{
+	u32 information = (u32)vmread(EXIT_INSTRUCTION_INFORMATION);
+	u64 encoding = read_register(r, information >> 28), value;
+	if (!self.believed) {
+		fail_invalid();
+		return;
+	}
+	if (information & OPERAND_IS_REGISTER)
+		value = read_register(r, information >> 3 & 15);
+	else if (!read_guest_memory(operand_address(information, r), &value))
+		return;
+	if (encoding >> 32 || row_of_field((u32)encoding) < 0) {
+		fail(ERROR_UNSUPPORTED_FIELD);
+		return;
+	}
+	if (field_type((u32)encoding) == FIELD_READ_ONLY) {
+		fail(ERROR_READ_ONLY_FIELD);
+		return;
+	}
+	enum vmcs_field field = (u32)encoding & ~1u;
+	if (encoding & 1)
+		value = value << 32 | (u32)nested_read(self.believed, field);
+	nested_write(self.believed, field, value);
+	succeed();
+}
+
+static void emulate_entry(bool is_launch)
+{
+	if (!self.believed) {
+		fail_invalid();
+		return;
+	}
+	bool launched = self.believed->region->launched;
+	if (is_launch && launched)
+		fail(ERROR_VMLAUNCH_NOT_CLEAR);
+	else if (!is_launch && !launched)
+		fail(ERROR_VMRESUME_NOT_LAUNCHED);
+	else
+		enter_nested(self.believed);
+}
+
+/** A processor without EPT and VPID, which is what the guest's capability MSRs let it use, has no INVEPT and INVVPID. */
+static void emulate_invalidation(void) { inject_exception(VECTOR_INVALID_OPCODE, false); }
+
+bool emulate_vmx_instruction(u32 reason, struct guest_registers *r)
+{
+	bool is_vmx = (reason >= EXIT_VMCLEAR && reason <= EXIT_VMXON) || reason == EXIT_INVEPT || reason == EXIT_INVVPID;
+	if (!is_vmx)
+		return false;
+	if (!self.guest_vmx_on && reason != EXIT_VMXON) {
+		inject_exception(VECTOR_INVALID_OPCODE, false);
+		return true;
+	}
+	switch (reason) {
+	case EXIT_VMXON: emulate_vmxon(r); break;
+	case EXIT_VMXOFF: emulate_vmxoff(); break;
+	case EXIT_VMCLEAR: emulate_vmclear(r); break;
+	case EXIT_VMPTRLD: emulate_vmptrld(r); break;
+	case EXIT_VMPTRST: emulate_vmptrst(r); break;
+	case EXIT_VMREAD: emulate_vmread(r); break;
+	case EXIT_VMWRITE: emulate_vmwrite(r); break;
+	case EXIT_VMLAUNCH: emulate_entry(true); break;
+	case EXIT_VMRESUME: emulate_entry(false); break;
+	default: emulate_invalidation();
+	}
+	return true;
+}

@@ -1,0 +1,119 @@
+// World switches between the guest and its guest. What the guest asked for by VMLAUNCH or VMRESUME we do with vmcs02; what comes back is an
+// exit of vmcs02, and the guest, in its own VMCS, sees an exit that it believes to be its processor's.
+#include "nested.h"
+
+#include "emulate-vmx.h"
+#include "vmcs12.h"
+
+/** A field of the VMCS's host-state area, and the guest-state field that a VM exit loads from it. */
+struct host_to_guest {
+	u16 host, guest;
+};
+
+static const struct host_to_guest loaded_by_exit[] = {
+	{HOST_CR0, GUEST_CR0}, {HOST_CR3, GUEST_CR3}, {HOST_CR4, GUEST_CR4}, {HOST_CR4, CR4_READ_SHADOW},
+	{HOST_ES_SELECTOR, GUEST_ES_SELECTOR}, {HOST_CS_SELECTOR, GUEST_CS_SELECTOR}, {HOST_SS_SELECTOR, GUEST_SS_SELECTOR},
+	{HOST_DS_SELECTOR, GUEST_DS_SELECTOR}, {HOST_FS_SELECTOR, GUEST_FS_SELECTOR}, {HOST_GS_SELECTOR, GUEST_GS_SELECTOR},
+	{HOST_TR_SELECTOR, GUEST_TR_SELECTOR}, {HOST_FS_BASE, GUEST_FS_BASE}, {HOST_GS_BASE, GUEST_GS_BASE}, {HOST_TR_BASE, GUEST_TR_BASE},
+	{HOST_GDTR_BASE, GUEST_GDTR_BASE}, {HOST_IDTR_BASE, GUEST_IDTR_BASE}, {HOST_SYSENTER_CS, GUEST_SYSENTER_CS},
+	{HOST_SYSENTER_ESP, GUEST_SYSENTER_ESP}, {HOST_SYSENTER_EIP, GUEST_SYSENTER_EIP},
+};
+
+/** What a VM exit loads with constants (SDM 3C 28.5 'Loading Host State'), for a host in 64-bit mode. */
+static const struct {
+	u16 guest;
+	u32 value;
+} constants_of_exit[] = {
+	{GUEST_CS_BASE, 0}, {GUEST_CS_LIMIT, 0xffffffff}, {GUEST_CS_RIGHTS, 0xa09b},
+	{GUEST_SS_BASE, 0}, {GUEST_SS_LIMIT, 0xffffffff}, {GUEST_SS_RIGHTS, 0xc093}, {GUEST_DS_BASE, 0}, {GUEST_DS_LIMIT, 0xffffffff}, {GUEST_DS_RIGHTS, 0xc093},
+	{GUEST_ES_BASE, 0}, {GUEST_ES_LIMIT, 0xffffffff}, {GUEST_ES_RIGHTS, 0xc093}, {GUEST_FS_LIMIT, 0xffffffff}, {GUEST_FS_RIGHTS, 0xc093},
+	{GUEST_GS_LIMIT, 0xffffffff}, {GUEST_GS_RIGHTS, 0xc093}, {GUEST_TR_LIMIT, 0x67}, {GUEST_TR_RIGHTS, 0x8b},
+	{GUEST_LDTR_SELECTOR, 0}, {GUEST_LDTR_RIGHTS, 0x10000}, {GUEST_GDTR_LIMIT, 0xffff}, {GUEST_IDTR_LIMIT, 0xffff},
+	{GUEST_DR7, 0x400}, {GUEST_DEBUGCTL, 0},
+};
+
+/** The host state that vmcs01 was loaded with last. A hypervisor runs in its host state, so what is equal need not be written again. */
+static u64 loaded[ARRAY_LENGTH(loaded_by_exit)];
+static bool anything_loaded;
+
+bool entry_is_launch(void)
+{
+	return self.in_nested ? !self.believed->hardware_launched : !self.vmcs01_launched;
+}
+
+/** Controls whose effect on vmcs02 we do not provide. Asking for one is refused as a processor without it would refuse. */
+static bool has_unsupported_controls(struct nested_vmcs *vmcs)
+{
+	const u32 entry_known = allowed_control(IA32_VMX_ENTRY_CTLS, LOAD_DEBUG_CONTROLS | IA32E_MODE_GUEST);
+	const u32 exit_known = allowed_control(IA32_VMX_EXIT_CTLS, SAVE_DEBUG_CONTROLS | HOST_ADDRESS_SPACE_SIZE);
+	return nested_read(vmcs, ENTRY_CONTROLS) & ~(u64)entry_known || nested_read(vmcs, EXIT_CONTROLS) & ~(u64)exit_known
+		|| !(nested_read(vmcs, EXIT_CONTROLS) & HOST_ADDRESS_SPACE_SIZE) || nested_read(vmcs, PRIMARY_CONTROLS) & ACTIVATE_SECONDARY_CONTROLS
+		|| nested_read(vmcs, ENTRY_MSR_LOAD_COUNT) || nested_read(vmcs, EXIT_MSR_LOAD_COUNT) || nested_read(vmcs, EXIT_MSR_STORE_COUNT);
+}
+
+void enter_nested(struct nested_vmcs *vmcs)
+{
+	if (!vmcs->hardware_launched && has_unsupported_controls(vmcs)) {
+		finish_vmx_instruction(VM_FAIL_VALID, ERROR_ENTRY_CONTROLS);
+		return;
+	}
+	make_current(vmcs->hardware);
+	if (!vmcs->prepared) {
+		write_host_state();
+		vmwrite(EXIT_CONTROLS, allowed_control(IA32_VMX_EXIT_CTLS, SAVE_DEBUG_CONTROLS | HOST_ADDRESS_SPACE_SIZE));
+		vmcs->prepared = true;
+	}
+	nested_write_changes(vmcs);
+	self.in_nested = true;
+}
+
+static bool is_vmx_instruction(u32 reason) { return reason >= EXIT_VMCLEAR && reason <= EXIT_VMXON; }
+
+/** Reads, while vmcs02 is current, what the guest will ask for: later each would take two changes of the current VMCS. */
+static void foresee_reads(struct nested_vmcs *vmcs, u32 reason)
+{
+	nested_read(vmcs, GUEST_RIP);
+	if (!is_vmx_instruction(reason))
+		return;
+	nested_read(vmcs, EXIT_INSTRUCTION_LENGTH);
+	nested_read(vmcs, EXIT_INSTRUCTION_INFORMATION);
+	nested_read(vmcs, GUEST_RFLAGS);
+}
+
+static void load_host_state(struct nested_vmcs *vmcs)
+{
+	make_current(&vmcs01);
+	for (unsigned n = 0; n < ARRAY_LENGTH(loaded_by_exit); n++) {
+		u64 value = nested_read(vmcs, loaded_by_exit[n].host);
+		if (anything_loaded && loaded[n] == value)
+			continue;
+		vmwrite(loaded_by_exit[n].guest, value);
+		loaded[n] = value;
+	}
+	if (!anything_loaded)
+		for (unsigned n = 0; n < ARRAY_LENGTH(constants_of_exit); n++)
+			vmwrite(constants_of_exit[n].guest, constants_of_exit[n].value);
+	anything_loaded = true;
+	vmwrite(GUEST_RIP, nested_read(vmcs, HOST_RIP));
+	vmwrite(GUEST_RSP, nested_read(vmcs, HOST_RSP));
+	vmwrite(GUEST_RFLAGS, RFLAGS_FIXED);
+}
+
+void deliver_exit(u32 reason)
+{
+	struct nested_vmcs *vmcs = self.believed;
+	self.in_nested = false;
+	if (!(reason & ENTRY_FAILURE)) {
+		vmcs->hardware_launched = true;
+		vmcs->region->launched = true;
+	}
+	nested_note_exit(vmcs, reason);
+	foresee_reads(vmcs, reason);
+	load_host_state(vmcs);
+}
+
+void reject_nested_entry(u32 error)
+{
+	self.in_nested = false;
+	finish_vmx_instruction(VM_FAIL_VALID, error);
+}

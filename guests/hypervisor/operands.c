@@ -1,0 +1,86 @@
+// Registers and memory operands of the guest (SDM 3C 28.2.5 'Information for VM Exits Due to Instruction Execution'), and its page tables:
+// what a VMX instruction names by a linear address must be found by our own walk.
+#include "operands.h"
+
+#include "exit.h"
+
+enum { REGISTER_RSP = 4, SEGMENT_FS = 4, SEGMENT_GS = 5, ADDRESS_32 = 1 };
+enum { PAGE_PRESENT = 1, PAGE_WRITABLE = 2, PAGE_LARGE = 0x80 };
+
+u64 read_register(const struct guest_registers *registers, unsigned number)
+{
+	return number == REGISTER_RSP ? vmread(GUEST_RSP) : registers->by_number[number];
+}
+
+void write_register(struct guest_registers *registers, unsigned number, u64 value)
+{
+	if (number == REGISTER_RSP)
+		vmwrite(GUEST_RSP, value);
+	else
+		registers->by_number[number] = value;
+}
+
+u64 operand_address(u32 information, const struct guest_registers *registers)
+{
+	unsigned scale = information & 3, address_size = information >> 7 & 7, segment = information >> 15 & 7;
+	bool no_index = information >> 22 & 1, no_base = information >> 27 & 1;
+	u64 address = vmread(EXIT_QUALIFICATION); // the displacement; for an address relative to RIP, the whole address
+	if (!no_index)
+		address += read_register(registers, information >> 18 & 15) << scale;
+	if (!no_base)
+		address += read_register(registers, information >> 23 & 15);
+	if (address_size == ADDRESS_32)
+		address = (u32)address;
+	if (segment == SEGMENT_FS || segment == SEGMENT_GS)
+		address += vmread(segment == SEGMENT_FS ? GUEST_FS_BASE : GUEST_GS_BASE);
+	return address;
+}
+
+/** Walks the guest's four levels of tables. Returns null and injects a page fault if the page is not present, or not writable for a write. */
+static u8 *translate(u64 linear, bool write)
+{
+	const u64 address_bits = 0x000ffffffffff000;
+	u64 table = vmread(GUEST_CR3) & address_bits;
+	for (unsigned shift = 39;; shift -= 9) {
+		u64 entry = ((const u64 *)at_physical(table))[linear >> shift & 511];
+		if (!(entry & PAGE_PRESENT) || (write && !(entry & PAGE_WRITABLE))) {
+			asm volatile("movq %0, %%cr2" : : "r"(linear)); // CR2 passes through to whoever runs next
+			inject_exception(VECTOR_PAGE_FAULT, true);
+			vmwrite(ENTRY_EXCEPTION_ERROR_CODE, (entry & PAGE_PRESENT ? 1 : 0) | (write ? 2 : 0));
+			return NULL;
+		}
+		if (shift == 12 || (shift < 39 && (entry & PAGE_LARGE))) {
+			u64 offset = (1ull << shift) - 1;
+			return at_physical((entry & address_bits & ~offset) | (linear & offset));
+		}
+		table = entry & address_bits;
+	}
+}
+
+static bool crosses_page(u64 linear) { return (linear & (PAGE_SIZE - 1)) > PAGE_SIZE - 8; }
+
+bool read_guest_memory(u64 linear, u64 *value)
+{
+	u8 bytes[8];
+	const u8 *first = translate(linear, false);
+	const u8 *last = first && crosses_page(linear) ? translate(linear + 7, false) : first + 7;
+	if (!first || !last)
+		return false;
+	u64 in_first = crosses_page(linear) ? PAGE_SIZE - (linear & (PAGE_SIZE - 1)) : 8;
+	for (unsigned n = 0; n < 8; n++)
+		bytes[n] = n < in_first ? first[n] : last[(long)n - 7];
+	__builtin_memcpy(value, bytes, 8);
+	return true;
+}
+
+bool write_guest_memory(u64 linear, u64 value)
+{
+	u8 *first = translate(linear, true);
+	u8 *last = first && crosses_page(linear) ? translate(linear + 7, true) : first + 7;
+	if (!first || !last)
+		return false;
+	u64 in_first = crosses_page(linear) ? PAGE_SIZE - (linear & (PAGE_SIZE - 1)) : 8;
+	for (unsigned n = 0; n < 8; n++)
+		*(n < in_first ? first + n : last + ((long)n - 7)) = (u8)(value >> 8 * n);
+	return true;
+}

@@ -1,0 +1,15 @@
+// Operands of an instruction that exited, as the VM-exit instruction information describes them.
+#pragma once
+
+#include "hypervisor.h"
+
+/** Value of a general register of the guest, by its number in encodings. */
+u64 read_register(const struct guest_registers *registers, unsigned number);
+void write_register(struct guest_registers *registers, unsigned number, u64 value);
+
+/** Linear address of the memory operand. */
+u64 operand_address(u32 information, const struct guest_registers *registers);
+
+/** Accesses 8 bytes of the guest's memory at a linear address; false: the page is not there, and the guest gets its page fault. */
+bool read_guest_memory(u64 linear, u64 *value);
+bool write_guest_memory(u64 linear, u64 value);

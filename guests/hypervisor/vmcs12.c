@@ -1,0 +1,165 @@
+// Keeping the guest's VMCSs: the table of fields, the entries, and the lazy copies between region and hardware VMCS (vmcs12.h).
+#include "vmcs12.h"
+
+#include "../lib/memory.h"
+
+enum { ENTRIES = 16 };
+
+/** Every field that a guest hypervisor can use. Others do not exist for it: VMREAD and VMWRITE answer with error 12. */
+static const u16 fields[] = {
+	GUEST_ES_SELECTOR, GUEST_CS_SELECTOR, GUEST_SS_SELECTOR, GUEST_DS_SELECTOR, GUEST_FS_SELECTOR, GUEST_GS_SELECTOR, GUEST_LDTR_SELECTOR, GUEST_TR_SELECTOR,
+	HOST_ES_SELECTOR, HOST_CS_SELECTOR, HOST_SS_SELECTOR, HOST_DS_SELECTOR, HOST_FS_SELECTOR, HOST_GS_SELECTOR, HOST_TR_SELECTOR,
+	IO_BITMAP_A, IO_BITMAP_B, MSR_BITMAP, TSC_OFFSET, GUEST_PHYSICAL_ADDRESS, VMCS_LINK_POINTER, GUEST_DEBUGCTL,
+	PIN_BASED_CONTROLS, PRIMARY_CONTROLS, EXCEPTION_BITMAP, PAGE_FAULT_ERROR_CODE_MASK, PAGE_FAULT_ERROR_CODE_MATCH, CR3_TARGET_COUNT,
+	EXIT_CONTROLS, EXIT_MSR_STORE_COUNT, EXIT_MSR_LOAD_COUNT, ENTRY_CONTROLS, ENTRY_MSR_LOAD_COUNT,
+	ENTRY_INTERRUPTION_INFORMATION, ENTRY_EXCEPTION_ERROR_CODE, ENTRY_INSTRUCTION_LENGTH, SECONDARY_CONTROLS,
+	VM_INSTRUCTION_ERROR, EXIT_REASON, EXIT_INTERRUPTION_INFORMATION, EXIT_INTERRUPTION_ERROR_CODE,
+	IDT_VECTORING_INFORMATION, IDT_VECTORING_ERROR_CODE, EXIT_INSTRUCTION_LENGTH, EXIT_INSTRUCTION_INFORMATION,
+	GUEST_ES_LIMIT, GUEST_CS_LIMIT, GUEST_SS_LIMIT, GUEST_DS_LIMIT, GUEST_FS_LIMIT, GUEST_GS_LIMIT, GUEST_LDTR_LIMIT, GUEST_TR_LIMIT,
+	GUEST_GDTR_LIMIT, GUEST_IDTR_LIMIT,
+	GUEST_ES_RIGHTS, GUEST_CS_RIGHTS, GUEST_SS_RIGHTS, GUEST_DS_RIGHTS, GUEST_FS_RIGHTS, GUEST_GS_RIGHTS, GUEST_LDTR_RIGHTS, GUEST_TR_RIGHTS,
+	GUEST_INTERRUPTIBILITY, GUEST_ACTIVITY, GUEST_SYSENTER_CS, HOST_SYSENTER_CS,
+	CR0_MASK, CR4_MASK, CR0_READ_SHADOW, CR4_READ_SHADOW, EXIT_QUALIFICATION, GUEST_LINEAR_ADDRESS,
+	GUEST_CR0, GUEST_CR3, GUEST_CR4,
+	GUEST_ES_BASE, GUEST_CS_BASE, GUEST_SS_BASE, GUEST_DS_BASE, GUEST_FS_BASE, GUEST_GS_BASE, GUEST_LDTR_BASE, GUEST_TR_BASE,
+	GUEST_GDTR_BASE, GUEST_IDTR_BASE, GUEST_DR7, GUEST_RSP, GUEST_RIP, GUEST_RFLAGS, GUEST_PENDING_DEBUG, GUEST_SYSENTER_ESP, GUEST_SYSENTER_EIP,
+	HOST_CR0, HOST_CR3, HOST_CR4, HOST_FS_BASE, HOST_GS_BASE, HOST_TR_BASE, HOST_GDTR_BASE, HOST_IDTR_BASE,
+	HOST_SYSENTER_ESP, HOST_SYSENTER_EIP, HOST_RSP, HOST_RIP,
+};
+_Static_assert(ARRAY_LENGTH(fields) <= FIELD_ROWS, "the region has too few places for fields");
+_Static_assert(sizeof(struct vmcs12_region) <= PAGE_SIZE, "the region is larger than a page");
+
+static struct vmx_region hardware_regions[ENTRIES];
+static struct nested_vmcs entries[ENTRIES];
+static u64 uses;
+
+/** Row + 1 by width, type and index of the encoding; filled at the first use. */
+static u8 rows[4][4][32];
+
+/** Fields that an entry and exit of the guest's guest may change: the guest-state area and the information about the exit. */
+static struct row_set changed_by_processor;
+
+static void fill_rows(void)
+{
+	for (unsigned row = 0; row < ARRAY_LENGTH(fields); row++) {
+		rows[field_width(fields[row])][field_type(fields[row])][fields[row] >> 1 & 31] = (u8)(row + 1);
+		if (field_type(fields[row]) == FIELD_GUEST || field_type(fields[row]) == FIELD_READ_ONLY)
+			add_row(&changed_by_processor, row);
+	}
+}
+
+int row_of_field(u32 encoding)
+{
+	if (!rows[0][FIELD_GUEST][0])
+		fill_rows();
+	if (encoding & ~0x7c3fu & ~1u || ((encoding & 1) && field_width(encoding) != FIELD_64))
+		return -1;
+	return rows[field_width(encoding)][field_type(encoding)][encoding >> 1 & 31] - 1;
+}
+
+enum vmcs_field field_of_row(unsigned row) { return fields[row]; }
+
+static void free_entry(struct nested_vmcs *vmcs)
+{
+	for (unsigned row = 0; row < ARRAY_LENGTH(fields); row++)
+		nested_read(vmcs, fields[row]);
+	clear_region(vmcs->hardware);
+	vmcs->pointer = 0;
+}
+
+static struct nested_vmcs *find(u64 pointer)
+{
+	for (unsigned n = 0; n < ENTRIES; n++)
+		if (entries[n].pointer == pointer)
+			return &entries[n];
+	return NULL;
+}
+
+static struct nested_vmcs *make_room(void)
+{
+	struct nested_vmcs *oldest = &entries[0];
+	for (unsigned n = 1; n < ENTRIES && oldest->pointer; n++)
+		if (!entries[n].pointer || entries[n].last_use < oldest->last_use)
+			oldest = &entries[n];
+	if (oldest->pointer)
+		free_entry(oldest);
+	return oldest;
+}
+
+struct nested_vmcs *nested_acquire(u64 pointer)
+{
+	struct nested_vmcs *vmcs = find(pointer);
+	if (!vmcs) {
+		vmcs = make_room();
+		memset(vmcs, 0, sizeof *vmcs);
+		vmcs->pointer = pointer;
+		vmcs->region = at_physical(pointer);
+		vmcs->hardware = &hardware_regions[vmcs - entries];
+		clear_region(vmcs->hardware);
+		for (unsigned row = 0; row < ARRAY_LENGTH(fields); row++) {
+			add_row(&vmcs->newest_in_region, row);
+			add_row(&vmcs->to_write, row);
+		}
+	}
+	vmcs->last_use = ++uses;
+	return vmcs;
+}
+
+void nested_release(u64 pointer)
+{
+	struct nested_vmcs *vmcs = find(pointer);
+	if (vmcs)
+		free_entry(vmcs);
+	((struct vmcs12_region *)at_physical(pointer))->launched = false;
+}
+
+void nested_forget_all(void) { memset(entries, 0, sizeof entries); }
+
+u64 nested_read(struct nested_vmcs *vmcs, enum vmcs_field field)
+{
+	int row = row_of_field(field);
+	if (!has_row(&vmcs->newest_in_region, row)) {
+		make_current(vmcs->hardware);
+		vmcs->region->values[row] = vmread(field);
+		add_row(&vmcs->newest_in_region, row);
+	}
+	return vmcs->region->values[row];
+}
+
+void nested_write(struct nested_vmcs *vmcs, enum vmcs_field field, u64 value)
+{
+	static const u64 masks[] = {[FIELD_16] = 0xffff, [FIELD_32] = 0xffffffff, [FIELD_64] = ~0ull, [FIELD_NATURAL] = ~0ull};
+	int row = row_of_field(field);
+	vmcs->region->values[row] = value & masks[field_width(field)];
+	add_row(&vmcs->newest_in_region, row);
+	add_row(&vmcs->to_write, row);
+}
+
+/** Of a VMCS of the guest, the guest state and the controls hold for its guest too. Host state and exit controls are ours: exits come to us. */
+static bool is_merged(enum vmcs_field field)
+{
+	enum vmcs_field_type type = field_type(field);
+	return (type == FIELD_GUEST || type == FIELD_CONTROL) && field != EXIT_CONTROLS;
+}
+
+void nested_write_changes(struct nested_vmcs *vmcs)
+{
+	for (unsigned word = 0; word < ROW_WORDS; word++) {
+		for (u64 left = vmcs->to_write.words[word]; left; left &= left - 1) {
+			unsigned row = word * 64 + (unsigned)__builtin_ctzll(left);
+			if (is_merged(fields[row]))
+				vmwrite(fields[row], vmcs->region->values[row]);
+		}
+		vmcs->to_write.words[word] = 0;
+		vmcs->newest_in_region.words[word] &= ~changed_by_processor.words[word];
+	}
+}
+
+void nested_note_exit(struct nested_vmcs *vmcs, u32 reason)
+{
+	const u64 valid = 1ull << 31;
+	int row = row_of_field(EXIT_REASON);
+	vmcs->region->values[row] = reason;
+	add_row(&vmcs->newest_in_region, row);
+	vmcs->region->values[row_of_field(ENTRY_INTERRUPTION_INFORMATION)] &= ~valid; // the processor clears it, in vmcs02 as here
+}
