@@ -117,7 +117,7 @@ export function findBlock(): u32 {
   const heap = <usize>load<u32>(M_HEAP_TOP);
   const end = build(linear, heap, LONGEST_BLOCK, true);
   if (!end) return 0;
-  if (crossesPage) return <u32>heap;                                               // for this once
+  if (crossesPage) return <u32>TRANSIENT_BLOCK;
   allocate(end - heap);
   store<u32>(slot, <u32>heap);
   return <u32>heap;
@@ -151,19 +151,7 @@ function build(linear: u64, block: usize, most: u32, hooks: bool): usize {
       const length: u32 = decode(FETCH_BUFFER, record, offset, count);
       if (length > available) {
         if (count > 0) break;                                                     // a block of its own, so that the fault comes at its start
-        const next = (linear & ~0xfff) + 0x1000;
-        if (!executePage(next)) return 0;
-        const second = hostOfExecute(next);
-        memory.copy(FETCH_BUFFER + available, second, 16);
-        executePage(linear);
-        decode(FETCH_BUFFER, record, offset, count);
-        markGranules(<u32>((second - RAM_BASE) >> 12), 0, 16);
-        // never cached: the second page's code can change without this page's knowing
-        record += <usize>decodedRecords * RECORD_BYTES; count++; ended = decodedEndsBlock; offset = 0x1000;
-        if (!ended) { putRecord(record, CASE_END, 0x1000, count); record += RECORD_BYTES; }
-        finishHeader(block, count);
-        crossesPage = true;
-        return record;
+        return buildCrossing(linear, available);
       }
       bytes = FETCH_BUFFER;
     }
@@ -185,8 +173,26 @@ export function findLinkable(target: u64): u32 {
   linkable = block != 0 && !crossesPage && load<u64>(CPU_PAGE_BASE) == page && (target & ~0xfff) == page;
   return block;
 }
-/** Set by `build` for an instruction that crosses into the next page. */
-export let crossesPage: bool = false;
+/** Set by `build` for an instruction that crosses into the next page: its block is the transient one. */
+let crossesPage: bool = false;
+
+/**
+ * The block of one instruction that crosses into the next page; its first `available` bytes are in the fetch buffer. It is never cached: the
+ * second page's code, or its mapping, can change without this page's knowing. (Not in the heap: the second page may need a descriptor there.)
+ */
+function buildCrossing(linear: u64, available: u32): usize {
+  const next = (linear & ~0xfff) + 0x1000;
+  if (!executePage(next)) return 0;
+  const second = hostOfExecute(next);
+  memory.copy(FETCH_BUFFER + available, second, 16);
+  markGranules(<u32>((second - RAM_BASE) >> 12), 0, 16);
+  const length = decode(FETCH_BUFFER, TRANSIENT_BLOCK + BLOCK_HEADER, <u32>linear & 0xfff, 0);
+  let record = TRANSIENT_BLOCK + BLOCK_HEADER + <usize>decodedRecords * RECORD_BYTES;
+  if (!decodedEndsBlock) { putRecord(record, CASE_END, (<u32>linear & 0xfff) + length, 1); record += RECORD_BYTES; }
+  finishHeader(TRANSIENT_BLOCK, 1);
+  crossesPage = true;
+  return record;
+}
 
 function putRecord(record: usize, caseId: u32, offset: u32, ordinal: u32): void {
   memory.fill(record, 0, RECORD_BYTES);

@@ -1,0 +1,184 @@
+// The façade's promises: exact budgets, determinism, hooks, self-modifying code, page-crossing instructions, devices in their place.
+import { beforeEach, describe, expect, it } from 'vitest';
+import { bootImages } from '../../src/emulator/boot';
+import type { Machine } from '../../src/emulator/machine';
+import { createTestMachine } from './vmx/test-machine';
+
+const code = 0x20_0000;
+let machine: Machine;
+
+/** A machine in 64-bit mode over an identity map, with `bytes` at `at` and RIP there. */
+async function start(bytes: readonly number[], at = code): Promise<Machine> {
+  machine = await createTestMachine({ memoryBytes: 16 * 2 ** 20 });
+  bootImages(machine, { program: elf(Uint8Array.from([0xf4])), commandLine: '', modules: [] });
+  machine.writePhysical(BigInt(at), Uint8Array.from(bytes));
+  machine.registers(0).set('rip', BigInt(at));
+  machine.registers(0).set('rsp', 0x40_0000n);
+  for (const name of ['rax', 'rbx']) machine.registers(0).set(name, 0n);
+  return machine;
+}
+const register = (name: string): bigint => machine.registers(0).get(name);
+
+/** The smallest ELF64 executable: one segment at `code`. */
+export function elf(text: Uint8Array, change: (view: DataView) => void = () => {}): Uint8Array {
+  const bytes = new Uint8Array(0x1000 + text.length), view = new DataView(bytes.buffer);
+  bytes.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
+  view.setUint16(16, 2, true); view.setUint16(18, 62, true); view.setUint32(20, 1, true);
+  view.setBigUint64(24, BigInt(code), true); view.setBigUint64(32, 64n, true);
+  view.setUint16(52, 64, true); view.setUint16(54, 56, true); view.setUint16(56, 1, true);
+  view.setUint32(64, 1, true); view.setUint32(68, 5, true);
+  view.setBigUint64(72, 0x1000n, true); view.setBigUint64(80, BigInt(code), true); view.setBigUint64(88, BigInt(code), true);
+  view.setBigUint64(96, BigInt(text.length), true); view.setBigUint64(104, BigInt(text.length), true); view.setBigUint64(112, 0x1000n, true);
+  bytes.set(text, 0x1000);
+  change(view);
+  return bytes;
+}
+
+// inc rax; inc rbx; jmp back
+const loop = [0x48, 0xff, 0xc0, 0x48, 0xff, 0xc3, 0xeb, 0xf8];
+
+describe('budget', () => {
+  beforeEach(() => start(loop));
+  it.each([1, 2, 3, 4, 5, 64, 65, 1000, 12345])('a run of %i units retires that many instructions', units => {
+    const result = machine.run(units);
+    expect(result).toMatchObject({ kind: 'budget', units });
+    expect(machine.time()).toBe(BigInt(units));
+    expect(register('rax')).toBe(BigInt(Math.ceil(units / 3)));
+    expect(register('rip')).toBe(BigInt(code + [0, 3, 6][units % 3]));
+  });
+  it('many short runs end where one long run ends', async () => {
+    machine.run(10_007);
+    const state = ['rax', 'rbx', 'rip', 'rflags'].map(register);
+    await start(loop);
+    for (let left = 10_007, n = 1; left > 0; n = n % 7 + 1) { const r = machine.run(Math.min(n, left)); left -= r.units; }
+    expect(['rax', 'rbx', 'rip', 'rflags'].map(register)).toEqual(state);
+  });
+  it('refuses a run of no units', () => { expect(() => machine.run(0)).toThrow(RangeError); });
+});
+
+describe('code hooks', () => {
+  it('stop before the instruction, and are passed when the run goes on', async () => {
+    await start(loop);
+    machine.addCodeHook(BigInt(code + 3));
+    expect(machine.run(1000)).toMatchObject({ kind: 'codeHook', units: 1, address: BigInt(code + 3) });
+    expect([register('rax'), register('rbx')]).toEqual([1n, 0n]);
+    expect(machine.run(1000)).toMatchObject({ kind: 'codeHook', units: 3 });
+    expect([register('rax'), register('rbx')]).toEqual([2n, 1n]);
+    machine.removeCodeHook(BigInt(code + 3));
+    expect(machine.run(1000)).toMatchObject({ kind: 'budget', units: 1000 });
+  });
+  it('do not stop at the same offset of another page', async () => {
+    await start(loop);
+    machine.addCodeHook(BigInt(code + 0x1003));
+    expect(machine.run(1000)).toMatchObject({ kind: 'budget', units: 1000 });
+  });
+  it('are counted: two hooks at one address need two removals', async () => {
+    await start(loop);
+    machine.addCodeHook(BigInt(code)); machine.addCodeHook(BigInt(code)); machine.removeCodeHook(BigInt(code));
+    expect(machine.run(10).kind).toBe('codeHook');
+    machine.removeCodeHook(BigInt(code));
+    expect(machine.run(10).kind).toBe('budget');
+  });
+  it('set after a run has decoded the code still stop', async () => {
+    await start(loop);
+    machine.run(100);
+    machine.addCodeHook(BigInt(code + 6));
+    expect(machine.run(100).kind).toBe('codeHook');
+  });
+});
+
+describe('self-modifying code', () => {
+  it('a store into the running block takes effect at once', async () => {
+    // mov byte [rip+1], 5 ; mov al, 1 (becomes 5) ; hlt
+    await start([0xc6, 0x05, 0x01, 0, 0, 0, 5, 0xb0, 1, 0xf4]);
+    machine.run(2);
+    expect(register('rax') & 0xffn).toBe(5n);
+  });
+  it('a host write drops decoded code', async () => {
+    await start([0xb0, 1, 0xeb, 0xfc]);
+    machine.run(100);
+    machine.writePhysical(BigInt(code + 1), Uint8Array.of(7));
+    machine.run(100);
+    expect(register('rax') & 0xffn).toBe(7n);
+  });
+  it('data beside code is stored without harm', async () => {
+    // inc dword [rip+0x100]; jmp back
+    await start([0xff, 0x05, 0, 1, 0, 0, 0xeb, 0xf8]);
+    machine.run(2000);
+    expect(machine.readPhysical(BigInt(code + 0x106), 4)).toEqual(Uint8Array.of(0xe8, 3, 0, 0));
+  });
+});
+
+describe('page crossings', () => {
+  it('an instruction across two pages runs', async () => {
+    const at = code + 0xffd;                                             // mov rax, imm64 over the boundary
+    await start([0x48, 0xb8, 1, 2, 3, 4, 5, 6, 7, 8, 0x90, 0x90], at);
+    machine.run(2);
+    expect(register('rax')).toBe(0x0807060504030201n);
+  });
+  it('a load and a store across two pages', async () => {
+    // mov rax,[0x300ffc]; mov [0x301ffc],rax
+    await start([0x48, 0x8b, 0x04, 0x25, 0xfc, 0x0f, 0x30, 0, 0x48, 0x89, 0x04, 0x25, 0xfc, 0x1f, 0x30, 0]);
+    machine.writePhysical(0x300ffcn, Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8));
+    machine.run(2);
+    expect(machine.readPhysical(0x301ffcn, 8)).toEqual(Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8));
+  });
+});
+
+describe('the rest of the world', () => {
+  it('an undefined opcode is an event with its bytes', async () => {
+    await start([0x0f, 0x0a]);
+    let bytes = -1n;
+    machine.run(1);
+    machine.drainEvents(e => { if (e.kind === 'unimplemented') bytes = e.a & 0xffffn; });
+    expect(bytes).toBe(0x0a0fn);
+  });
+  it('a triple fault in root operation shuts down and stops', async () => {
+    await start([0x0f, 0x0b]);
+    expect(machine.run(1000).kind).toBe('shutdown');
+    expect(machine.run(1000).kind).toBe('shutdown');
+  });
+  it('HLT without any event to come is idle', async () => {
+    await start([0xf4]);
+    expect(machine.run(1_000_000).kind).toBe('idle');
+  });
+  it('serial output and the debug exit', async () => {
+    // mov dx,3f8; mov al,'A'; out dx,al; mov dx,f4; mov eax,7; out dx,eax
+    await start([0x66, 0xba, 0xf8, 3, 0xb0, 0x41, 0xee, 0x66, 0xba, 0xf4, 0, 0xb8, 7, 0, 0, 0, 0xef]);
+    expect(machine.run(100)).toMatchObject({ kind: 'debugExit', index: 7 });
+    expect(new TextDecoder().decode(machine.takeSerialOutput())).toBe('A');
+    expect(machine.takeSerialOutput().length).toBe(0);
+  });
+  it('registers refuse what they cannot hold', async () => {
+    await start(loop);
+    expect(() => machine.registers(0).set('rax', 1n << 64n)).toThrow(RangeError);
+    expect(() => machine.registers(0).get('rxx')).toThrow(RangeError);
+  });
+  it('memory outside RAM cannot be read', async () => {
+    await start(loop);
+    expect(machine.readPhysical(BigInt(16 * 2 ** 20 - 4), 8)).toBeUndefined();
+    expect(machine.readLinear(0, 0x8000_0000n, 4)).toBeUndefined();
+  });
+});
+
+describe('images that cannot be booted are refused with a reason', () => {
+  const text = Uint8Array.from([0xf4]);
+  const boot = async (program: Uint8Array, modules: { name: string; bytes: Uint8Array; commandLine: string }[] = []): Promise<void> => {
+    machine = await createTestMachine({ memoryBytes: 4 * 2 ** 20 });
+    bootImages(machine, { program, commandLine: '', modules });
+  };
+  it.each<[string, Uint8Array, RegExp]>([
+    ['no ELF', Uint8Array.from([1, 2, 3]), /not an ELF file/],
+    ['another machine', elf(text, v => v.setUint16(18, 40, true)), /machine 40/],
+    ['an object file', elf(text, v => v.setUint16(16, 1, true)), /link it/],
+    ['headers outside the file', elf(text, v => v.setBigUint64(32, 0x9999n, true)), /program header table/],
+    ['a segment outside the file', elf(text, v => v.setBigUint64(96, 0x9999n, true)), /outside the file/],
+    ['a segment beyond memory', elf(text, v => v.setBigUint64(88, 0x4000_0000n, true)), /beyond the 4 MiB/],
+    ['a segment in the first MiB', elf(text, v => v.setBigUint64(88, 0x1000n, true)), /first MiB/],
+    ['an address beyond 4 GiB', elf(text, v => v.setBigUint64(88, 1n << 40n, true)), /beyond 4 GiB/],
+    ['no segment', elf(text, v => v.setUint32(64, 2, true)), /no loadable segment/],
+  ])('%s', async (_, program, message) => { await expect(boot(program)).rejects.toThrow(message); });
+  it('a module larger than memory', async () => {
+    await expect(boot(elf(text), [{ name: 'big', bytes: new Uint8Array(8 * 2 ** 20), commandLine: '' }])).rejects.toThrow(/does not fit/);
+  });
+});
