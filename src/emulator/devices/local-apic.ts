@@ -138,7 +138,8 @@ export function pendingInterrupt(vcpu: u32): u32 {
 export function acknowledge(vcpu: u32): u32 {
   if (picOutput() && picReaches(vcpu)) return acknowledgePic();
   const vector = deliverableVector(vcpu);
-  if (vector == 0) return apicGet(vcpu, APIC_SPURIOUS) & 0xff;
+  // the request has gone since the processor saw it: whoever is asked answers with its spurious vector
+  if (vector == 0) return picReaches(vcpu) ? acknowledgePic() : apicGet(vcpu, APIC_SPURIOUS) & 0xff;
   clearVector(apicCell(vcpu, APIC_IRR), vector);
   setVector(apicCell(vcpu, APIC_ISR), vector);
   return vector;

@@ -111,20 +111,21 @@ export class Board {
 
   /** Moves time on, handling timers when they are due. */
   advanceTo(time: bigint): void {
-    for (let due = this.devices.nextDeviceDeadline(); due <= time; due = this.devices.nextDeviceDeadline()) {
+    for (let due = this.deadline; due <= time; due = this.deadline) {
       this.place(due);
       this.devices.runDeviceTimers();
-      if (this.devices.nextDeviceDeadline() <= due) throw new Error(`the timer due at ${due} stays due`);
+      if (this.deadline <= due) throw new Error(`the timer due at ${due} stays due`);
     }
     this.place(time);
   }
   advance(units: number | bigint): void { this.advanceTo(this.time + BigInt(units)); }
   /** Moves time without handling timers, as a long instruction does. */
   jumpTo(time: bigint): void { this.place(time); }
+  /** Time of the next timer event; `never`. (The border passes 64-bit numbers as signed ones.) */
+  get deadline(): bigint { return BigInt.asUintN(64, this.devices.nextDeviceDeadline()); }
   /** Time of the next timer event, relative to now; undefined = none. */
   get untilDeadline(): bigint | undefined {
-    const due = this.devices.nextDeviceDeadline();
-    return due === never ? undefined : due - this.time;
+    return this.deadline === never ? undefined : this.deadline - this.time;
   }
 
   // ---- as software does it
@@ -141,7 +142,7 @@ export class Board {
   /** Enables the active vCPU's APIC by software. */
   enableApic(): void { this.writeApic(apic.spurious, 0x1ff); }
   enterX2apic(): void { this.devices.apicMsrWrite(0x1b, this.devices.apicMsrRead(0x1b) | 0x400n); }
-  readMsr(register: number): bigint { return this.devices.apicMsrRead(0x800 + register / 16); }
+  readMsr(register: number): bigint { return BigInt.asUintN(64, this.devices.apicMsrRead(0x800 + register / 16)); }
   /** False: general protection. */
   writeMsr(register: number, value: bigint | number): boolean { return this.devices.apicMsrWrite(0x800 + register / 16, BigInt(value)) !== 0; }
 
