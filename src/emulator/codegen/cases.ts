@@ -14,6 +14,10 @@ export interface Case {
   /** Condition code, for jumps only. */
   readonly code?: number;
   readonly hot: boolean;
+  /** Its body stores to the memory operand; found while the body is emitted. */
+  writesMemory?: boolean;
+  /** Its body moves the address of the memory operand by a register bit offset; found likewise. */
+  movesAddress?: boolean;
 }
 
 const letterOf = (o: OperandCode, memory: boolean): 'R' | 'M' | 'I' | 'X' | '' => {

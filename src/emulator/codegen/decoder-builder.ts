@@ -7,9 +7,9 @@ import { region } from './state-layout';
 
 /** Letters of operands and sizes, as the core sees them: index + 1 (0 = none). */
 export const operandLetters = ['E', 'G', 'M', 'R', 'Z', 'I', 'J', 'O', 'S', 'C', 'D', 'V', 'W', 'U', 'fixed', 'one', 'A'] as const;
-export const operandSizes = ['b', 'w', 'd', 'q', 'v', 'z', 'y', 's', 'x', 'p', ''] as const;
+export const operandSizes = ['b', 'w', 'd', 'q', 'v', 'z', 'y', 's', 'x', 'p', 'a', ''] as const;
 export const sizeClasses = ['byte', 'word', 'doubleword', 'quadword', 'v', 'y', 'z'] as const;
-export const rowFlags = ['d64', 'f64', 'lock', 'cc', 'procedure', 'endsBlock', 'rep', 'pop', 'vector', 'modrm'] as const;
+export const rowFlags = ['d64', 'f64', 'lock', 'cc', 'procedure', 'endsBlock', 'rep', 'pop', 'vector', 'modrm', 'writes', 'bits'] as const;
 
 /** Row: u16 case ids [register form, 4 sizes][memory form, 4 sizes], three operands (letter, size, fixed), size class, flags u16. */
 export const row = { bytes: 32, registerCases: 0, memoryCases: 8, operands: 16, sizeClass: 25, flags: 26 } as const;
@@ -29,9 +29,10 @@ export function buildDecodeTables(definitions: readonly Definition[], cases: rea
   const bytes = new Uint8Array(region('decodeTables').size), view = new DataView(bytes.buffer);
   const at = (address: number): number => address - base;
   const caseIds = new Map(cases.map(c => [caseKey(c.definition, c.form, c.size, c.code), c.id]));
+  const memoryCases = new Map(cases.map(c => [caseKey(c.definition, c.form, c.size, c.code), c]));
   const rows: RowSource[] = definitions.flatMap(definition => definition.encodings.map(encoding => ({ definition, encoding }))).map((r, index) => ({ ...r, index }));
   if (at(decodeLayout.rows) + rows.length * row.bytes > bytes.length) throw new Error('too many encodings for the decode tables');
-  for (const r of rows) writeRow(view, at(decodeLayout.rows) + r.index * row.bytes, r, caseIds);
+  for (const r of rows) writeRow(view, at(decodeLayout.rows) + r.index * row.bytes, r, caseIds, memoryCases);
 
   let nodeTop = 0;
   const selectorOf = (r: RowSource, dimension: Selector): number | undefined => {
@@ -87,7 +88,7 @@ function matchesOpcode(e: Encoding, opcode: number): boolean {
   return (opcode & 0xf8) === e.opcode && !(e.map === 0 && opcode === 0x90);            // 90 itself is NOP; with REX.B the core takes the row of 91
 }
 
-function writeRow(view: DataView, at: number, { definition, encoding }: RowSource, caseIds: ReadonlyMap<string, number>): void {
+function writeRow(view: DataView, at: number, { definition, encoding }: RowSource, caseIds: ReadonlyMap<string, number>, memoryCases: ReadonlyMap<string, Case>): void {
   const sizes = sizesOf(encoding);
   for (const memory of [false, true]) {
     for (let size = 0; size < 4; size++) {
@@ -103,9 +104,11 @@ function writeRow(view: DataView, at: number, { definition, encoding }: RowSourc
     view.setUint8(at + row.operands + n * 3 + 2, o.fixed ?? 0);
   });
   const usesModrm = encoding.digit !== undefined || encoding.modrm !== undefined || encoding.operands.some(o => 'EGMRSCDVWU'.includes(o.letter));
+  const inMemory = sizes.map(size => memoryCases.get(caseKey(definition, formOf(encoding, true), size)));
   const flags = { d64: encoding.options.has('d64'), f64: encoding.options.has('f64'), lock: encoding.options.has('lock'), cc: encoding.options.has('cc'),
     procedure: definition.procedure !== undefined, endsBlock: definition.endsBlock, rep: encoding.options.has('rep'), pop: encoding.options.has('pop'),
-    vector: encoding.operands.some(o => 'VWU'.includes(o.letter)), modrm: usesModrm };
+    vector: encoding.operands.some(o => 'VWU'.includes(o.letter)), modrm: usesModrm,
+    writes: inMemory.some(c => c?.writesMemory), bits: inMemory.some(c => c?.movesAddress) };
   view.setUint8(at + row.sizeClass, sizeClassOf(encoding, sizes));
   view.setUint16(at + row.flags, rowFlags.reduce((word, name, bit) => word | (flags[name] ? 1 << bit : 0), 0), true);
 }
@@ -121,7 +124,7 @@ function sizeClassOf(encoding: Encoding, sizes: readonly number[]): number {
     case 'q': case 'x': return 3;
     case 'y': return 5;
     case 'z': return 6;
-    case 'v': case 'p': return 4;
+    case 'v': case 'p': case 'a': return 4;
     default: return sizes.length === 1 ? sizes[0] : 4;
   }
 }

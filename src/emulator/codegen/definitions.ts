@@ -10,7 +10,7 @@ import type { InstructionContext, Size } from './instruction-context';
  *   '0F 01/C1'     whole ModRM byte C1             '0F C7/6r Rv'  register form only (r), memory form only (m)
  * Operand codes: E r/m, G reg, M memory, R register in r/m, Z register in the opcode, I immediate, J relative, O offset (moffs), S segment register,
  * C control register, D debug register, V xmm reg, W xmm r/m, U xmm in r/m; sizes: b w d q v (16/32/64) z (16/32, 32 in 64-bit) y (32/64) s (sign-extended
- * byte), x (16 bytes). Fixed: AL CL rAX eAX DX 1.
+ * byte), x (16 bytes), p (far pointer), a (pair of bounds). Fixed: AL CL rAX eAX DX 1.
  * Options after a `;`: `d64` operand size 64 by default in 64-bit mode, `f64` forced, `lock` may take LOCK, `i64` invalid in 64-bit mode, `o64` only in it,
  * `rep` takes a REP prefix, `cc` condition in the low opcode bits, `noosz` the 66 prefix does not change the size.
  */
@@ -71,7 +71,7 @@ export function parseEncoding(text: EncodingText): Encoding {
   const operands = words.map(word => {
     const fixed = fixedOperands[word];
     if (fixed) return fixed;
-    if (!/^[AEGMRZIJOSCDVWU][bwdqvzysxp]?$/.test(word)) throw new Error(`bad operand '${word}' in '${text}'`);
+    if (!/^[AEGMRZIJOSCDVWU][bwdqvzysxpa]?$/.test(word)) throw new Error(`bad operand '${word}' in '${text}'`);
     return { letter: word[0], size: word[1] ?? '' };
   });
   const memoryOnly = operands.some(o => o.letter === 'M'), registerOnly = operands.some(o => o.letter === 'R' || o.letter === 'U');

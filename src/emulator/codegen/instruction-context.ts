@@ -43,6 +43,10 @@ export abstract class InstructionContext extends WasmEmitter {
   private usedVector = 0;
   maxUsed = { i32: 0, i64: 0, v128: 0 };
   private committed = false;
+  /** The body emitted so far stores to memory. */
+  protected storesToMemory = false;
+  /** ... moves the address of its memory operand. */
+  protected movesAddress = false;
   private cachedAddress: Value | undefined;
   private updateHost: Local | undefined;
 
@@ -53,6 +57,8 @@ export abstract class InstructionContext extends WasmEmitter {
     this.where = where;
     this.used32 = this.used64 = this.usedVector = 0;
     this.committed = false;
+    this.storesToMemory = false;
+    this.movesAddress = false;
     this.cachedAddress = undefined;
     this.updateHost = undefined;
   }
@@ -144,6 +150,7 @@ export abstract class InstructionContext extends WasmEmitter {
   /** Stores to a linear address; the instruction's last possible fault. */
   store(address: Value, value: Value, size: number = this.size): void {
     this.mayFault();
+    this.storesToMemory = true;
     const entry = this.probe(address, size, 'write');
     this.if();
     this.hostAddress(address, entry, 'write'); this.get(value); this.memory(storeOps[size], 0);
@@ -167,6 +174,7 @@ export abstract class InstructionContext extends WasmEmitter {
   }
   storeVector(address: Value, value: Value): void {
     this.mayFault();
+    this.storesToMemory = true;
     const entry = this.probe(address, 4, 'write');
     this.if();
     this.hostAddress(address, entry, 'write'); this.get(value); this.simd(11); this.byte(0); this.unsigned(0);
@@ -182,7 +190,10 @@ export abstract class InstructionContext extends WasmEmitter {
   simdBinary(opcode: number, a: Value, b: Value): Value { this.get(a); this.get(b); this.simd(opcode); const t = this.localVector(); this.set(t); return t; }
 
   /** Moves the memory operand by a byte distance (bit tests with a register offset); before its first access. */
-  moveEffective(distance: Value): void { this.cachedAddress = this.add64(this.effective(), distance); }
+  moveEffective(distance: Value): void {
+    this.movesAddress = true;
+    this.cachedAddress = this.add64(this.effective(), distance);
+  }
   /** Linear address of the memory operand, computed once. */
   effective(): Value {
     if (!this.cachedAddress) {
@@ -205,6 +216,7 @@ export abstract class InstructionContext extends WasmEmitter {
   readForUpdate(operand: Operand, size: number = this.size): Value {
     if (operand.kind !== 'memory') return this.read(operand, size);
     this.mayFault();
+    this.storesToMemory = true;
     const address = this.effective();
     const entry = this.probe(address, size, 'write'), host = this.local32(), value = this.local64();
     this.if();
@@ -335,6 +347,8 @@ export abstract class InstructionContext extends WasmEmitter {
   abstract immediate(size: number): Value;
   /** Linear address of the memory operand (for LEA: its offset, the decoder leaves the segment out). */
   abstract address(): Value;
+  /** Outside 64-bit mode: checks the memory operand that this record describes against its segment, and leaves its linear address in the slot `ea`. */
+  abstract segmentedAddress(): void;
   abstract nextRip(): Value;
   /** The condition code of the encoding (Jcc, SETcc, CMOVcc). */
   abstract condition(): Value;

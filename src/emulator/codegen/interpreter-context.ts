@@ -17,6 +17,7 @@ export const coreFunctions: readonly { name: CoreFunction; type: FunctionType }[
   { name: 'divideWide', type: { params: [I32, I64], results: [I32] } },
   { name: 'raiseException', type: { params: [I32], results: [] } },
   { name: 'linkBlock', type: { params: [I32, I32, I64], results: [I32] } },
+  { name: 'segmentedAddress', type: { params: [I32], results: [I32] } },
   { name: 'proceed', type: { params: [I32], results: [I32] } },
 ];
 
@@ -57,6 +58,8 @@ export class InterpreterContext extends InstructionContext {
     this.current = c;
     this.begin(c.size, dst, src, `${c.definition.name} ${c.form} ${8 << c.size}`);
     c.definition.body!(this);
+    c.writesMemory = this.storesToMemory;
+    c.movesAddress = this.movesAddress;
   }
   /** Emits the general condition function's arm for one code. */
   conditionOf(code: number): Value {
@@ -103,6 +106,10 @@ export class InterpreterContext extends InstructionContext {
     this.get(runLocals.pc); this.memory('i64_load32_s', record.displacement);
     this.emit('i64_add');
     return this.set64();
+  }
+  override segmentedAddress(): void {
+    this.get(runLocals.pc); this.callCore('segmentedAddress');
+    this.if(); this.abandon(); this.close();
   }
   override nextRip(): Value {
     this.i32(0); this.memory('i64_load', cpu('pageBase'));

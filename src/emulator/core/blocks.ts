@@ -7,6 +7,7 @@ import { CASE_END, CASE_HOOK, TLB_EXECUTE, TLB_INDEX_MASK } from './generated/de
 import { decode, decodedEndsBlock, decodedRecords } from './decode';
 import { hostOf } from './memory';
 import { EXECUTE, walk, walkedPhysical } from './paging';
+import { segmentLimit } from './segments';
 import { CS, GP, raiseError } from './state';
 import { dropExecuteEntries, dropWriteEntries, flushEverything } from './tlb';
 
@@ -108,7 +109,9 @@ function executePage(linear: u64): usize {
 
 /** The block at RIP, built when missing; 0 with an abort recorded. Sets the page base. */
 export function findBlock(): u32 {
-  const linear = linearRip(), table = executePage(linear);
+  const linear = linearRip();
+  if (nearLimit(linear)) { crossesPage = true; return transientBlock(1, true); }
+  const table = executePage(linear);
   if (!table) return 0;
   store<u64>(CPU_PAGE_BASE, linear & ~0xfff);
   const slot = table + (<usize>(linear & 0xfff) << 2), block = load<u32>(slot);
@@ -125,11 +128,22 @@ export function findBlock(): u32 {
 
 /** A block of at most `most` instructions at RIP for one use. `hooks`: stop at hooked addresses. */
 export function transientBlock(most: u32, hooks: bool): u32 {
-  const linear = linearRip();
+  const linear = linearRip(), limited = nearLimit(linear), rip = load<u64>(CPU_RIP);
+  if (limited && rip > <u64>segmentLimit(CS)) { raiseError(GP, 0); return 0; }
   if (!executePage(linear)) return 0;
   store<u64>(CPU_PAGE_BASE, linear & ~0xfff);
-  return build(linear, TRANSIENT_BLOCK, most < LONGEST_BLOCK ? most : LONGEST_BLOCK, hooks) ? <u32>TRANSIENT_BLOCK : 0;
+  if (!build(linear, TRANSIENT_BLOCK, limited ? 1 : most < LONGEST_BLOCK ? most : LONGEST_BLOCK, hooks)) return 0;
+  if (limited && rip + lastLength - 1 > <u64>segmentLimit(CS)) { raiseError(GP, 0); return 0; }
+  return <u32>TRANSIENT_BLOCK;
 }
+
+/** Whether instructions from here to the end of the page could pass the limit of CS: then each is checked by itself and nothing is cached. */
+@inline function nearLimit(linear: u64): bool {
+  const mode = load<u32>(CPU_MODE);
+  return (mode & 3) != 2 && (mode & 8) == 0 && load<u64>(CPU_RIP) + (0x1000 - (linear & 0xfff)) + 14 > <u64>segmentLimit(CS);
+}
+/** Length of the instruction decoded last. */
+let lastLength: u32 = 1;
 
 /** Decodes from a linear address to the end of the block into `block`; returns the end of its records, 0 with an abort recorded. */
 function build(linear: u64, block: usize, most: u32, hooks: bool): usize {
@@ -156,6 +170,7 @@ function build(linear: u64, block: usize, most: u32, hooks: bool): usize {
       bytes = FETCH_BUFFER;
     }
     const length = decode(bytes, record, offset, count);
+    lastLength = length;
     record += <usize>decodedRecords * RECORD_BYTES;
     offset += length; count++;
     if (decodedEndsBlock) { ended = true; break; }
@@ -181,12 +196,14 @@ let crossesPage: bool = false;
  * second page's code, or its mapping, can change without this page's knowing. (Not in the heap: the second page may need a descriptor there.)
  */
 function buildCrossing(linear: u64, available: u32): usize {
-  const next = (linear & ~0xfff) + 0x1000;
+  let next = (linear & ~0xfff) + 0x1000;
+  if ((load<u32>(CPU_MODE) & 3) != 2) next &= 0xffffffff;
   if (!executePage(next)) return 0;
   const second = hostOfExecute(next);
   memory.copy(FETCH_BUFFER + available, second, 16);
   markGranules(<u32>((second - RAM_BASE) >> 12), 0, 16);
   const length = decode(FETCH_BUFFER, TRANSIENT_BLOCK + BLOCK_HEADER, <u32>linear & 0xfff, 0);
+  lastLength = length;
   let record = TRANSIENT_BLOCK + BLOCK_HEADER + <usize>decodedRecords * RECORD_BYTES;
   if (!decodedEndsBlock) { putRecord(record, CASE_END, (<u32>linear & 0xfff) + length, 1); record += RECORD_BYTES; }
   finishHeader(TRANSIENT_BLOCK, 1);

@@ -2,7 +2,7 @@
 // from the definitions (codegen/decoder-builder.ts). SDM 2A chapter 2 'Instruction Format'.
 import { CPU_MODE, REC_AUX, REC_BASE, REC_CASE_ID, REC_DISPLACEMENT, REC_DST, REC_IMMEDIATE, REC_INDEX, REC_LENGTH, REC_LINK0, REC_LINK1, REC_ORDINAL, REC_PAGE_OFFSET, REC_SCALE, REC_SRC,
   RECORD_BYTES, SLOT_EA, SLOT_PAGE_BASE, SLOT_SEG_BASE, SLOT_ZERO } from './generated/layout';
-import { CASE_ABSOLUTE, CASE_ADDRESS_32, CASE_ADDRESS_64, CASE_NONE, CASE_UD, FLAG_CC, FLAG_D64, FLAG_ENDS_BLOCK, FLAG_F64, FLAG_LOCK, FLAG_MODRM, FLAG_POP, FLAG_PROCEDURE, FLAG_VECTOR,
+import { CASE_ABSOLUTE, CASE_ADDRESS_16, CASE_ADDRESS_32, CASE_ADDRESS_64, CASE_NONE, CASE_SEGMENTED, CASE_UD, FLAG_BITS, FLAG_CC, FLAG_D64, FLAG_ENDS_BLOCK, FLAG_F64, FLAG_LOCK, FLAG_MODRM, FLAG_POP, FLAG_PROCEDURE, FLAG_VECTOR, FLAG_WRITES,
   LETTER_A, LETTER_C, LETTER_D, LETTER_E, LETTER_FIXED, LETTER_G, LETTER_I, LETTER_J, LETTER_M, LETTER_O, LETTER_ONE, LETTER_R, LETTER_S, LETTER_U, LETTER_V, LETTER_W, LETTER_Z, MAPS, NODES,
   ROW_BYTES, ROW_FLAGS, ROW_MEMORY_CASES, ROW_OPERANDS, ROW_REGISTER_CASES, ROW_SIZE_CLASS, ROWS, SIZE_B, SIZE_D, SIZE_P, SIZE_Q, SIZE_S, SIZE_V, SIZE_W, SIZE_X, SIZE_Y, SIZE_Z } from './generated/decoder';
 
@@ -118,7 +118,9 @@ export function decode(bytes: usize, record: usize, pageOffset: u32, ordinal: u3
     else if ((flags & FLAG_D64) && size == 2) size = 3;
   }
   const sizeClass = load<u8>(row + ROW_SIZE_CLASS);
-  if (sizeClass < 4) size = sizeClass;
+  const relativeOutside64 = mode != 2 && (flags & FLAG_F64) != 0;
+  if (relativeOutside64) { /* the size to which the target is truncated */ }
+  else if (sizeClass < 4) size = sizeClass;
   else if (sizeClass == 5) size = mode == 2 && wide ? 3 : 2;
   else if (sizeClass == 6 && size == 3) size = 2;
   const addressSize: u32 = mode == 2 ? (addressPrefix ? 1 : 2) : (mode == 1) != addressPrefix ? 1 : 0;
@@ -170,7 +172,8 @@ export function decode(bytes: usize, record: usize, pageOffset: u32, ordinal: u3
   if (length > LONGEST) return undefined(record, LONGEST, pageOffset, ordinal);
   // 6. legality of LOCK (SDM 2A 'LOCK'): only listed encodings, only with a memory destination
   if (lock && (!(flags & FLAG_LOCK) || !isMemory)) return undefined(record, length, pageOffset, ordinal);
-  let caseId: u32 = load<u16>(row + (isMemory ? ROW_MEMORY_CASES : ROW_REGISTER_CASES) + (size << 1));
+  let caseId: u32 = load<u16>(row + (isMemory ? ROW_MEMORY_CASES : ROW_REGISTER_CASES) + ((relativeOutside64 ? 3 : size) << 1));
+  if (relativeOutside64) scale = size;
   if (caseId == CASE_NONE) return undefined(record, length, pageOffset, ordinal);
   if (segmentPrefix >= 0) segment = <u32>segmentPrefix;
   if (ripRelative) displacement += <i32>(pageOffset + length);
@@ -187,14 +190,23 @@ export function decode(bytes: usize, record: usize, pageOffset: u32, ordinal: u3
     aux |= segment << 4;
     if (isMemory) aux |= 0x80;
     scale |= addressSize << 2 | size << 4;
-  } else if (isMemory && (mode != 2 || segment >= 4 || addressSize != 2 || load<u8>(row + ROW_OPERANDS) == LETTER_O || load<u8>(row + ROW_OPERANDS + 3) == LETTER_O)) {
+  } else if (isMemory) {
+    const isLea = load<u8>(row + ROW_OPERANDS + 3) == LETTER_M && map == 0, flat = (load<u32>(CPU_MODE) & 8) != 0 && segment < 4 && segment != 1 && (flags & FLAG_BITS) == 0;
+    const absolute = load<u8>(row + ROW_OPERANDS) == LETTER_O || load<u8>(row + ROW_OPERANDS + 3) == LETTER_O;
     // an address record computes the linear address first; LEA wants the offset alone, and its base slot adds nothing
-    const isLea = load<u8>(row + ROW_OPERANDS + 3) == LETTER_M && map == 0;
-    const baseSlot: u32 = isLea || (mode == 2 && segment < 4) ? SLOT_ZERO : SLOT_SEG_BASE + (segment << 3);
-    if (!isLea || addressSize != 2) {
-      const absolute = load<u8>(row + ROW_OPERANDS) == LETTER_O || load<u8>(row + ROW_OPERANDS + 3) == LETTER_O;
-      const addressCase: u32 = addressSize != 2 ? CASE_ADDRESS_32 : absolute ? CASE_ABSOLUTE : CASE_ADDRESS_64;
-      writeRecord(out, addressCase, 0, ordinal, baseSlot, SLOT_EA, 0, pageOffset, immediate);
+    let addressCase = CASE_NONE, baseSlot: u32 = SLOT_ZERO;
+    if (isLea || (mode != 2 && flat)) { if (addressSize != 2) addressCase = addressSize == 1 ? CASE_ADDRESS_32 : CASE_ADDRESS_16; }
+    else if (mode != 2) addressCase = CASE_SEGMENTED;
+    else if (segment >= 4 || addressSize != 2 || absolute) {
+      if (segment >= 4) baseSlot = SLOT_SEG_BASE + (segment << 3);
+      addressCase = addressSize != 2 ? CASE_ADDRESS_32 : absolute ? CASE_ABSOLUTE : CASE_ADDRESS_64;
+    }
+    if (addressCase != CASE_NONE) {
+      writeRecord(out, addressCase, 0, ordinal, baseSlot, SLOT_EA, segment, pageOffset, immediate);
+      if (addressCase == CASE_SEGMENTED) {
+        store<u32>(out + REC_LINK0, accessBytes(row, size) | addressSize << 8 | ((flags & FLAG_WRITES) != 0 ? 1 << 10 : 0));
+        if (flags & FLAG_BITS) store<u32>(out + REC_LINK1, 0x100 | size << 9 | src);
+      }
       out += RECORD_BYTES;
       decodedRecords = 2;
       base = SLOT_EA; index = SLOT_ZERO; scale = 0; displacement = 0;
@@ -203,6 +215,21 @@ export function decode(bytes: usize, record: usize, pageOffset: u32, ordinal: u3
   writeRecord(out, caseId, length, ordinal, dst, src, aux, pageOffset, immediate);
   if (flags & FLAG_PROCEDURE) store<u32>(out + REC_LINK0, opcode | map << 8 | modrm << 16 | (lock ? 1 << 24 : 0) | rex << 25);
   return length;
+}
+
+/** Bytes of memory that an instruction accesses, by the code of its memory operand. */
+function accessBytes(row: usize, size: u32): u32 {
+  for (let n: u32 = 0; n < 2; n++) {
+    const operand = row + ROW_OPERANDS + n * 3, letter: u32 = load<u8>(operand), width: u32 = load<u8>(operand + 1);
+    if (letter != LETTER_E && letter != LETTER_M && letter != LETTER_W && letter != LETTER_O) continue;
+    if (width == SIZE_B) return 1;
+    if (width == SIZE_W) return 2;
+    if (width == SIZE_D) return 4;
+    if (width == SIZE_Q) return 8;
+    if (width == SIZE_X) return 16;
+    break;
+  }
+  return 1 << size;
 }
 
 function writeRecord(record: usize, caseId: u32, length: u32, ordinal: u32, dst: u32, src: u32, aux: u32, pageOffset: u32, immediate: i64): void {

@@ -1,21 +1,23 @@
 // PUSHF, POPF, CLI, STI, CLD, STD: the flags that have privilege rules (SDM 1 3.4.3 'EFLAGS Register').
 import { CPU_CPL, CPU_RFLAGS_SYSTEM } from './generated/layout';
-import { loadData, storeData } from './memory';
 import { operandSize } from './operands';
 import {
-  AC, ABORT, aborted, ARITHMETIC, attend, CR4_SMAP, cr4, DF, GP, ID, IF, IOPL, NEXT, NT, raiseError, reg, RF, rflags, RSP, setArithmeticFlags, setInterruptShadow,
-  setReg, TF, VM,
+  AC, ABORT, aborted, ARITHMETIC, attend, CR4_SMAP, cr4, DF, GP, ID, IF, IOPL, NEXT, NT, raiseError, RF, rflags, setArithmeticFlags, setInterruptShadow,
+  TF, VM, virtual8086,
 } from './state';
+import { push, setStackPointer, stackBytes, stackLoad, stackPointer } from './stack';
 import { selectTlb } from './tlb';
 
 @inline function iopl(): u32 { return <u32>(load<u64>(CPU_RFLAGS_SYSTEM) & IOPL) >> 12; }
 
-export function pushf(pc: usize): i32 {
-  const bytes: u32 = operandSize(pc) == 1 ? 2 : 8, top = reg(RSP) - bytes;
-  if (storeData(top, rflags() & ~(VM | RF), bytes)) return ABORT;
-  setReg(RSP, top);
-  return NEXT;
+/** Virtual-8086 mode below IOPL 3: PUSHF, POPF, CLI, STI, INT n and IRET are #GP(0) (SDM 3A 20.2.7 'Sensitive Instructions'). */
+export function sensitive(): bool {
+  if (!virtual8086() || iopl() == 3) return false;
+  raiseError(GP, 0);
+  return true;
 }
+
+export function pushf(pc: usize): i32 { return sensitive() ? ABORT : push(rflags() & ~(VM | RF), stackBytes(operandSize(pc))); }
 
 /** Which flags POPF and IRET may change at this privilege level (SDM 2B 'POPF/POPFD/POPFQ'). */
 export function changeableFlags(): u64 {
@@ -35,12 +37,13 @@ export function changeFlags(value: u64, mask: u64): void {
 }
 
 export function popf(pc: usize): i32 {
-  const bytes: u32 = operandSize(pc) == 1 ? 2 : 8, value = loadData(reg(RSP), bytes);
+  if (sensitive()) return ABORT;
+  const bytes = stackBytes(operandSize(pc)), top = stackPointer(), value = stackLoad(top, bytes);
   if (aborted()) return ABORT;
   const mask = changeableFlags();
   changeFlags(value, bytes == 2 ? mask & 0xffff : mask);
   store<u64>(CPU_RFLAGS_SYSTEM, load<u64>(CPU_RFLAGS_SYSTEM) & ~RF);
-  setReg(RSP, reg(RSP) + bytes);
+  setStackPointer(top + bytes);
   return NEXT;
 }
 

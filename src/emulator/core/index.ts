@@ -1,5 +1,8 @@
 // Exports of the core: what the interpreter calls (slow paths, procedures) and what the façade calls.
 export { slowLoad, slowLoadForUpdate, slowLoadVector, slowStore, slowStoreVector } from './memory';
+export { segmentedAddress } from './operands';
+export { arpl, bound, callRelative, callSegmented, jumpSegmented, leave, loopSegmented, popa, popSegmented, pusha, pushImmediate, pushSegmented, returnSegmented } from './segmented-code';
+export { aaa, aad, aam, aas, daa, das, salc } from './decimal';
 export { beginRun, linkBlock, proceed } from './run';
 export { cmpxchgWide, clflush, codeHook, divideWide, enter, fence, getsec, hlt, invd, monitor, mwait, pause, raiseException, rdpmc, rdtsc, rdtscp, rsm, ud2, undefinedOpcode, wbinvd, xgetbv, xsetbv } from './system';
 export { cmps, ins, lods, movs, outs, scas, stos } from './strings';

@@ -2,15 +2,16 @@
 // calls `proceed` whenever it leaves the straight path; everything asynchronous happens here, at exact instants.
 import {
   CPU_ABORT_KIND, CPU_ACTIVITY, CPU_ALONE, CPU_ID, CPU_INIT_PENDING, CPU_EVENT_VECTORING, CPU_EXIT_QUALIFICATION, CPU_FAULT_ADDRESS, CPU_GUEST_PHYSICAL_FAULT,
-  CPU_INSTRUCTION_LENGTH, CPU_MODE, CPU_NMI_BLOCKED, CPU_NMI_PENDING, CPU_NON_ROOT, CPU_PENDING_DEBUG, CPU_RFLAGS_SYSTEM, CPU_RIP, CPU_SEG_BASE, CPU_SHADOW_UNTIL,
-  M_BUDGET, M_DEADLINE, M_RUN_END, M_STOP_KIND, STOP_BUDGET, STOP_IDLE, STOP_SHUTDOWN,
+  CPU_INSTRUCTION_LENGTH, CPU_MODE, CPU_NMI_BLOCKED, CPU_NMI_PENDING, CPU_NON_ROOT, CPU_PAGE_BASE, CPU_PENDING_DEBUG, CPU_RFLAGS_SYSTEM, CPU_RIP, CPU_SEG_BASE, CPU_SHADOW_UNTIL,
+  M_BUDGET, M_DEADLINE, M_RUN_END, M_STOP_KIND, REC_PAGE_OFFSET, REC_SCALE, STOP_BUDGET, STOP_IDLE, STOP_SHUTDOWN,
 } from './generated/layout';
 import { acknowledgeInterrupt, interruptPending, nextDeviceDeadline, runDeviceTimers, takeNmi } from '../devices/bus';
 import { apicGet, apicSet } from '../devices/local-apic';
 import { APIC_PENDING_INIT } from './generated/devices';
-import { dropAllCode, findBlock, findLinkable, heapIsNearlyFull, linkable, transientBlock } from './blocks';
+import { dropAllCode, findBlock, findLinkable, heapIsNearlyFull, linearRip, linkable, transientBlock } from './blocks';
 import { deliverOrFault, deliverRecordedException, EXTERNAL_INTERRUPT, NMI_EVENT } from './events';
-import { ABORT, ABORT_ALONE, ABORT_EPT_MISCONFIGURATION, ABORT_EPT_VIOLATION, ABORT_EXCEPTION, CS, DB, IF, interruptShadow, NEXT, raise, TF, time } from './state';
+import { ABORT, ABORT_ALONE, ABORT_EPT_MISCONFIGURATION, ABORT_EPT_VIOLATION, ABORT_EXCEPTION, CS, DB, GP, IF, interruptShadow, NEXT, raise, raiseError, TF, time } from './state';
+import { segmentLimit } from './segments';
 import { requestStop } from './stop';
 import { nextVmxDeadline, vmxBoundary } from './vmx/boundary';
 import { eptMisconfigurationExit, eptViolationExit } from './vmx/exit';
@@ -28,9 +29,11 @@ let stepping: bool = false;
  * On 3 the run loop has given back the units of instructions that were not retired.
  */
 export function proceed(ending: i32): u32 {
+  const in64 = (load<u32>(CPU_MODE) & 3) == 2;
+  if (!in64) store<u64>(CPU_RIP, load<u64>(CPU_RIP) & 0xffffffff);                         // a linear address less a base may have wrapped
   if (ending == NEXT) {
     const next = load<u64>(CPU_RIP) + load<u32>(CPU_INSTRUCTION_LENGTH);
-    store<u64>(CPU_RIP, (load<u32>(CPU_MODE) & 3) == 2 ? next : next & 0xffffffff);
+    store<u64>(CPU_RIP, in64 ? next : next & 0xffffffff);
   } else if (ending == ABORT && load<u32>(CPU_ABORT_KIND) != 3) store<i32>(M_BUDGET, load<i32>(M_BUDGET) + 1);
   store<u32>(CPU_ALONE, 0);
   if (stepping) {
@@ -101,11 +104,28 @@ function handleAbort(kind: u32): u32 {
 
 /** Follows a link of the running block to `target` (linear), remembering it in the record when both are in one cached page. 0: look again. */
 export function linkBlock(record: usize, field: usize, target: u64): u32 {
-  store<u64>(CPU_RIP, target - load<u64>(CPU_SEG_BASE + (CS << 3)));
+  if ((load<u32>(CPU_MODE) & 3) != 2) {
+    if (segmentedJump(record, target)) return 0;
+    if ((load<u32>(CPU_MODE) & 8) == 0) return 0;                                        // links would pass over the checks of CS
+    target = linearRip();
+  } else store<u64>(CPU_RIP, target - load<u64>(CPU_SEG_BASE + (CS << 3)));
   if (load<u32>(CPU_ALONE) != 0 || stepping || heapIsNearlyFull()) return 0;
   const block = findLinkable(target);
   if (block != 0 && linkable && field != 0) store<u32>(record + field, block);
   return block;
+}
+
+/** A relative jump (or the end of a block) outside 64-bit mode: the offset is truncated to the operand size and checked against the limit of CS. */
+function segmentedJump(record: usize, target: u64): i32 {
+  const base = load<u64>(CPU_SEG_BASE + (CS << 3)), size = record != 0 ? load<u8>(record + REC_SCALE) : 0;
+  const offset = (target - base) & (size == 1 ? 0xffff : 0xffffffff);
+  if (size != 0 && offset > <u64>segmentLimit(CS)) {
+    store<u64>(CPU_RIP, (load<u64>(CPU_PAGE_BASE) + load<u16>(record + REC_PAGE_OFFSET) - base) & 0xffffffff);
+    store<i32>(M_BUDGET, load<i32>(M_BUDGET) + 1);
+    return raiseError(GP, 0);
+  }
+  store<u64>(CPU_RIP, offset);
+  return NEXT;
 }
 
 /**

@@ -10,9 +10,10 @@ import {
   readDescriptor, RIGHTS_UNUSABLE, segmentSelector, segmentBase, setSegment, setSegmentBase,
 } from './segments';
 import {
-  ABORT, aborted, CR4_FSGSBASE, CR4_UMIP, cr4, CS, FS, GP, GS, in64BitMode, LDTR, longModeActive, NEXT, NP, raise, raiseError, realMode, reg, rflags, RSP,
+  ABORT, aborted, CR4_FSGSBASE, CR4_UMIP, cr4, CS, DS, ES, FS, GP, GS, in64BitMode, LDTR, longModeActive, NEXT, NP, raise, raiseError, realMode, reg, rflags, RSP,
   setArithmeticFlags, setInterruptShadow, setReg, SS_REG, TR, UD, virtual8086, ZF,
 } from './state';
+import { push, setMaskedStackPointer, stackBytes, stackLoad, stackMask, stackPointer } from './stack';
 import { interceptDescriptorTable } from './vmx/intercepts';
 
 @inline function umipForbids(): bool { return load<u32>(CPU_CPL) != 0 && (cr4() & CR4_UMIP) != 0; }
@@ -30,25 +31,25 @@ export function movToSegment(pc: usize): i32 {
   if (i == SS_REG) setInterruptShadow(2);
   return NEXT;
 }
-export function pushSegment(pc: usize): i32 {
-  const bytes: u32 = operandSize(pc) == 1 ? 2 : 8, top = reg(RSP) - bytes;
-  if (storeData(top, segmentSelector((recordOpcode(pc) & 0xff) == 0xa0 ? FS : GS), bytes)) return ABORT;
-  setReg(RSP, top);
-  return NEXT;
-}
+/** Segment register of PUSH and POP: 06 ES, 0E CS, 16 SS, 1E DS (POP one more); 0F A0 FS, 0F A8 GS. */
+@inline function stackedSegment(pc: usize): u32 { const opcode = recordOpcode(pc) & 0xff; return opcode < 0x20 ? opcode >> 3 : opcode < 0xa8 ? FS : GS; }
+export function pushSegment(pc: usize): i32 { return push(segmentSelector(stackedSegment(pc)), stackBytes(operandSize(pc))); }
 export function popSegment(pc: usize): i32 {
-  const bytes: u32 = operandSize(pc) == 1 ? 2 : 8, selector = <u32>loadData(reg(RSP), bytes) & 0xffff;
-  if (aborted() || loadDataSegment((recordOpcode(pc) & 0xff) == 0xa1 ? FS : GS, selector)) return ABORT;
-  setReg(RSP, reg(RSP) + bytes);
+  const bytes = stackBytes(operandSize(pc)), i = stackedSegment(pc), top = stackPointer(), mask = stackMask(), selector = <u32>stackLoad(top, bytes) & 0xffff;
+  if (aborted() || loadDataSegment(i, selector)) return ABORT;
+  // POP SS moves the stack pointer of the size that it had before
+  setMaskedStackPointer(top + bytes, mask);
+  if (i == SS_REG) setInterruptShadow(2);
   return NEXT;
 }
-/** LSS, LFS, LGS. */
+/** LES, LDS, LSS, LFS, LGS. */
+@inline function farPointerSegment(opcode: u32): u32 { return opcode == 0xc4 ? ES : opcode == 0xc5 ? DS : opcode == 0xb2 ? SS_REG : opcode == 0xb4 ? FS : GS; }
 export function loadFarPointer(pc: usize): i32 {
   const size = operandSize(pc), bytes: u32 = 1 << size, opcode = recordOpcode(pc) & 0xff, address = linearAddress(recordSegment(pc), operandOffset(pc), bytes + 2);
   if (aborted()) return ABORT;
   const offset = loadData(address, bytes); if (aborted()) return ABORT;
   const selector = <u32>loadData(address + bytes, 2); if (aborted()) return ABORT;
-  if (loadDataSegment(opcode == 0xb2 ? SS_REG : opcode == 0xb4 ? FS : GS, selector)) return ABORT;
+  if (loadDataSegment(farPointerSegment(opcode), selector)) return ABORT;
   writeSized(destinationRegister(pc), size, offset);
   return NEXT;
 }

@@ -1,7 +1,7 @@
 // Segment registers, descriptors and modes (SDM 3A chapters 3 and 5).
 import { CPU_CPL, CPU_GDTR_BASE, CPU_GDTR_LIMIT, CPU_MODE, CPU_SEG_BASE, CPU_SEG_LIMIT, CPU_SEG_RIGHTS, CPU_SEG_SELECTOR } from './generated/layout';
 import { loadSystem, storeSystem } from './memory';
-import { ABORT, aborted, CS, efer, EFER_LMA, GP, LDTR, NEXT, NP, raiseError, realMode, SS, SS_REG, virtual8086 } from './state';
+import { ABORT, aborted, CS, DS, efer, EFER_LMA, ES, GP, LDTR, NEXT, NP, raiseError, realMode, SS, SS_REG, virtual8086 } from './state';
 import { selectTlb } from './tlb';
 
 @inline export const RIGHTS_UNUSABLE: u32 = 0x10000;
@@ -30,10 +30,21 @@ export function updateMode(): void {
   if (realMode() || virtual8086()) size = 0;
   else if ((efer() & EFER_LMA) != 0 && (rights & RIGHTS_L) != 0) size = 2;
   else size = (rights & RIGHTS_DB) != 0 ? 1 : 0;
-  const wideStack: u32 = size == 2 ? 0 : (segmentRights(SS_REG) & RIGHTS_DB) != 0 ? 4 : 0;
-  store<u32>(CPU_MODE, size | wideStack);
+  if (size != 2) {
+    if ((segmentRights(SS_REG) & RIGHTS_DB) != 0) size |= 4;
+    if (isFlat(CS) && isFlat(SS_REG) && isFlat(DS) && isFlat(ES)) size |= 8;
+  }
+  store<u32>(CPU_MODE, size);
   selectTlb();
 }
+/** Usable, from 0 to 4 GiB, growing upward, writable or code: accesses need no check (but writes to code, which go through CS). */
+function isFlat(i: u32): bool {
+  const rights = segmentRights(i);
+  if (segmentBase(i) != 0 || segmentLimit(i) != 0xffffffff || (rights & RIGHTS_UNUSABLE) != 0) return false;
+  return i == CS ? (rights & 0x1a) == 0x1a : (rights & 0x1e) == 0x12;
+}
+/** After a data segment register or SS was loaded outside 64-bit mode. */
+export function segmentChanged(): void { if ((load<u32>(CPU_MODE) & 3) != 2) updateMode(); }
 export function setCpl(level: u32): void { store<u32>(CPU_CPL, level); }
 
 // ---- descriptors
@@ -77,12 +88,12 @@ export function markAccessed(): i32 {
 
 /** Loads a data segment register or SS from a selector in protected mode (SDM 3A 5.6 'Privilege Level Checking When Accessing Data Segments'). */
 export function loadDataSegment(i: u32, selector: u32): i32 {
-  if (virtual8086()) { setSegment(i, selector, <u64>(selector & 0xffff) << 4, 0xffff, 0xf3); return NEXT; }
-  if (realMode()) { setSegment(i, selector, <u64>(selector & 0xffff) << 4, segmentLimit(i), segmentRights(i) & ~RIGHTS_UNUSABLE); return NEXT; }
+  if (realMode() || virtual8086()) { setParagraph(i, selector, virtual8086()); segmentChanged(); return NEXT; }
   const level = load<u32>(CPU_CPL), requested = selector & 3;
   if ((selector & 0xfffc) == 0) {
     if (i == SS_REG && ((load<u32>(CPU_MODE) & 3) != 2 || level == 3 || requested != level)) return raiseError(GP, 0);
     setSegment(i, selector, 0, 0, RIGHTS_UNUSABLE | (i == SS_REG ? level << 5 : 0));
+    segmentChanged();
     return NEXT;
   }
   if (readDescriptor(selector, GP, 0, false)) return ABORT;
@@ -98,8 +109,18 @@ export function loadDataSegment(i: u32, selector: u32): i32 {
     if (!descriptorPresent(descriptor)) return raiseError(NP, selector & 0xfffc);
   }
   if (markAccessed()) return ABORT;
-  setSegment(i, selector, descriptorBase(descriptor), descriptorLimit(descriptor), descriptorRights(descriptor));
+  setFromDescriptor(i, selector, descriptor);
+  segmentChanged();
   return NEXT;
+}
+
+/** Loads a segment register's hidden part from a descriptor that passed its checks. */
+export function setFromDescriptor(i: u32, selector: u32, d: u64): void { setSegment(i, selector, descriptorBase(d), descriptorLimit(d), descriptorRights(d)); }
+/** A data segment register without a segment. */
+export function setNull(i: u32): void { setSegment(i, 0, 0, 0, RIGHTS_UNUSABLE); }
+/** A segment register of real-address mode, which keeps limit and rights, or of virtual-8086 mode, which has fixed ones. */
+export function setParagraph(i: u32, selector: u32, virtual: bool): void {
+  setSegment(i, selector, <u64>(selector & 0xffff) << 4, virtual ? 0xffff : segmentLimit(i), virtual ? 0xf3 : segmentRights(i) & ~RIGHTS_UNUSABLE);
 }
 
 /** Sets CS from the descriptor last read, at a privilege level. */

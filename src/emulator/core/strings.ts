@@ -22,7 +22,7 @@ import { ABORT, aborted, DF, ES, JUMPED, NEXT, RAX, RCX, RDI, RDX, reg, RSI, set
 @inline const MOVS: u32 = 0; @inline const STOS: u32 = 1; @inline const LODS: u32 = 2; @inline const CMPS: u32 = 3; @inline const SCAS: u32 = 4; @inline const INS: u32 = 5; @inline const OUTS: u32 = 6;
 
 function source(pc: usize): u64 { return linearAddress(recordSegment(pc), reg(RSI) & addressMask(pc), 1 << operandSize(pc)); }
-function destination(pc: usize): u64 { return linearAddress(ES, reg(RDI) & addressMask(pc), 1 << operandSize(pc)); }
+function destination(pc: usize, write: bool): u64 { return linearAddress(ES, reg(RDI) & addressMask(pc), 1 << operandSize(pc), write); }
 
 /** Flags of a - b at an operand size. */
 function compareFlags(a: u64, b: u64, size: u32): void {
@@ -38,14 +38,14 @@ function iterate(pc: usize, kind: u32): i32 {
   switch (kind) {
     case MOVS: {
       const from = source(pc); if (aborted()) return ABORT;
-      const to = destination(pc); if (aborted()) return ABORT;
+      const to = destination(pc, true); if (aborted()) return ABORT;
       const v = loadData(from, bytes); if (aborted()) return ABORT;
       if (storeData(to, v, bytes)) return ABORT;
       advance(pc, RSI); advance(pc, RDI);
       return NEXT;
     }
     case STOS: {
-      const to = destination(pc); if (aborted()) return ABORT;
+      const to = destination(pc, true); if (aborted()) return ABORT;
       if (storeData(to, reg(RAX), bytes)) return ABORT;
       advance(pc, RDI);
       return NEXT;
@@ -59,7 +59,7 @@ function iterate(pc: usize, kind: u32): i32 {
     }
     case CMPS: {
       const from = source(pc); if (aborted()) return ABORT;
-      const to = destination(pc); if (aborted()) return ABORT;
+      const to = destination(pc, false); if (aborted()) return ABORT;
       const a = loadData(from, bytes); if (aborted()) return ABORT;
       const b = loadData(to, bytes); if (aborted()) return ABORT;
       compareFlags(a, b, size);
@@ -67,14 +67,14 @@ function iterate(pc: usize, kind: u32): i32 {
       return NEXT;
     }
     case SCAS: {
-      const to = destination(pc); if (aborted()) return ABORT;
+      const to = destination(pc, false); if (aborted()) return ABORT;
       const b = loadData(to, bytes); if (aborted()) return ABORT;
       compareFlags(size == 3 ? reg(RAX) : reg(RAX) & ((<u64>1 << (8 << size)) - 1), b, size);
       advance(pc, RDI);
       return NEXT;
     }
     case INS: {
-      const to = destination(pc); if (aborted()) return ABORT;
+      const to = destination(pc, true); if (aborted()) return ABORT;
       // the store is probed before the port is read: reading has side effects
       const before = loadData(to, bytes); if (aborted()) return ABORT;
       if (storeData(to, before, bytes)) return ABORT;
@@ -164,7 +164,7 @@ export function ins(pc: usize): i32 {
   const port = <u32>reg(RDX) & 0xffff, bytes: u32 = 1 << operandSize(pc);
   if (repeat(pc) != 0 && (reg(RCX) & addressMask(pc)) == 0) return NEXT;
   if (portAllowed(port, bytes)) return ABORT;
-  const linear = destination(pc);
+  const linear = destination(pc, true);
   if (aborted()) return ABORT;
   if (interceptPort(port, bytes, true, true, repeat(pc) != 0, false, linear, recordAddressSize(pc), ES)) return ABORT;
   return run(pc, INS);

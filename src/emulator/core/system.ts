@@ -8,9 +8,10 @@ import { immediate, linearAddress, operandOffset, operandSize, recordSegment, re
 import { tscValue } from './msrs';
 import { eventSlot } from './ring';
 import {
-  ABORT, aborted, ABORT_ALONE, abandon, attend, CR4_OSXSAVE, CR4_PCE, CR4_TSD, cr4, DE, GP, NEXT, nonRoot, raise, raiseError, RAX, RBX, RCX, RDX, reg, rflags, RSP,
+  ABORT, aborted, ABORT_ALONE, abandon, attend, CR4_OSXSAVE, CR4_PCE, CR4_TSD, cr4, DE, GP, in64BitMode, NEXT, nonRoot, raise, raiseError, RAX, RBX, RCX, RDX, reg, rflags, RSP,
   setArithmeticFlags, setReg, setReg32, UD, ZF,
 } from './state';
+import { enterSegmented } from './segmented-code';
 import { stopBefore } from './stop';
 import {
   interceptHlt, interceptInvd, interceptMonitor, interceptMwait, interceptPause, interceptRdpmc, interceptRdtsc, interceptRdtscp, interceptRsm, interceptWbinvd,
@@ -96,8 +97,9 @@ export function cmpxchgWide(pc: usize): i32 {
   return NEXT;
 }
 
-/** ENTER with a 64-bit or 16-bit operand in 64-bit mode (SDM 2A 'ENTER'). */
+/** ENTER; with a 64-bit or 16-bit operand in 64-bit mode (SDM 2A 'ENTER'). */
 export function enter(pc: usize): i32 {
+  if (!in64BitMode()) return enterSegmented(pc);
   const bytes: u32 = operandSize(pc) == 1 ? 2 : 8, frameBytes = immediate(pc) & 0xffff, nesting = <u32>(immediate(pc) >> 16) & 31;
   const frame = reg(RSP) - bytes, total = bytes * (nesting + 1);
   // everything is probed before the first store

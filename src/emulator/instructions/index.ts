@@ -4,6 +4,7 @@ import { defineArithmetic } from './arithmetic';
 import { defineControlFlow } from './control-flow';
 import { defineMoves } from './moves';
 import { defineShifts } from './shifts';
+import { defineSegmented } from './segmented';
 import { defineSystem, defineVmx } from './system';
 
 export const instructions = new InstructionTable();
@@ -11,6 +12,7 @@ defineMoves(instructions);
 defineArithmetic(instructions);
 defineShifts(instructions);
 defineControlFlow(instructions);
+defineSegmented(instructions);
 defineSystem(instructions);
 defineVmx(instructions);
 

@@ -28,14 +28,14 @@ export function defineMoves(t: InstructionTable): void {
     const bytes = swap(v, 0x00ff00ff00ff00ffn, 8), words = swap(bytes, 0x0000ffff0000ffffn, 16);
     i.write(i.dst, i.size === 2 ? words : i.binary('i64_rotl', words, i.constant(32)));
   });
-  t.define('PUSH', ['50+r Zv ;d64', 'FF/6 Ev ;d64', '68 Iz ;d64', '6A Is ;d64'], i => i.push(i.read(i.dst)));
-  t.define('POP', ['58+r Zv ;d64', '8F/0 Ev ;d64 pop'], i => {
+  t.define('PUSH', ['50+r Zv ;d64 o64', 'FF/6 Ev ;d64 o64', '68 Iz ;d64 o64', '6A Is ;d64 o64'], i => i.push(i.read(i.dst)));
+  t.define('POP', ['58+r Zv ;d64 o64', '8F/0 Ev ;d64 pop o64'], i => {
     const value = i.peek();
     if (i.dst.kind === 'memory') { i.store(i.effective(), value); i.popped(); return; }
     i.popped();
     i.write(i.dst, value);
   });
-  t.define('LEAVE', ['C9 ;v d64'], i => {
+  t.define('LEAVE', ['C9 ;v d64 o64'], i => {
     const frame = i.readRegister(RBP), value = i.load(frame, i.size);
     i.writeRegister(RSP, i.add64(frame, i.constant(1 << i.size)));
     i.writeRegister(RBP, value, i.size);
