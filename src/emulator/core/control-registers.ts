@@ -63,7 +63,7 @@ function writeCr4(value: u64): i32 {
 }
 
 /** Loads the PDPTEs of PAE paging; ABORT when a present one has a reserved bit (SDM 3A 4.4.1 'PDPTE Registers'). */
-function loadPdptes(value: u64): i32 {
+export function loadPdptes(value: u64): i32 {
   const base = value & 0xffffffe0, reserved = ~((<u64>1 << load<u32>(M_PHYSICAL_WIDTH)) - 1) | 0x1e6;
   for (let n: u32 = 0; n < 4; n++) {
     const entry = readPhysical64(base + (n << 3));

@@ -1,7 +1,7 @@
 // Exceptions and interrupts: from an abandoned instruction or a pending event to a handler's first instruction (SDM 3A chapter 6
 // 'Interrupt and Exception Handling'; double faults: 6.15 'Exception and Interrupt Reference', interrupt 8), with the VM exits they cause.
 import {
-  CPU_ABORT_KIND, CPU_CPL, CPU_CR2, CPU_DR, CPU_EVENT_INSTRUCTION_LENGTH, CPU_EVENT_VECTORING, CPU_EVENT_VECTORING_ERROR, CPU_FAULT_ADDRESS, CPU_FAULT_ERROR,
+  CPU_ABORT_KIND, CPU_ALONE, CPU_CPL, CPU_CR2, CPU_DR, CPU_EVENT_INSTRUCTION_LENGTH, CPU_EVENT_VECTORING, CPU_EVENT_VECTORING_ERROR, CPU_FAULT_ADDRESS, CPU_FAULT_ERROR,
   CPU_FAULT_HAS_ERROR, CPU_FAULT_VECTOR, CPU_GPR, CPU_IDTR_BASE, CPU_IDTR_LIMIT, CPU_NON_ROOT, CPU_RFLAGS_SYSTEM, CPU_RIP, CPU_ACTIVITY, EV_A, EV_AUX, EV_B,
   EVENT_EXCEPTION, EVENT_INTERRUPT, EVENT_TRIPLE_FAULT, M_BUDGET, M_STOP_ON_EXCEPTION, M_STOP_ON_TRIPLE_FAULT, STOP_EXCEPTION, STOP_SHUTDOWN, STOP_TRIPLE_FAULT,
 } from './generated/layout';
@@ -12,7 +12,7 @@ import {
   updateMode,
 } from './segments';
 import {
-  ABORT, ABORT_EXCEPTION, aborted, CS, DB, DE, DF_VECTOR, GP, IF, JUMPED, longModeActive, NP, NT, PF_VECTOR, raiseError, reg, RF, rflags, RSP, SS, SS_REG, TF, TR, TS,
+  ABORT, ABORT_EXCEPTION, aborted, CS, DB, DE, DF_VECTOR, GP, IF, JUMPED, longModeActive, NP, NT, PF_VECTOR, raiseError, realMode, reg, RF, rflags, RSP, SS, SS_REG, TF, TR, TS,
   VE, VM,
 } from './state';
 import { requestStop, stopBefore } from './stop';
@@ -102,10 +102,15 @@ export function tripleFault(): void {
 
 /** One delivery through the IDT. On success RIP is the handler's; on ABORT an abort is recorded and CPU_EVENT_VECTORING names the event. */
 function deliver(vector: u32, type: u32, hasError: bool, error: u32): i32 {
+  if (realMode()) hasError = false;                                              // real-address mode has no error codes
   store<u32>(CPU_EVENT_VECTORING, information(vector, type, hasError));
   store<u32>(CPU_EVENT_VECTORING_ERROR, error);
   store<i32>(M_BUDGET, load<i32>(M_BUDGET) - 1);                                 // a delivery is a unit: a fault loop cannot stop time
+  // accesses that want the instruction alone in its block are made at once: an event cannot be tried again
+  const alone = load<u32>(CPU_ALONE);
+  store<u32>(CPU_ALONE, 1);
   const result = longModeActive() ? deliverLong(vector, type, hasError, error) : deliverLegacy(vector, type, hasError, error);
+  store<u32>(CPU_ALONE, alone);
   if (result != ABORT) store<u32>(CPU_EVENT_VECTORING, 0);
   return result;
 }

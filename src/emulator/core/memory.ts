@@ -146,6 +146,7 @@ export function loadSystem(linear: u64, bytes: u32): u64 { return readAcross(lin
 export function storeSystem(linear: u64, value: u64, bytes: u32): i32 { return writeAcross(linear, value, bytes, false, true); }
 /** Checks that bytes could be stored with supervisor or user rights (probe before a procedure that commits in steps). */
 export function probeStore(linear: u64, bytes: u32, user: bool): i32 { readAcross(linear, bytes, user, !user, true); return aborted() ? ABORT : NEXT; }
+export function probeSystemStore(linear: u64, bytes: u32): i32 { readAcross(linear, bytes, false, true, true); return aborted() ? ABORT : NEXT; }
 /** Supervisor store that is not a system access: event frames onto a stack of CPL < 3. */
 export function storeSupervisor(linear: u64, value: u64, bytes: u32): i32 { return writeAcross(linear, value, bytes, false, false); }
 

@@ -145,7 +145,7 @@ function boundary(): void {
   if (debug != 0 && (shadow & 2) == 0 && activity < 2) {
     store<u64>(CPU_PENDING_DEBUG, 0);
     store<u32>(CPU_ACTIVITY, 0);
-    if (debug & 0x1_400f) { raise(DB); store<u64>(CPU_FAULT_ADDRESS, debug & 0x400f); store<i32>(M_BUDGET, 0); return; }
+    if (debug & 0x1_c00f) { raise(DB); store<u64>(CPU_FAULT_ADDRESS, debug & 0xc00f); store<i32>(M_BUDGET, 0); return; }
   }
   // 2. NMI
   if (load<u32>(CPU_NMI_PENDING) != 0 && !nmiIsBlocked() && (shadow & 2) == 0 && activity != 3) {

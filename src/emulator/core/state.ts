@@ -53,6 +53,7 @@ import {
 
 @inline export function reg(n: u32): u64 { return load<u64>(CPU_GPR + (n << 3)); }
 @inline export function setReg(n: u32, v: u64): void { store<u64>(CPU_GPR + (n << 3), v); }
+@inline export function stackPointerOf(mask: u64): u64 { return reg(RSP) & mask; }
 /** Writes a 32-bit result: the upper half becomes 0. */
 @inline export function setReg32(n: u32, v: u32): void { store<u64>(CPU_GPR + (n << 3), v); }
 
