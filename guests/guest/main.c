@@ -3,7 +3,7 @@
 #include "../lib/multiboot.h"
 #include "../lib/processor.h"
 #include "../lib/serial.h"
-#include "ports.h"
+#include "probes.h"
 
 enum { SENTENCE_LEAF = 0x4abe0000 };
 
@@ -63,9 +63,16 @@ void main(const struct multiboot_info *info)
 	serial_start((unsigned)number_option(options, "level", 0), "guest");
 	print("running, options '%s'", options);
 
+	// the hypervisor below says at what level it put us; a loader says nothing
+	u64 hypervisors = number_option(options, "level", 0);
 	struct sentence first = read_sentence();
 	print("CPUID says: %s", first.text);
 	try_ports();
+	try_msrs(hypervisors > 0);
+	if (hypervisors > 0) {
+		print("hypervisors that VMCALL reaches: %u", count_hypervisors());
+		measure_cpuid();
+	}
 	ask_forever(&first, number_option(options, "rounds", 0));
 
 	print("%u rounds, %u answers differed", statistics.rounds, statistics.surprises);
