@@ -29,6 +29,8 @@ export interface Definition {
   readonly endsBlock: boolean;
   /** A record that the decoder makes of itself, without an encoding: the sizes it exists in. */
   readonly pseudoSizes?: readonly Size[];
+  /** Computes with floating-point numbers: recorded vectors use such operands and all rounding modes. */
+  readonly floating?: 'single' | 'double';
 }
 
 export interface OperandCode { readonly letter: string; readonly size: string; readonly fixed?: number }
@@ -46,6 +48,8 @@ export interface Encoding {
   readonly registerInOpcode: boolean;
   readonly operands: readonly OperandCode[];
   readonly options: ReadonlySet<string>;
+  /** Encoded with a VEX prefix (SDM 2A 2.3 'Intel Advanced Vector Extensions (Intel AVX)'). */
+  readonly vex?: true;
 }
 
 const fixedOperands: Record<string, OperandCode> = {

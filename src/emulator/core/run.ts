@@ -102,7 +102,8 @@ function handleAbort(kind: u32): u32 {
 /** Follows a link of the running block to `target` (linear), remembering it in the record when both are in one cached page. 0: look again. */
 export function linkBlock(record: usize, field: usize, target: u64): u32 {
   store<u64>(CPU_RIP, target - load<u64>(CPU_SEG_BASE + (CS << 3)));
-  if (load<u32>(CPU_ALONE) != 0 || stepping || heapIsNearlyFull()) return 0;
+  // what is due at this boundary comes before a fault of the next fetch
+  if (load<u32>(CPU_ALONE) != 0 || stepping || load<i32>(M_BUDGET) <= 0 || heapIsNearlyFull()) return 0;
   const block = findLinkable(target);
   if (block != 0 && linkable && field != 0) store<u32>(record + field, block);
   return block;
