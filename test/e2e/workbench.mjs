@@ -68,6 +68,12 @@ export class Workbench {
     return this.rows('.debug-breakpoints');
   }
 
+  /** Folds a pane of the side bar, so that others have room: lists hold only the rows that can be seen. */
+  async fold(title) {
+    const pane = this.paneOf(title);
+    if (await pane.getAttribute('aria-expanded') === 'true') await pane.click();
+  }
+
   /** Rows of the pane with this title in the side bar. */
   async pane(title) {
     const pane = this.paneOf(title);
