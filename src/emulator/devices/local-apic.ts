@@ -208,13 +208,16 @@ export function pulseNmiLine(): void {
 
 // ---- INIT, SIPI and NMI for the vCPU scheduler
 
-/** Takes a pending INIT: the APIC returns to its state after power-up (id and base stay). */
+/** Takes the signal alone: VMX may block it or turn it into an exit. */
 export function takePendingInit(vcpu: u32): bool {
-  if (!apicGet(vcpu, APIC_PENDING_INIT)) return false;
+  const pending = apicGet(vcpu, APIC_PENDING_INIT) != 0;
   apicSet(vcpu, APIC_PENDING_INIT, 0);
+  return pending;
+}
+/** The processor performs its INIT: its APIC does too. */
+export function performInit(vcpu: u32): void {
   initializeApic(vcpu);
   deadlinesChanged();
-  return true;
 }
 /** 0, or 1 + the vector of the start-up IPI. */
 export function takePendingSipi(vcpu: u32): u32 {
