@@ -87,7 +87,7 @@ describe('reset and power', () => {
     const due = ((1n << 23n) * 1_000_000_000n + 3_579_544n) / 3_579_545n;
     expect(board.deadline).toBe(due);
     board.advanceTo(due);
-    expect([board.acknowledge(), board.in(0x600, 2)]).toEqual([0x29, 1]);
+    expect([board.acknowledge(), board.in(0x600, 2), board.untilDeadline]).toEqual([0x29, 1, undefined]);
     board.out(0x600, 1, 2);
     expect([board.in(0x600, 2), board.deadline > due]).toEqual([0, true]);
   });
