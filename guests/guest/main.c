@@ -1,5 +1,6 @@
 // The guest at the top of the stack. It asks the processor questions that only hypervisors answer, prints what it hears, then asks again and
-// again: a target for stepping, for stops on exits and for measurements. Options: rounds=N ends the run after N rounds (default: forever).
+// again: a target for stepping, for stops on exits and for measurements. Options: rounds=N ends the run after N rounds (default: forever);
+// intrude=M reads the byte at M MiB first, which may be a hypervisor's.
 #include "../lib/multiboot.h"
 #include "../lib/processor.h"
 #include "../lib/serial.h"
@@ -73,6 +74,7 @@ void main(const struct multiboot_info *info)
 		print("hypervisors that VMCALL reaches: %u", count_hypervisors());
 		measure_cpuid();
 	}
+	try_intrusion(number_option(options, "intrude", 0));
 	ask_forever(&first, number_option(options, "rounds", 0));
 
 	print("%u rounds, %u answers differed", statistics.rounds, statistics.surprises);

@@ -41,6 +41,15 @@ void try_msrs(bool is_guest)
 		print("the hypervisors' own MSR says that this is level %u", read_msr(MSR_LEVEL));
 }
 
+void try_intrusion(u64 mebibytes)
+{
+	if (mebibytes == 0)
+		return;
+	const volatile u8 *there = at_physical(mebibytes << 20);
+	print("reading at %u MiB", mebibytes);
+	print("the byte there is %x", (u64)*there);
+}
+
 /** A second VMCALL right after the first shows what asking costs by itself. */
 void measure_cpuid(void)
 {

@@ -15,5 +15,8 @@ void try_ports(void);
 /** Writes an MSR that no exit guards, reads it back and restores it. With hypervisors below, also asks an MSR that only they have. */
 void try_msrs(bool is_guest);
 
+/** Reads the byte at so many MiB and prints it; 0: does nothing. What is not the guest's to read ends in an exception. */
+void try_intrusion(u64 mebibytes);
+
 /** Prints how many exits of the machine one CPUID costs. */
 void measure_cpuid(void);
