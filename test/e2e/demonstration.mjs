@@ -78,8 +78,8 @@ const steps = [
       const open = async (name) => {
         await workbench.page.locator('.debug-variables .monaco-list-row', { hasText: name }).first().click();
       };
-      const arguments_ = (await shown()).findIndex((row) => row === 'Arguments');
-      if (arguments_ >= 0) await open(/^Arguments/);
+      const others = ['Call Stack', 'Breakpoints', 'Levels'];
+      await workbench.fold(...others);
       const scopes = await until('the scopes', async () => {
         const found = await shown();
         return found.some((row) => /^Exit/.test(row)) && found;
@@ -93,12 +93,13 @@ const steps = [
       await until('the groups of the VMCS', async () => (await shown()).some((row) => /guest/i.test(row)));
       await picture('vmcs');
       await open(/^VMCS of L0 for L3/);
+      await workbench.unfold(...others);
     },
   },
   {
     name: 'the disassembly shows the exiting instruction',
     run: async ({ workbench, picture }) => {
-      await workbench.page.locator('.monaco-editor .view-line').first().click();
+      await workbench.page.locator('.editor-group-container .monaco-editor .view-line').nth(4).click();
       await workbench.command('Open Disassembly View');
       await until('CPUID in the disassembly', async () => (await workbench.page.locator('.disassembly-view').innerText()).includes('cpuid'));
       await picture('disassembly');

@@ -68,10 +68,20 @@ export class Workbench {
     return this.rows('.debug-breakpoints');
   }
 
-  /** Folds a pane of the side bar, so that others have room: lists hold only the rows that can be seen. */
-  async fold(title) {
-    const pane = this.paneOf(title);
-    if (await pane.getAttribute('aria-expanded') === 'true') await pane.click();
+  /** Folds panes of the side bar, so that others have room: lists hold only the rows that can be seen. */
+  fold(...titles) {
+    return this.setFolded(titles, true);
+  }
+
+  unfold(...titles) {
+    return this.setFolded(titles, false);
+  }
+
+  async setFolded(titles, folded) {
+    for (const title of titles) {
+      const pane = this.paneOf(title);
+      if (await pane.getAttribute('aria-expanded') === String(folded)) await pane.click();
+    }
   }
 
   /** Rows of the pane with this title in the side bar. */
