@@ -16,6 +16,8 @@ interface CoreExports {
   timeNow(): bigint;
   rflagsImage(): bigint;
   setRflagsImage(value: bigint): void;
+  taskPriority(): number;
+  setTaskPriority(priority: number): void;
   readMsrForDebugger(index: number): bigint;
   writeMsrForDebugger(index: number, value: bigint): number;
   inspectTranslation(linear: bigint, cr0: bigint, cr3: bigint, cr4: bigint, efer: bigint, eptp: bigint): number;
@@ -147,6 +149,7 @@ class WasmMachine implements Machine {
     return new MachineRegisters({
       view: this.view, address: () => region('cpu').base,
       rflags: () => BigInt.asUintN(64, this.core.rflagsImage()), setRflags: value => this.core.setRflagsImage(value),
+      taskPriority: () => this.core.taskPriority(), setTaskPriority: priority => this.core.setTaskPriority(priority),
       readMsr: index => BigInt.asUintN(64, this.core.readMsrForDebugger(index)), writeMsr: (index, value) => this.core.writeMsrForDebugger(index, value) === 0,
       refresh: () => this.core.refresh(),
     });

@@ -3,8 +3,8 @@ import { CPU_CPL, CPU_RFLAGS_SYSTEM } from './generated/layout';
 import { loadData, storeData } from './memory';
 import { operandSize } from './operands';
 import {
-  AC, ABORT, aborted, ARITHMETIC, attend, CR4_SMAP, cr4, DF, GP, ID, IF, IOPL, NEXT, NT, raiseError, reg, RF, rflags, RSP, setArithmeticFlags, setInterruptShadow,
-  setReg, TF, VM,
+  AC, ABORT, aborted, ARITHMETIC, attend, CR4_SMAP, cr4, DF, GP, ID, IF, IOPL, NEXT, NT, raise, raiseError, reg, RF, rflags, RSP, setArithmeticFlags, setInterruptShadow,
+  setReg, TF, UD, VM,
 } from './state';
 import { selectTlb } from './tlb';
 
@@ -43,6 +43,15 @@ export function popf(pc: usize): i32 {
   setReg(RSP, reg(RSP) + bytes);
   return NEXT;
 }
+
+/** CLAC and STAC, at CPL 0 only (SDM 2A 'CLAC'). */
+function setAlignmentCheck(value: u64): i32 {
+  if (load<u32>(CPU_CPL) != 0) return raise(UD);
+  changeFlags(value, AC);
+  return NEXT;
+}
+export function clac(_pc: usize): i32 { return setAlignmentCheck(0); }
+export function stac(_pc: usize): i32 { return setAlignmentCheck(AC); }
 
 export function cli(_pc: usize): i32 {
   if (load<u32>(CPU_CPL) > iopl()) return raiseError(GP, 0);

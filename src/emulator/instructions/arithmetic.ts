@@ -86,7 +86,7 @@ export function defineArithmetic(t: InstructionTable): void {
 }
 
 /** High half of an unsigned 64 x 64 product, by 32-bit halves. */
-function highUnsigned(i: InstructionContext, a: Value, b: Value): Value {
+export function highUnsigned(i: InstructionContext, a: Value, b: Value): Value {
   const low32 = (v: Value): Value => i.and64(v, i.constant(0xffffffffn)), high32 = (v: Value): Value => i.shr64(v, i.constant(32));
   const mul = (x: Value, y: Value): Value => i.binary('i64_mul', x, y);
   const al = low32(a), ah = high32(a), bl = low32(b), bh = high32(b);
