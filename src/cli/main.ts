@@ -1,6 +1,7 @@
 // The command `abyme`: picks the command by its first word. Each command returns its exit code; a mistake of the user is one line on
 // standard error and code 2.
 import { dapCommand } from './dap';
+import { RequestError } from './dap-client';
 import { modelCommand, traceCommand } from './model';
 import { runCommand } from './run';
 import { startCommand } from './start';
@@ -32,7 +33,7 @@ async function main([name = 'help', ...args]: readonly string[]): Promise<number
 }
 
 main(process.argv.slice(2)).then(code => { process.exitCode = code; }, (error: unknown) => {
-  const isMistake = error instanceof UsageError || error instanceof UserError;
+  const isMistake = error instanceof UsageError || error instanceof UserError || error instanceof RequestError;
   process.stderr.write(`abyme: ${isMistake ? error.message : error instanceof Error ? error.stack : String(error)}\n`);
   process.exitCode = isMistake ? 2 : 70;
 });

@@ -253,7 +253,9 @@ export class Target {
   breakpointLines(paths: readonly string[], from: number, to: number): number[] {
     const images = this.session?.images.images ?? [], lines = new Set<number>();
     for (const path of paths) {
-      for (let line = from; line <= Math.min(to, from + mostLines); line++) for (const place of placesOfLine(images, path, line)) if (place.line !== undefined && place.line <= to) lines.add(place.line);
+      for (let line = from; line <= Math.min(to, from + mostLines); line++) {
+        for (const place of placesOfLine(images, path, line)) if (place.line !== undefined && place.line <= to) lines.add(place.line);
+      }
       if (lines.size > 0) break;
     }
     return [...lines].sort((a, b) => a - b);

@@ -141,7 +141,14 @@ describe('the command line', () => {
   it('start prints the demonstration, and the same as one object', async () => {
     const text = await run('start'), { code, out, error } = await run('start', '--json');
     expect([text.code, code, error]).toEqual([0, 0, '']);
-    const show = JSON.parse(out) as { levels: { level: number; image: string; function: string; line: number }[]; exit: object; sentence: string; switches: { kind: string; from: number; to: number; reason: number }[]; runSeconds: number };
+    interface Shown {
+      levels: { level: number; image: string; function: string; line: number }[];
+      exit: object;
+      sentence: string;
+      switches: { kind: string; from: number; to: number; reason: number }[];
+      runSeconds: number;
+    }
+    const show = JSON.parse(out) as Shown;
     expect(Object.keys(show).sort()).toEqual(['exit', 'levels', 'runSeconds', 'sentence', 'switches']);
     expect(show.levels.map(({ level, image }) => [level, image])).toEqual([[0, 'hypervisor'], [1, 'hypervisor'], [2, 'hypervisor'], [3, 'guest']]);
     expect(show.levels.every(each => typeof each.function === 'string' && each.line > 0)).toBe(true);

@@ -18,7 +18,8 @@ describe('world switches as a drawing', () => {
     expect('├┤').toContain(lines[line][column(from)]);
   });
   it('says what happened', () => {
-    expect(lines.slice(1).map(line => line.replace(/^.*?  (?=L\d)/, ''))).toEqual(['L3 exits: CPUID', 'L1 is given the exit of L3: CPUID', 'L1 exits: VMRESUME', 'L1 is answered VMfail: VMWRITE', 'L3 runs on (CPUID)']);
+    expect(lines.slice(1).map(line => line.replace(/^.*?  (?=L\d)/, ''))).toEqual(['L3 exits: CPUID', 'L1 is given the exit of L3: CPUID', 'L1 exits: VMRESUME', 'L1 is answered VMfail: VMWRITE',
+      'L3 runs on (CPUID)']);
   });
 });
 

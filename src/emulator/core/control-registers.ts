@@ -1,5 +1,5 @@
 // Control and debug registers, and the invalidation of translations (SDM 3A 2.5 'Control Registers', 4.10.4 'Invalidation of TLBs and
-// Paging-Structure Caches', 17.2 'Debug Registers').
+// Paging-Structure Caches', SDM 3B 'Debug Registers').
 import { CPU_CPL, CPU_CR0, CPU_CR2, CPU_CR3, CPU_CR4, CPU_DR, CPU_EFER, CPU_FAULT_ADDRESS, CPU_MODE, CPU_PDPTE, CPU_VMX_ON, CPU_VPID, M_PHYSICAL_WIDTH } from './generated/layout';
 import { readTpr, writeTpr } from '../devices/bus';
 import { destinationRegister, isMemory, operandAddress, operandOffset, operandSize, readOperand, REC_DST, recordSegment, sourceRegister, writeOperand } from './operands';

@@ -1,4 +1,4 @@
-// Event delivery outside IA-32e mode: real-address mode through the interrupt vector table (SDM 3A 20.1.4 'Interrupt and Exception Handling'),
+// Event delivery outside IA-32e mode: real-address mode through the interrupt vector table (SDM 3B 'Interrupt and Exception Handling'),
 // protected mode through 8-byte gates (SDM 3A 6.12).
 import { CPU_ABORT_KIND, STOP_UNIMPLEMENTED } from './generated/layout';
 import { ABORT, ABORT_STOP } from './state';

@@ -16,7 +16,7 @@ import { flushEverything, resetTlbs, selectTlb } from './tlb';
 /** Two records that nothing runs, behind the one-instruction blocks of core/blocks.ts. */
 @inline const INSPECTION_RECORD: usize = REGION_SCRATCH + 0x8000;
 
-/** State after RESET (SDM 3A table 9-1 'IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT'). */
+/** State after RESET (SDM 3A 'IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT'). */
 export function reset(vcpu: u32): void {
   memory.fill(REGION_CPU, 0, REGION_CPU_SIZE);
   store<u32>(CPU_ID, vcpu);

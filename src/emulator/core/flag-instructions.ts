@@ -1,4 +1,4 @@
-// PUSHF, POPF, CLI, STI, CLD, STD: the flags that have privilege rules (SDM 1 3.4.3 'EFLAGS Register').
+// PUSHF, POPF, CLI, STI, CLD, STD: the flags that have privilege rules (SDM 1 'EFLAGS Register').
 import { CPU_CPL, CPU_RFLAGS_SYSTEM } from './generated/layout';
 import { loadData, storeData } from './memory';
 import { operandSize } from './operands';

@@ -1,5 +1,5 @@
 // The timer of the local APIC: one-shot and periodic on the bus clock with its divider, and TSC-deadline mode. The count is a function of
-// the present tick; only the next interrupt is a deadline. SDM 3A 11.5.4 'APIC Timer'.
+// the present tick; only the next interrupt is a deadline. SDM 3A 'APIC Timer'.
 import {
   APIC_BUS_HZ, APIC_DIVIDE, APIC_INITIAL_COUNT, APIC_TIMER_DEADLINE, APIC_TIMER_START, APIC_TSC_DEADLINE, NO_TSC_DEADLINE, SETTINGS_ABSENT_FEATURES,
 } from '../core/generated/devices';

@@ -150,7 +150,11 @@ export class RunControl {
         const hasExited = result.kind === 'vmExit' || result.kind === 'tripleFault' && context.level === 0 && this.exitReason === tripleFaultReason;
         const subject = hasExited ? this.levels.lastExited(result.vcpu) ?? context : context;
         const filter = this.filters.match(result, subject);
-        return filter === undefined ? undefined : { kind: 'filter', context: subject, filter, result, ...result.kind === 'entryFailure' && this.failure && { failure: this.failure }, ...result.kind === 'vmfail' && { instruction: this.failedInstruction } };
+        if (filter === undefined) return undefined;
+        return {
+          kind: 'filter', context: subject, filter, result,
+          ...result.kind === 'entryFailure' && this.failure && { failure: this.failure }, ...result.kind === 'vmfail' && { instruction: this.failedInstruction },
+        };
       }
       default: return undefined;
     }
