@@ -219,7 +219,9 @@ describe('any requests in any state', () => {
       if (state === 'before launch') await session.initialize();
       if (state === 'stopped') await session.resume('pause');
       const pending = new Set(list.map((_, i) => i)), bugs: string[] = [];
-      const answers = list.map(([command, each], i) => session.request(command, each).catch((error: Error) => { if (error.message.includes('bug of the debugger')) bugs.push(error.message); }).then(() => pending.delete(i)));
+      const answers = list.map(([command, each], i) => session.request(command, each).catch((error: Error) => {
+        if (error.message.includes('bug of the debugger')) bugs.push(error.message);
+      }).then(() => pending.delete(i)));
       await Promise.race([Promise.all(answers), new Promise(resolve => setTimeout(resolve, 5000))]);
       expect([...pending].map(i => list[i])).toEqual([]);
       expect(bugs).toEqual([]);
