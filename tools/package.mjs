@@ -1,7 +1,7 @@
 // `npm run package`: build/abyme-<version>.vsix from what is built, without the network. Checks first that nothing the extension reads is
 // missing, and afterwards that nothing else was packed; .vscodeignore says what goes in.
 
-import { createVSIX, listFiles } from '@vscode/vsce';
+import { createVSIX, listFiles, PackageManager } from '@vscode/vsce';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
@@ -23,7 +23,7 @@ if (missing.length > 0) {
   console.error(`Not there: ${missing.join(', ')}. Build first: npm run build`);
   process.exit(1);
 }
-const files = await listFiles({ cwd: root, dependencies: false });
+const files = await listFiles({ cwd: root, packageManager: PackageManager.None });
 const unlisted = required.filter((file) => !files.includes(file));
 const strange = files.filter((file) => !allowed.test(file));
 if (unlisted.length > 0 || strange.length > 0) {

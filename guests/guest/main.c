@@ -1,9 +1,10 @@
 // The guest at the top of the stack. It asks the processor questions that only hypervisors answer, prints what it hears, then asks again and
-// again: a target for stepping, for stops on exits and for measurements. Options: rounds=N ends the run after N rounds (default: forever).
+// again: a target for stepping, for stops on exits and for measurements. Options: rounds=N ends the run after N rounds (default: forever);
+// intrude=M reads the byte at M MiB first, which may be a hypervisor's.
 #include "../lib/multiboot.h"
 #include "../lib/processor.h"
 #include "../lib/serial.h"
-#include "ports.h"
+#include "probes.h"
 
 enum { SENTENCE_LEAF = 0x4abe0000 };
 
@@ -63,9 +64,17 @@ void main(const struct multiboot_info *info)
 	serial_start((unsigned)number_option(options, "level", 0), "guest");
 	print("running, options '%s'", options);
 
+	// the hypervisor below says at what level it put us; a loader says nothing
+	u64 hypervisors = number_option(options, "level", 0);
 	struct sentence first = read_sentence();
 	print("CPUID says: %s", first.text);
 	try_ports();
+	try_msrs(hypervisors > 0);
+	if (hypervisors > 0) {
+		print("hypervisors that VMCALL reaches: %u", count_hypervisors());
+		measure_cpuid();
+	}
+	try_intrusion(number_option(options, "intrude", 0));
 	ask_forever(&first, number_option(options, "rounds", 0));
 
 	print("%u rounds, %u answers differed", statistics.rounds, statistics.surprises);

@@ -5,6 +5,3 @@
 
 /** Writes a value to the scratch register of the serial port and reads it back; returns what was read. */
 u8 exchange_port(u8 value);
-
-/** Exchanges a few values through ports.S and prints how many came back. */
-void try_ports(void);

@@ -2,6 +2,7 @@
 // Instructions') and ends by finish_vmx_instruction, by an exception, or, for VMLAUNCH and VMRESUME, in the guest's guest.
 #include "emulate-vmx.h"
 
+#include "ept.h"
 #include "exit.h"
 #include "nested.h"
 #include "operands.h"
@@ -27,8 +28,8 @@ static void succeed(void) { finish_vmx_instruction(VM_SUCCEED, 0); }
 static void fail(enum vm_instruction_error error) { finish_vmx_instruction(VM_FAIL_VALID, error); }
 static void fail_invalid(void) { finish_vmx_instruction(VM_FAIL_INVALID, 0); }
 
-/** VMX regions are pages within what the tables map. */
-static bool is_region_address(u64 pointer) { return (pointer & (PAGE_SIZE - 1)) == 0 && pointer < 1ull << 32 && pointer != 0; }
+/** VMX regions are pages of the guest's own memory: we write to them on its behalf. */
+static bool is_region_address(u64 pointer) { return (pointer & (PAGE_SIZE - 1)) == 0 && pointer != 0 && ept_allows(pointer, EPT_READ | EPT_WRITE); }
 
 static u32 revision_at(u64 pointer) { return *(const u32 *)at_physical(pointer); }
 static u32 our_revision(void) { return vmcs01.revision; }
@@ -180,8 +181,22 @@ static void emulate_entry(bool is_launch)
 		enter_nested(self.believed);
 }
 
-/** A processor without EPT and VPID, which is what the guest's capability MSRs let it use, has no INVEPT and INVVPID. */
-static void emulate_invalidation(void) { inject_exception(VECTOR_INVALID_OPCODE, false); }
+/** The tables that we made from the guest's are made again when they are needed. A guest that may not use VPIDs has no INVVPID. */
+static void emulate_invalidation(u32 reason, const struct guest_registers *r)
+{
+	const u64 single_context = 1, all_contexts = 2;
+	u64 type = read_register(r, vmread(EXIT_INSTRUCTION_INFORMATION) >> 28);
+	if (reason != EXIT_INVEPT || !self.use_ept) {
+		inject_exception(VECTOR_INVALID_OPCODE, false);
+		return;
+	}
+	if (type != single_context && type != all_contexts) {
+		fail(ERROR_INVALIDATION_OPERAND);
+		return;
+	}
+	ept_forget_nested();
+	succeed();
+}
 
 bool emulate_vmx_instruction(u32 reason, struct guest_registers *r)
 {
@@ -202,7 +217,7 @@ bool emulate_vmx_instruction(u32 reason, struct guest_registers *r)
 	case EXIT_VMWRITE: emulate_vmwrite(r); break;
 	case EXIT_VMLAUNCH: emulate_entry(true); break;
 	case EXIT_VMRESUME: emulate_entry(false); break;
-	default: emulate_invalidation();
+	default: emulate_invalidation(reason, r);
 	}
 	return true;
 }

@@ -56,6 +56,23 @@ static void append(struct line *line, const char *text)
 	line->text[line->length] = 0;
 }
 
+/** Our own options go on to the guest, so that one command line serves the whole stack; our place in the stack does not. */
+static void append_inherited(struct line *line, const char *options)
+{
+	while (*options) {
+		bool is_place = (options[0] == 'o' && options[1] == 'f' && options[2] == '=') || (options[0] == 'l' && options[1] == 'e' && options[2] == 'v');
+		while (*options && *options != ' ') {
+			if (!is_place)
+				append(line, (char[]){*options, 0});
+			options++;
+		}
+		if (!is_place)
+			append(line, " ");
+		while (*options == ' ')
+			options++;
+	}
+}
+
 static void append_number(struct line *line, const char *name, unsigned value)
 {
 	char digits[] = {(char)('0' + value / 10 % 10), (char)('0' + value % 10), 0};
@@ -63,7 +80,8 @@ static void append_number(struct line *line, const char *name, unsigned value)
 	append(line, value < 10 ? digits + 1 : digits);
 }
 
-/** The guest's modules are ours without the first; its command line is its module's, with its place in the stack. */
+/** The guest's modules are ours without the first; its command line is ours, then its module's, then its place in the
+ * stack: the last word on an option counts. */
 static void fill_start_page(struct start_page *page, const struct multiboot_info *info)
 {
 	const struct multiboot_module *modules = multiboot_modules(info);
@@ -78,8 +96,9 @@ static void fill_start_page(struct start_page *page, const struct multiboot_info
 	memcpy(page->modules, modules + 1, passed * sizeof *modules);
 
 	struct line line = {page->line, 0};
+	append_inherited(&line, command_line(info));
 	append(&line, modules[0].string ? at_physical(modules[0].string) : "");
-	append_number(&line, " level=", self.level + 1);
+	append_number(&line, line.length && line.text[line.length - 1] != ' ' ? " level=" : "level=", self.level + 1);
 	append_number(&line, " of=", self.levels);
 	page->info.cmdline = (u32)physical_of(page->line);
 

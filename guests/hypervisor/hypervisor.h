@@ -23,6 +23,7 @@ struct nested_vmcs;
 
 /** Everything this level knows. There is one processor, so there is one. */
 struct hypervisor {
+	bool use_ept;                // option ept=on
 	unsigned level, levels;      // own number from 0, and how many hypervisors are stacked
 	u64 exits;                   // VM exits that this level has handled or forwarded
 	u64 current_vmcs;            // physical address of the VMCS that our own VMPTRLD made current

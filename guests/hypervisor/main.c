@@ -1,6 +1,7 @@
 // Start of a hypervisor, at whatever level: load the next module as guest, turn VMX on, describe the guest in a VMCS, enter it. Never returns:
-// from the first entry on, this level runs only when an exit comes (exit.c). Options: level=K of=N, given by the level below.
-#include "hypervisor.h"
+// from the first entry on, this level runs only when an exit comes (exit.c). Options: level=K of=N, given by the level below;
+// ept=on protects this level from its guest (ept.c).
+#include "ept.h"
 
 #include "../lib/serial.h"
 
@@ -13,6 +14,7 @@ static void learn_place(const struct multiboot_info *info)
 	self.level = (unsigned)number_option(options, "level", 0);
 	// the lowest level counts: every module but the last is a hypervisor, and so is this image
 	self.levels = (unsigned)number_option(options, "of", info->mods_count);
+	self.use_ept = switch_option(options, "ept");
 	serial_start(self.level, "hypervisor");
 	print("level %u of %u, options '%s'", (u64)self.level, (u64)self.levels, options);
 }
@@ -35,6 +37,8 @@ void main(const struct multiboot_info *info)
 	learn_place(info);
 	struct guest_start start = load_guest(info);
 	enter_vmx_operation();
+	if (self.use_ept)
+		ept_start(info);
 	describe_guest(&start);
 	print("entering the guest at %x", start.entry);
 	self.vmcs01_launched = true; // enter_guest_first uses VMLAUNCH; every later entry VMRESUME

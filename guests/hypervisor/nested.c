@@ -3,6 +3,8 @@
 #include "nested.h"
 
 #include "emulate-vmx.h"
+#include "ept.h"
+#include "exit.h"
 #include "vmcs12.h"
 
 /** A field of the VMCS's host-state area, and the guest-state field that a VM exit loads from it. */
@@ -41,14 +43,35 @@ bool entry_is_launch(void)
 	return self.in_nested ? !self.believed->hardware_launched : !self.vmcs01_launched;
 }
 
+static bool has_unsupported_secondary_controls(struct nested_vmcs *vmcs)
+{
+	const u32 known = self.use_ept ? ENABLE_EPT : 0;
+	return nested_read(vmcs, PRIMARY_CONTROLS) & ACTIVATE_SECONDARY_CONTROLS && nested_read(vmcs, SECONDARY_CONTROLS) & ~(u64)known;
+}
+
 /** Controls whose effect on vmcs02 we do not provide. Asking for one is refused as a processor without it would refuse. */
 static bool has_unsupported_controls(struct nested_vmcs *vmcs)
 {
 	const u32 entry_known = allowed_control(IA32_VMX_ENTRY_CTLS, LOAD_DEBUG_CONTROLS | IA32E_MODE_GUEST);
 	const u32 exit_known = allowed_control(IA32_VMX_EXIT_CTLS, SAVE_DEBUG_CONTROLS | HOST_ADDRESS_SPACE_SIZE);
 	return nested_read(vmcs, ENTRY_CONTROLS) & ~(u64)entry_known || nested_read(vmcs, EXIT_CONTROLS) & ~(u64)exit_known
-		|| !(nested_read(vmcs, EXIT_CONTROLS) & HOST_ADDRESS_SPACE_SIZE) || nested_read(vmcs, PRIMARY_CONTROLS) & ACTIVATE_SECONDARY_CONTROLS
+		|| !(nested_read(vmcs, EXIT_CONTROLS) & HOST_ADDRESS_SPACE_SIZE) || has_unsupported_secondary_controls(vmcs)
 		|| nested_read(vmcs, ENTRY_MSR_LOAD_COUNT) || nested_read(vmcs, EXIT_MSR_LOAD_COUNT) || nested_read(vmcs, EXIT_MSR_STORE_COUNT);
+}
+
+/** The guest's guest has the controls that the guest asked for, and those by which we protect ourselves. */
+static void write_merged_controls(struct nested_vmcs *vmcs)
+{
+	u64 primary = nested_read(vmcs, PRIMARY_CONTROLS);
+	u64 secondary = primary & ACTIVATE_SECONDARY_CONTROLS ? nested_read(vmcs, SECONDARY_CONTROLS) : 0;
+	if (self.use_ept) {
+		secondary |= ENABLE_EPT;
+		vmwrite(EPT_POINTER, ept_pointer_for_nested(vmcs));
+	}
+	if (secondary)
+		vmwrite(SECONDARY_CONTROLS, secondary);
+	vmwrite(PRIMARY_CONTROLS, secondary ? primary | ACTIVATE_SECONDARY_CONTROLS : primary);
+	vmcs->controls_stale = false;
 }
 
 void enter_nested(struct nested_vmcs *vmcs)
@@ -63,6 +86,8 @@ void enter_nested(struct nested_vmcs *vmcs)
 		vmwrite(EXIT_CONTROLS, allowed_control(IA32_VMX_EXIT_CTLS, SAVE_DEBUG_CONTROLS | HOST_ADDRESS_SPACE_SIZE));
 		vmcs->prepared = true;
 	}
+	if (nested_has_changed(vmcs, PRIMARY_CONTROLS) || nested_has_changed(vmcs, SECONDARY_CONTROLS) || nested_has_changed(vmcs, EPT_POINTER) || vmcs->controls_stale)
+		write_merged_controls(vmcs);
 	nested_write_changes(vmcs);
 	self.in_nested = true;
 }
@@ -99,14 +124,48 @@ static void load_host_state(struct nested_vmcs *vmcs)
 	vmwrite(GUEST_RFLAGS, RFLAGS_FIXED);
 }
 
+/** An exit that nobody above is to see interrupted the delivery of an event: the event is delivered again. */
+static void repeat_interrupted_event(void)
+{
+	const u32 valid = 1u << 31, has_error_code = 1 << 11;
+	u32 event = (u32)vmread(IDT_VECTORING_INFORMATION);
+	if (!(event & valid))
+		return;
+	vmwrite(ENTRY_INTERRUPTION_INFORMATION, event & ~(1u << 12)); // bit 12 is undefined there and must be 0 here
+	if (event & has_error_code)
+		vmwrite(ENTRY_EXCEPTION_ERROR_CODE, vmread(IDT_VECTORING_ERROR_CODE));
+	vmwrite(ENTRY_INSTRUCTION_LENGTH, vmread(EXIT_INSTRUCTION_LENGTH)); // used for software interrupts and exceptions only
+}
+
+static void note_launched(struct nested_vmcs *vmcs)
+{
+	vmcs->hardware_launched = true;
+	vmcs->region->launched = true;
+}
+
+/** EPT violations are ours first: vmcs02's tables are filled as they are needed. True: the guest's guest goes on. */
+static bool handle_ept_violation(struct nested_vmcs *vmcs)
+{
+	enum ept_outcome outcome = ept_nested_violation(vmcs);
+	if (outcome == EPT_IS_THE_GUESTS)
+		return false;
+	note_launched(vmcs);
+	if (outcome == EPT_FORBIDDEN)
+		inject_exception(VECTOR_GENERAL_PROTECTION, true);
+	else
+		repeat_interrupted_event();
+	nested_expect_changes(vmcs);
+	return true;
+}
+
 void deliver_exit(u32 reason)
 {
 	struct nested_vmcs *vmcs = self.believed;
+	if (reason == EXIT_EPT_VIOLATION && self.use_ept && handle_ept_violation(vmcs))
+		return;
 	self.in_nested = false;
-	if (!(reason & ENTRY_FAILURE)) {
-		vmcs->hardware_launched = true;
-		vmcs->region->launched = true;
-	}
+	if (!(reason & ENTRY_FAILURE))
+		note_launched(vmcs);
 	nested_note_exit(vmcs, reason);
 	foresee_reads(vmcs, reason);
 	load_host_state(vmcs);

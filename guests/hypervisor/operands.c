@@ -2,6 +2,7 @@
 // what a VMX instruction names by a linear address must be found by our own walk.
 #include "operands.h"
 
+#include "ept.h"
 #include "exit.h"
 
 enum { REGISTER_RSP = 4, SEGMENT_FS = 4, SEGMENT_GS = 5, ADDRESS_32 = 1 };
@@ -42,6 +43,10 @@ static u8 *translate(u64 linear, bool write)
 	const u64 address_bits = 0x000ffffffffff000;
 	u64 table = vmread(GUEST_CR3) & address_bits;
 	for (unsigned shift = 39;; shift -= 9) {
+		if (!ept_allows(table, EPT_READ)) { // tables in our own memory
+			inject_exception(VECTOR_GENERAL_PROTECTION, true);
+			return NULL;
+		}
 		u64 entry = ((const u64 *)at_physical(table))[linear >> shift & 511];
 		if (!(entry & PAGE_PRESENT) || (write && !(entry & PAGE_WRITABLE))) {
 			asm volatile("movq %0, %%cr2" : : "r"(linear)); // CR2 passes through to whoever runs next
@@ -51,7 +56,11 @@ static u8 *translate(u64 linear, bool write)
 		}
 		if (shift == 12 || (shift < 39 && (entry & PAGE_LARGE))) {
 			u64 offset = (1ull << shift) - 1;
-			return at_physical((entry & address_bits & ~offset) | (linear & offset));
+			u64 physical = (entry & address_bits & ~offset) | (linear & offset);
+			if (ept_allows(physical, write ? EPT_WRITE : EPT_READ))
+				return at_physical(physical);
+			inject_exception(VECTOR_GENERAL_PROTECTION, true);
+			return NULL;
 		}
 		table = entry & address_bits;
 	}

@@ -1,5 +1,5 @@
 // Filling a VMCS: our controls, our host state, and a guest's first state, which is the entry state of the boot protocol.
-#include "hypervisor.h"
+#include "ept.h"
 
 #include "../lib/descriptors.h"
 #include "../lib/processor.h"
@@ -40,7 +40,7 @@ void write_own_controls(void)
 {
 	const struct field_value rows[] = {
 		{PIN_BASED_CONTROLS, allowed_control(IA32_VMX_PINBASED_CTLS, 0)},
-		{PRIMARY_CONTROLS, allowed_control(IA32_VMX_PROCBASED_CTLS, USE_MSR_BITMAPS)},
+		{PRIMARY_CONTROLS, allowed_control(IA32_VMX_PROCBASED_CTLS, USE_MSR_BITMAPS | (self.use_ept ? ACTIVATE_SECONDARY_CONTROLS : 0))},
 		{EXIT_CONTROLS, allowed_control(IA32_VMX_EXIT_CTLS, HOST_ADDRESS_SPACE_SIZE)},
 		{ENTRY_CONTROLS, allowed_control(IA32_VMX_ENTRY_CTLS, IA32E_MODE_GUEST)},
 		{MSR_BITMAP, physical_of(msr_bitmap)},
@@ -51,6 +51,10 @@ void write_own_controls(void)
 		{VMCS_LINK_POINTER, ~0ull},
 	};
 	write_fields(rows, ARRAY_LENGTH(rows));
+	if (self.use_ept) {
+		write_field(SECONDARY_CONTROLS, ENABLE_EPT);
+		write_field(EPT_POINTER, ept_pointer());
+	}
 }
 
 /** Where and how this level continues at a VM exit: the state it runs in now, on the stack for exits. */

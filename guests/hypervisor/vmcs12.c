@@ -9,7 +9,7 @@ enum { ENTRIES = 16 };
 static const u16 fields[] = {
 	GUEST_ES_SELECTOR, GUEST_CS_SELECTOR, GUEST_SS_SELECTOR, GUEST_DS_SELECTOR, GUEST_FS_SELECTOR, GUEST_GS_SELECTOR, GUEST_LDTR_SELECTOR, GUEST_TR_SELECTOR,
 	HOST_ES_SELECTOR, HOST_CS_SELECTOR, HOST_SS_SELECTOR, HOST_DS_SELECTOR, HOST_FS_SELECTOR, HOST_GS_SELECTOR, HOST_TR_SELECTOR,
-	IO_BITMAP_A, IO_BITMAP_B, MSR_BITMAP, TSC_OFFSET, GUEST_PHYSICAL_ADDRESS, VMCS_LINK_POINTER, GUEST_DEBUGCTL,
+	IO_BITMAP_A, IO_BITMAP_B, MSR_BITMAP, TSC_OFFSET, EPT_POINTER, GUEST_PHYSICAL_ADDRESS, VMCS_LINK_POINTER, GUEST_DEBUGCTL,
 	PIN_BASED_CONTROLS, PRIMARY_CONTROLS, EXCEPTION_BITMAP, PAGE_FAULT_ERROR_CODE_MASK, PAGE_FAULT_ERROR_CODE_MATCH, CR3_TARGET_COUNT,
 	EXIT_CONTROLS, EXIT_MSR_STORE_COUNT, EXIT_MSR_LOAD_COUNT, ENTRY_CONTROLS, ENTRY_MSR_LOAD_COUNT,
 	ENTRY_INTERRUPTION_INFORMATION, ENTRY_EXCEPTION_ERROR_CODE, ENTRY_INSTRUCTION_LENGTH, SECONDARY_CONTROLS,
@@ -95,6 +95,7 @@ struct nested_vmcs *nested_acquire(u64 pointer)
 		vmcs->pointer = pointer;
 		vmcs->region = at_physical(pointer);
 		vmcs->hardware = &hardware_regions[vmcs - entries];
+		vmcs->controls_stale = true;
 		clear_region(vmcs->hardware);
 		for (unsigned row = 0; row < ARRAY_LENGTH(fields); row++) {
 			add_row(&vmcs->newest_in_region, row);
@@ -135,11 +136,30 @@ void nested_write(struct nested_vmcs *vmcs, enum vmcs_field field, u64 value)
 	add_row(&vmcs->to_write, row);
 }
 
-/** Of a VMCS of the guest, the guest state and the controls hold for its guest too. Host state and exit controls are ours: exits come to us. */
-static bool is_merged(enum vmcs_field field)
+bool nested_has_changed(const struct nested_vmcs *vmcs, enum vmcs_field field) { return has_row(&vmcs->to_write, row_of_field(field)); }
+
+void nested_forget_ept(void)
 {
-	enum vmcs_field_type type = field_type(field);
-	return (type == FIELD_GUEST || type == FIELD_CONTROL) && field != EXIT_CONTROLS;
+	for (unsigned n = 0; n < ENTRIES; n++)
+		entries[n].ept_root = NULL, entries[n].controls_stale = true;
+}
+
+/** Of a VMCS of the guest, the guest state and most controls hold for its guest as they are. Host state is ours: exits come to us. */
+static bool is_copied(enum vmcs_field field)
+{
+	switch (field) {
+	case PRIMARY_CONTROLS:
+	case SECONDARY_CONTROLS:
+	case EXIT_CONTROLS:
+	case EPT_POINTER: return false;
+	default: return field_type(field) == FIELD_GUEST || field_type(field) == FIELD_CONTROL;
+	}
+}
+
+void nested_expect_changes(struct nested_vmcs *vmcs)
+{
+	for (unsigned word = 0; word < ROW_WORDS; word++)
+		vmcs->newest_in_region.words[word] &= ~changed_by_processor.words[word];
 }
 
 void nested_write_changes(struct nested_vmcs *vmcs)
@@ -147,12 +167,12 @@ void nested_write_changes(struct nested_vmcs *vmcs)
 	for (unsigned word = 0; word < ROW_WORDS; word++) {
 		for (u64 left = vmcs->to_write.words[word]; left; left &= left - 1) {
 			unsigned row = word * 64 + (unsigned)__builtin_ctzll(left);
-			if (is_merged(fields[row]))
+			if (is_copied(fields[row]))
 				vmwrite(fields[row], vmcs->region->values[row]);
 		}
 		vmcs->to_write.words[word] = 0;
-		vmcs->newest_in_region.words[word] &= ~changed_by_processor.words[word];
 	}
+	nested_expect_changes(vmcs);
 }
 
 void nested_note_exit(struct nested_vmcs *vmcs, u32 reason)

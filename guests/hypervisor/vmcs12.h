@@ -32,6 +32,9 @@ struct nested_vmcs {
 	bool hardware_launched;
 	struct row_set newest_in_region; // the others are newer in the hardware VMCS
 	struct row_set to_write;      // newer in the region than in the hardware VMCS
+	bool controls_stale;          // the merged controls must be written anew before the next entry
+	u64 *ept_root;                // tables of vmcs02, if the guest uses EPT for its guest; null = none yet
+	u64 ept_built_from;           // the EPT pointer that they were built for
 	u64 last_use;
 };
 
@@ -52,7 +55,17 @@ void nested_forget_all(void);
 u64 nested_read(struct nested_vmcs *vmcs, enum vmcs_field field);
 void nested_write(struct nested_vmcs *vmcs, enum vmcs_field field, u64 value);
 
-/** Brings the hardware VMCS, which must be current, up to date: called before an entry. */
+/** Whether the guest has written the field since its guest last ran (or has never run). */
+bool nested_has_changed(const struct nested_vmcs *vmcs, enum vmcs_field field);
+
+/** No vmcs02 has EPT tables any more. */
+void nested_forget_ept(void);
+
+/** The guest's guest has run since, or will: what the processor may change is newer in the hardware VMCS. */
+void nested_expect_changes(struct nested_vmcs *vmcs);
+
+/** Brings the hardware VMCS, which must be current, up to date: called before an entry.
+ * Controls that depend on ours too are left to the caller: primary, secondary and exit controls, and the EPT pointer. */
 void nested_write_changes(struct nested_vmcs *vmcs);
 
 /** Notes the exit reason, which the caller has read already, and that a pending injection is done. */

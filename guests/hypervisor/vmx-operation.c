@@ -20,8 +20,17 @@ static void allow_vmx(void)
 		stop_with("VMX is locked off by IA32_FEATURE_CONTROL");
 }
 
+static void check_ept(void)
+{
+	if (!(allowed_control(IA32_VMX_PROCBASED_CTLS, ACTIVATE_SECONDARY_CONTROLS) & ACTIVATE_SECONDARY_CONTROLS)
+		|| !(allowed_control(IA32_VMX_PROCBASED_CTLS2, ENABLE_EPT) & ENABLE_EPT))
+		stop_with("this processor has no EPT");
+}
+
 void enter_vmx_operation(void)
 {
+	if (self.use_ept)
+		check_ept();
 	if (!(cpuid(1, 0).ecx & CPUID_VMX))
 		stop_with("this processor has no VMX");
 	allow_vmx();

@@ -55,6 +55,14 @@ static inline enum vmx_result vmptrld(u64 region)
 	return VMX_RESULT(carry, zero);
 }
 
+/** Forgets what the processor has cached of all EPT structures. */
+static inline void invept_all(void)
+{
+	const u64 all_contexts = 2;
+	u64 descriptor[2] = {0, 0};
+	asm volatile("invept (%0), %1" : : "r"(descriptor), "r"(all_contexts), "m"(descriptor) : "cc", "memory");
+}
+
 /** Reads a field that exists of a VMCS that is current; nothing can fail then. */
 static inline u64 vmread(enum vmcs_field field)
 {

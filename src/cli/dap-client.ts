@@ -2,6 +2,11 @@
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { Adapter } from '../debug-adapter/factory';
 
+/** What a request was answered with when it failed: a text for the user, and the body of the response. */
+export class RequestError extends Error {
+  constructor(text: string, readonly body: unknown) { super(text); }
+}
+
 export class DapClient {
   private seq = 1;
   private readonly pending = new Map<number, { resolve(body: unknown): void; reject(error: Error): void }>();
@@ -39,7 +44,7 @@ export class DapClient {
       const { request_seq: seq, success, body, message: text } = message as DebugProtocol.Response, call = this.pending.get(seq);
       this.pending.delete(seq);
       if (success) call?.resolve(body);
-      else call?.reject(Object.assign(new Error(text ?? 'the request failed'), { body }));
+      else call?.reject(new RequestError(text ?? 'the request failed', body));
     }
   }
 }

@@ -1,6 +1,8 @@
 // The command `abyme`: picks the command by its first word. Each command returns its exit code; a mistake of the user is one line on
 // standard error and code 2.
 import { dapCommand } from './dap';
+import { RequestError } from './dap-client';
+import { modelCommand, traceCommand } from './model';
 import { runCommand } from './run';
 import { startCommand } from './start';
 import { UsageError } from './options';
@@ -12,11 +14,15 @@ const usage = `abyme: a debugger for nested hypervisors
   abyme dap [--port PORT]                   the debug adapter on standard input and output, or on a TCP port of this machine
   abyme run IMAGE [--append TEXT] [--initrd FILE[,TEXT]]... [--memory MIB] [--processors N]
                                             boots an image; its serial port is standard output, port 0xF4 gives the exit code
+  abyme model [--levels N] [--strategy S] [--operations R] [--json]
+                                            exits for one exit of the guest against the number of hypervisors
+  abyme trace [--levels N] [--strategy S] [--operations R] [--format text|json|dot]
+                                            the world switches of one exit of the guest, as the model predicts them
   abyme help
 `;
 
 const commands: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
-  dap: dapCommand, run: runCommand, start: startCommand,
+  dap: dapCommand, run: runCommand, start: startCommand, model: modelCommand, trace: traceCommand,
   help: async () => { process.stdout.write(usage); return 0; },
 };
 
@@ -27,7 +33,7 @@ async function main([name = 'help', ...args]: readonly string[]): Promise<number
 }
 
 main(process.argv.slice(2)).then(code => { process.exitCode = code; }, (error: unknown) => {
-  const isMistake = error instanceof UsageError || error instanceof UserError;
+  const isMistake = error instanceof UsageError || error instanceof UserError || error instanceof RequestError;
   process.stderr.write(`abyme: ${isMistake ? error.message : error instanceof Error ? error.stack : String(error)}\n`);
   process.exitCode = isMistake ? 2 : 70;
 });

@@ -2,7 +2,15 @@
 
 export class UsageError extends Error {}
 
-export interface Options { readonly rest: readonly string[]; value(name: string): string | undefined; values(name: string): readonly string[]; has(name: string): boolean; integer(name: string, min: number, max: number): number | undefined }
+export interface Options {
+  /** Words that belong to no option. */
+  readonly rest: readonly string[];
+  value(name: string): string | undefined;
+  values(name: string): readonly string[];
+  has(name: string): boolean;
+  /** Throws UsageError for what is no integer of that range. */
+  integer(name: string, min: number, max: number): number | undefined;
+}
 
 /** Splits the words of a command line. `valued` are names that take a value, `switches` those that take none. */
 export function parseOptions(words: readonly string[], valued: readonly string[], switches: readonly string[]): Options {

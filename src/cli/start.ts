@@ -39,11 +39,10 @@ export async function demonstrate(launch: { hypervisors?: number }, host = nodeH
   try {
     await client.request('initialize', { adapterID: 'abyme', linesStartAt1: true, columnsStartAt1: true, pathFormat: 'path' });
     await client.request('setExceptionBreakpoints', { filters: ['exit.cpuid', 'entry-failure', 'triple-fault'] });
-    const stop = client.next<DebugProtocol.StoppedEvent['body']>('stopped'), ended = client.next('terminated').then(() => { throw new Error('the machine ended before the guest executed CPUID'); });
+    const stop = client.next<DebugProtocol.StoppedEvent['body']>('stopped'), ended = client.next('terminated').then(() => undefined);
     await client.request('launch', launch);
     await client.request('configurationDone');
-    const { threadId, reason } = await Promise.race([stop, ended]);
-    ended.catch(() => undefined);
+    const { threadId, reason } = await Promise.race([stop, ended]) ?? { reason: 'the end of the machine' };
     const runSeconds = (performance.now() - started) / 1000;
     if (threadId === undefined || reason !== 'exception') throw new Error(`stopped for ${reason}, not at the CPUID exit`);
 
@@ -76,17 +75,18 @@ async function generalRegisters(client: DapClient, frameId: number): Promise<(re
   return Promise.all(['rax', 'rbx', 'rcx', 'rdx'].map(async name => [name, (await client.request<{ result: string }>('evaluate', { expression: name, frameId, context: 'watch' })).result] as const));
 }
 
-/** A scope as lines: groups, fields, and the named bits of each field indented below it. */
+/** A scope as lines: groups and their fields with the meaning of their bits; fields that are 0 are left out. */
 async function scopeText(client: DapClient, frameId: number, name: string): Promise<ScopeText[]> {
   const { scopes } = await client.request<{ scopes: DebugProtocol.Scope[] }>('scopes', { frameId });
   const scope = scopes.find(each => each.name.startsWith(name));
   if (!scope) return [];
-  const children = async (reference: number): Promise<DebugProtocol.Variable[]> => (await client.request<{ variables: DebugProtocol.Variable[] }>('variables', { variablesReference: reference })).variables;
+  const children = async (reference: number): Promise<DebugProtocol.Variable[]> =>
+    (await client.request<{ variables: DebugProtocol.Variable[] }>('variables', { variablesReference: reference })).variables;
   const groups: ScopeText[] = [];
   for (const group of await children(scope.variablesReference)) {
-    if (group.variablesReference === 0) continue;
-    const fields = await children(group.variablesReference);
-    groups.push({ name: group.name, lines: fields.map(field => `${field.name} = ${field.value}`) });
+    if (group.variablesReference === 0 || group.name === 'Not in use') continue;
+    const fields = (await children(group.variablesReference)).filter(({ value }) => !/^0x0( |$)/.test(value));
+    if (fields.length > 0) groups.push({ name: group.name, lines: fields.map(field => `${field.name} = ${field.value}`) });
   }
   return groups;
 }
@@ -112,7 +112,7 @@ function asText({ levels, stacks, exit, vmcs, registers, sentence, switches, run
       ...frames.map(frame => frame.presentationHint === 'label' ? `  --- ${frame.name} ---` : `  ${frame.name}  ${place(frame)}`), '',
     ]),
     'The exit', ...exit.details.map(line => `  ${line}`), '',
-    'The VMCS that L0 uses for the guest', ...vmcs.flatMap(({ name, lines }) => [`  ${name}`, ...lines.map(line => `    ${line}`)]), '',
+    'The VMCS that L0 uses for the guest (fields that are 0 are left out)', ...vmcs.flatMap(({ name, lines }) => [`  ${name}`, ...lines.map(line => `    ${line}`)]), '',
     'World switches of this one exit', ...drawSwitches(switches, levels.length).map(line => `  ${line}`), '',
     'Registers of the guest after CPUID', ...registers.map(([name, value]) => `  ${name} = ${value}`),
     `  which say: "${sentence}"`, '',

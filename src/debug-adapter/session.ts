@@ -3,7 +3,7 @@
 // The session knows the protocol and nothing of hypervisors: what it shows, the Target has put into words.
 import { BreakpointEvent, CapabilitiesEvent, DebugSession, ExitedEvent, InitializedEvent, OutputEvent, Response, StoppedEvent, TerminatedEvent, ThreadEvent } from '@vscode/debugadapter';
 import type { DebugProtocol } from '@vscode/debugprotocol';
-import type { BreakpointInfo, BreakpointRequest, FilterResult, FrameInfo, LevelInfo, TargetEvent, VariableInfo } from '../inspector/target-types';
+import type { BreakpointInfo, BreakpointRequest, FilterRequest, FilterResult, FrameInfo, LevelInfo, TargetEvent, VariableInfo } from '../inspector/target-types';
 import type { Adapter, AdapterHost, Disposable } from './adapter-types';
 import { capabilities } from './capabilities';
 import { disassemble, instructionText } from './disassembly';
@@ -209,7 +209,9 @@ export class AbymeSession extends DebugSession implements Adapter {
         return { content: await this.sources.text(reference, source?.optionalString('path')), mimeType: 'text/plain' };
       },
       setBreakpoints: async args => this.setBreakpoints(args),
-      setFunctionBreakpoints: async args => ({ breakpoints: await this.breakpoints(await this.client.call('setFunctionBreakpoints', [args.list('breakpoints').map(item => ({ ...conditions(item), name: item.string('name') }))])) }),
+      setFunctionBreakpoints: async args => ({
+        breakpoints: await this.breakpoints(await this.client.call('setFunctionBreakpoints', [args.list('breakpoints').map(item => ({ ...conditions(item), name: item.string('name') }))])),
+      }),
       setInstructionBreakpoints: async args => ({
         breakpoints: await this.breakpoints(await this.client.call('setInstructionBreakpoints', [
           args.list('breakpoints').map(item => ({ ...conditions(item), instruction: item.string('instructionReference'), offset: item.optionalNumber('offset') })),
@@ -305,7 +307,8 @@ export class AbymeSession extends DebugSession implements Adapter {
   }
 
   private async setBreakpoints(args: ArgumentReader): Promise<object> {
-    const requests = args.optional('breakpoints', args.list) ?? args.optional('lines', name => args.numbers(name))?.map(line => ArgumentReader.ofRequest('setBreakpoints', { line })) ?? [];
+    const requests = args.optional('breakpoints', args.list)
+      ?? args.optional('lines', name => args.numbers(name))?.map(line => ArgumentReader.ofRequest('setBreakpoints', { line })) ?? [];
     const wanted = requests.map((item): BreakpointRequest => ({ ...conditions(item), line: item.number('line') + this.lineOffset }));
     return { breakpoints: await this.breakpoints(await this.client.call('setSourceBreakpoints', [this.sources.candidates(sourceOf(args)), wanted])) };
   }
@@ -321,8 +324,7 @@ export class AbymeSession extends DebugSession implements Adapter {
 
   private async setExceptionBreakpoints(args: ArgumentReader): Promise<object> {
     const options = args.optionalList('filterOptions').map(option => ({ filter: option.string('filterId'), condition: option.optionalString('condition') }));
-    const wanted = [...args.optional('filters', name => args.strings(name)) ?? [], ].map(filter => ({ filter } as { filter: string; condition?: string }));
-    const requests = [...wanted, ...options];
+    const requests: FilterRequest[] = [...(args.optional('filters', name => args.strings(name)) ?? []).map(filter => ({ filter })), ...options];
     if (this.launch?.noDebug) return { breakpoints: requests.map((): DebugProtocol.Breakpoint => ({ verified: false, message: 'Running without debugging.' })) };
     this.filters.choose(requests);
     const results = await this.client.call('setFilters', [requests]);
@@ -344,7 +346,9 @@ const sourceOf = (args: ArgumentReader): { path?: string; sourceReference?: numb
   return { path: source.optionalString('path'), sourceReference: source.optionalNumber('sourceReference') };
 };
 
-const conditions = (item: ArgumentReader): BreakpointRequest => ({ condition: item.optionalString('condition') || undefined, hitCondition: item.optionalString('hitCondition') || undefined, logMessage: item.optionalString('logMessage') || undefined });
+const conditions = (item: ArgumentReader): BreakpointRequest => ({
+  condition: item.optionalString('condition') || undefined, hitCondition: item.optionalString('hitCondition') || undefined, logMessage: item.optionalString('logMessage') || undefined,
+});
 
 function asVariable({ name, value, type, reference, memory, readOnly, evaluateName }: VariableInfo): DebugProtocol.Variable {
   return {

@@ -33,6 +33,8 @@ export interface RegisterAccess {
   address(): number;
   rflags(): bigint;
   setRflags(value: bigint): void;
+  taskPriority(): number;
+  setTaskPriority(priority: number): void;
   readMsr(index: number): bigint;
   writeMsr(index: number, value: bigint): boolean;
   /** After a change that modes and translations depend on. */
@@ -44,13 +46,18 @@ export class MachineRegisters implements RegisterFile {
 
   get(name: RegisterName): bigint {
     if (name === 'rflags') return this.access.rflags();
-    if (name === 'cr8') return 0n;
+    if (name === 'cr8') return BigInt(this.access.taskPriority());
     if (name.startsWith('msr.')) return this.access.readMsr(msrIndex(name));
     const slot = slotOf(name), at = this.access.address() + slot.offset;
     return slot.bytes === 8 ? this.access.view.getBigUint64(at, true) : BigInt(this.access.view.getUint32(at, true));
   }
   set(name: RegisterName, value: bigint): void {
     if (name === 'rflags') { this.access.setRflags(value); this.access.refresh(); return; }
+    if (name === 'cr8') {
+      if (value < 0n || value > 15n) throw new RangeError('cr8 is 0 to 15');
+      this.access.setTaskPriority(Number(value));
+      return;
+    }
     if (name.startsWith('msr.')) {
       if (!this.access.writeMsr(msrIndex(name), value)) throw new RangeError(`${name} does not take ${value.toString(16)}h`);
       return;

@@ -16,6 +16,8 @@ interface CoreExports {
   timeNow(): bigint;
   rflagsImage(): bigint;
   setRflagsImage(value: bigint): void;
+  taskPriority(): number;
+  setTaskPriority(priority: number): void;
   readMsrForDebugger(index: number): bigint;
   writeMsrForDebugger(index: number, value: bigint): number;
   inspectTranslation(linear: bigint, cr0: bigint, cr3: bigint, cr4: bigint, efer: bigint, eptp: bigint): number;
@@ -46,6 +48,8 @@ export async function createMachine(modules: EngineModules, options: MachineOpti
 
 const cell = (name: string): number => machineCell(name).address;
 const cpu = (name: string): number => cpuCell(name).address;
+// looked up once: a stack of hypervisors makes millions of events a second
+const ringHead = cell('ringHead'), ringTail = cell('ringTail'), ringBase = region('events').base;
 
 class WasmMachine implements Machine {
   readonly activeVcpu = 0;
@@ -130,14 +134,14 @@ class WasmMachine implements Machine {
     this.view.setUint32(cell('eventMask'), mask >>> 0, true);
   }
   drainEvents(visit: (event: EventReader) => void): void {
-    const head = this.view.getUint32(cell('ringHead'), true), { base } = region('events');
-    let tail = this.view.getUint32(cell('ringTail'), true);
+    const head = this.view.getUint32(ringHead, true);
+    let tail = this.view.getUint32(ringTail, true);
     while (tail !== head) {
-      const at = base + (tail % eventSlots) * eventSlotBytes;
+      const at = ringBase + (tail % eventSlots) * eventSlotBytes;
       this.reader.seek(tail);
       if (this.view.getUint8(at + eventFields.kind) !== 0) visit(this.reader);
       tail = (tail + this.view.getUint8(at + eventFields.slots)) >>> 0;
-      this.view.setUint32(cell('ringTail'), tail, true);
+      this.view.setUint32(ringTail, tail, true);
     }
   }
 
@@ -145,6 +149,7 @@ class WasmMachine implements Machine {
     return new MachineRegisters({
       view: this.view, address: () => region('cpu').base,
       rflags: () => BigInt.asUintN(64, this.core.rflagsImage()), setRflags: value => this.core.setRflagsImage(value),
+      taskPriority: () => this.core.taskPriority(), setTaskPriority: priority => this.core.setTaskPriority(priority),
       readMsr: index => BigInt.asUintN(64, this.core.readMsrForDebugger(index)), writeMsr: (index, value) => this.core.writeMsrForDebugger(index, value) === 0,
       refresh: () => this.core.refresh(),
     });

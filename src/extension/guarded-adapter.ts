@@ -1,5 +1,7 @@
 // Stands between the editor and the adapter, where the editor's habits need help:
 // - an exception that escapes the adapter becomes an error response, so that no request is left without an answer;
+// - what a stop's description says after a colon is left to the report shown inline: the call stack shows the description as a badge that would
+//   push the thread's name away;
 // - a source that the adapter calls plain text would be shown without colours and take no breakpoints: its name decides its language instead;
 // - stops chosen with the quick pick hold although the editor knows nothing of them (stop-memory.ts);
 // - `focusThread` makes the editor select a thread, for which extensions have no API: the last stop is announced again for that thread.
@@ -90,10 +92,16 @@ export class GuardedAdapter implements PlainAdapter {
       if (response.command === 'initialize') this.stops.announce((response.body as DebugProtocol.Capabilities | undefined)?.exceptionBreakpointFilters ?? []);
     } else if (message.type === 'event') {
       const event = message as DebugProtocol.Event;
-      if (event.event === 'stopped') this.stop = (event as DebugProtocol.StoppedEvent).body;
+      if (event.event === 'stopped') return this.announce(event as DebugProtocol.StoppedEvent);
       if (event.event === 'continued') this.stop = undefined;
     }
     this.send(message);
+  }
+
+  private announce(event: DebugProtocol.StoppedEvent): void {
+    const { description } = event.body;
+    this.stop = description === undefined ? event.body : { ...event.body, description: description.split(': ')[0] };
+    this.send({ ...event, body: this.stop } as DebugProtocol.StoppedEvent);
   }
 
   private send(message: Message): void {

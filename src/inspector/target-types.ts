@@ -133,7 +133,16 @@ export interface StopReport { readonly id: string; readonly title: string; reado
 export interface FilterRequest { readonly filter: string; readonly condition?: string }
 export interface FilterResult { readonly verified: boolean; readonly message?: string }
 
-export interface BreakpointRequest { readonly line?: number; readonly name?: string; readonly instruction?: string; readonly offset?: number; readonly condition?: string; readonly hitCondition?: string; readonly logMessage?: string }
+/** By kind: a line, the name of a function, or a reference to an instruction with an offset in bytes. */
+export interface BreakpointRequest {
+  readonly line?: number;
+  readonly name?: string;
+  readonly instruction?: string;
+  readonly offset?: number;
+  readonly condition?: string;
+  readonly hitCondition?: string;
+  readonly logMessage?: string;
+}
 
 export interface BreakpointInfo {
   readonly id: number;

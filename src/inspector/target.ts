@@ -10,6 +10,7 @@ import type { Plan } from './run-control/plan';
 import type { Halt } from './run-control/run-control';
 import { stepPlan } from './run-control/steps';
 import { formatAddress, hex, parseAddress, prefixOf, type Address } from './target/addresses';
+import { invalidControls, refusedEntry } from './target/entry-report';
 import { exitInfo, instructionErrorText } from './target/exit-words';
 import { imageOf, levelName, symbolAt, type MachineSession } from './target/machine-session';
 import { openMachine } from './target/open-machine';
@@ -135,6 +136,7 @@ export class Target {
     const stop = describeHalt(halt, {
       threadId: context => context.id,
       exit: exitInfo,
+      failedEntry: (context, failure) => typeof failure === 'number' ? invalidControls(session, context, failure) : refusedEntry(session, context, failure, session.tracker.lastSwitch?.from ?? 1),
       instructionError: context => instructionErrorText(session.machine, context),
       kindOfBreakpoint: id => session.breakpoints.kindOf(id),
     });
@@ -251,7 +253,9 @@ export class Target {
   breakpointLines(paths: readonly string[], from: number, to: number): number[] {
     const images = this.session?.images.images ?? [], lines = new Set<number>();
     for (const path of paths) {
-      for (let line = from; line <= Math.min(to, from + mostLines); line++) for (const place of placesOfLine(images, path, line)) if (place.line !== undefined && place.line <= to) lines.add(place.line);
+      for (let line = from; line <= Math.min(to, from + mostLines); line++) {
+        for (const place of placesOfLine(images, path, line)) if (place.line !== undefined && place.line <= to) lines.add(place.line);
+      }
       if (lines.size > 0) break;
     }
     return [...lines].sort((a, b) => a - b);

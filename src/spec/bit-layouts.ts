@@ -283,7 +283,7 @@ export const bitLayouts = {
     bit(12, 'nmiUnblocking', 'NMI unblocking due to IRET'),
   ],
 
-  // SDM 1 3.4.3 'EFLAGS Register', SDM 3A 2.3 'System Flags and Fields in the EFLAGS Register'
+  // SDM 1 'EFLAGS Register', SDM 3A 2.3 'System Flags and Fields in the EFLAGS Register'
   rflags: [
     bit(0, 'cf', 'CF', 'Carry.'),
     bit(1, 'fixed1', 'fixed', 'Always 1.'),
@@ -483,7 +483,7 @@ export const bitLayouts = {
     bit(10, 'bhiDisS', 'BHI_DIS_S'),
   ],
   sCet: cet,
-  // SDM 3A 11.4 'Local APIC': registers, whether reached by memory or as x2APIC MSRs.
+  // SDM 3A 'Local APIC': registers, whether reached by memory or as x2APIC MSRs.
   apicSpurious: [bits(7, 0, 'vector', 'spurious vector'), bit(8, 'enabled', 'APIC software enable'), bit(9, 'focusDisable', 'focus checking disabled'),
     bit(12, 'suppressEoiBroadcast', 'EOI-broadcast suppression')],
   apicLvt: [

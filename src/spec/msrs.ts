@@ -97,7 +97,7 @@ const apicRows: readonly ApicRow[] = [
   [0x360, 'LVT_LINT1', rw, 'apicLvt'], [0x370, 'LVT_ERROR', rw, 'apicLvt'], [0x380, 'INIT_COUNT', rw], [0x390, 'CUR_COUNT', ro], [0x3e0, 'DIV_CONF', rw], [0x3f0, 'SELF_IPI', wo, '', 'msr'],
 ];
 
-/** Registers of the local APIC: SDM 3A 11.4.1 'The Local APIC Block Diagram', 11.12.1.2 'x2APIC Register Address Space'. */
+/** Registers of the local APIC: SDM 3A 'The Local APIC Block Diagram', 11.12.1.2 'x2APIC Register Address Space'. */
 export const apicRegisters: readonly ApicRegister[] = apicRows.map(([offset, name, access, layout, modes]) => ({ offset, name, access, modes: modes ?? 'both', ...(layout && { layout }) }));
 
 /** APIC id and logical destination are read-only as MSRs, whatever they are in the page. */

@@ -49,6 +49,32 @@ describe('over standard input and output', () => {
     expect(await closed).toBe(0);
   });
 
+  it('boots the demonstration without a program, stops in the CPUID exit of L3 and steps over it', async () => {
+    const { dc, child } = await start();
+    await dc.initializeRequest();
+    const [stop] = await Promise.all([dc.waitForEvent('stopped'), dc.launchRequest({} as DebugProtocol.LaunchRequestArguments), dc.configurationDoneRequest()]);
+    const { threadId, reason, allThreadsStopped } = (stop as DebugProtocol.StoppedEvent).body;
+    expect([reason, allThreadsStopped]).toEqual(['exception', true]);
+    const { body: { threads } } = await dc.threadsRequest();
+    expect(threads.map(({ name }) => name)).toEqual([expect.stringMatching(/^L0 · hypervisor.*executing/), 'L1 · hypervisor', 'L2 · hypervisor', 'L3 · guest']);
+    expect(threads[3].id).toBe(threadId);
+    for (const { id } of threads) {
+      const { body: { stackFrames: [top] } } = await dc.stackTraceRequest({ threadId: id });
+      expect(top.line).toBeGreaterThan(0);
+      const { body: { scopes } } = await dc.scopesRequest({ frameId: top.id });
+      expect(scopes.map(({ name }) => name)).toContain('Registers');
+    }
+    const { body: info } = await dc.exceptionInfoRequest({ threadId: threadId! });
+    expect(info.description).toMatch(/CPUID exit of L3/);
+    for (const step of ['next', 'continue'] as const) {
+      const [{ body }] = await Promise.all([dc.waitForEvent('stopped'), step === 'next' ? dc.nextRequest({ threadId: threadId! }) : dc.continueRequest({ threadId: threadId! })]);
+      expect(body).toMatchObject({ threadId, reason: step === 'next' ? 'step' : 'exception' });
+    }
+    const closed = new Promise(resolve => child.once('exit', resolve));
+    await dc.disconnectRequest();
+    expect(await closed).toBe(0);
+  });
+
   it('pauses a busy machine within 50 ms', async () => {
     const { dc, child } = await start();
     await dc.initializeRequest();
@@ -112,6 +138,34 @@ describe('the command line', () => {
     expect(error).toMatch(/^abyme: [^]+\n$/);
     expect(error).not.toContain('    at ');
   });
+  it('start prints the demonstration, and the same as one object', async () => {
+    const text = await run('start'), { code, out, error } = await run('start', '--json');
+    expect([text.code, code, error]).toEqual([0, 0, '']);
+    interface Shown {
+      levels: { level: number; image: string; function: string; line: number }[];
+      exit: object;
+      sentence: string;
+      switches: { kind: string; from: number; to: number; reason: number }[];
+      runSeconds: number;
+    }
+    const show = JSON.parse(out) as Shown;
+    expect(Object.keys(show).sort()).toEqual(['exit', 'levels', 'runSeconds', 'sentence', 'switches']);
+    expect(show.levels.map(({ level, image }) => [level, image])).toEqual([[0, 'hypervisor'], [1, 'hypervisor'], [2, 'hypervisor'], [3, 'guest']]);
+    expect(show.levels.every(each => typeof each.function === 'string' && each.line > 0)).toBe(true);
+    expect(show.exit).toEqual({ reason: 10, name: 'CPUID', from: 3 });
+    expect(show.switches[0]).toEqual({ kind: 'exit', from: 3, to: 0, reason: 10 });
+    expect(show.switches.at(-1)).toMatchObject({ kind: 'enter', to: 3 });
+    expect(show.runSeconds).toBeLessThan(3);
+    expect(show.sentence.length).toBeGreaterThan(8);
+    expect(text.out).toContain(`"${show.sentence}"`);
+    for (const part of ['CPUID exit of L3', 'Stack of L2', 'EXIT_REASON = CPUID (10)', 'L0       L1       L2       L3', 'rax = 0x']) expect(text.out).toContain(part);
+  });
+
+  it('start takes another number of hypervisors', async () => {
+    const { out } = await run('start', '--json', '--hypervisors', '2');
+    expect(JSON.parse(out)).toMatchObject({ exit: { from: 2 }, levels: [{ level: 0 }, { level: 1 }, { level: 2, image: 'guest' }] });
+  });
+
   it('help names every command', async () => {
     const { code, out } = await run('help');
     expect(code).toBe(0);

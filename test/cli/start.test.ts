@@ -18,8 +18,19 @@ describe('world switches as a drawing', () => {
     expect('├┤').toContain(lines[line][column(from)]);
   });
   it('says what happened', () => {
-    expect(lines.slice(1).map(line => line.replace(/^.*?  (?=L\d)/, ''))).toEqual(['L3 exits: CPUID', 'L1 is given the exit of L3: CPUID', 'L1 exits: VMRESUME', 'L1 is answered VMfail: VMWRITE', 'L3 runs on (CPUID)']);
+    expect(lines.slice(1).map(line => line.replace(/^.*?  (?=L\d)/, ''))).toEqual(['L3 exits: CPUID', 'L1 is given the exit of L3: CPUID', 'L1 exits: VMRESUME', 'L1 is answered VMfail: VMWRITE',
+      'L3 runs on (CPUID)']);
   });
+});
+
+describe('instructions that L0 answers one by one', () => {
+  const pair = (level: number, name: string): SwitchInfo[] => [row('exit', level, 0, name), row('enter', 0, level, name)];
+  it('are one line, with their number by kind', () => {
+    const lines = drawSwitches([row('exit', 2, 0), row('deliver', 2, 1), ...pair(1, 'VMREAD'), ...pair(1, 'VMWRITE'), ...pair(1, 'VMREAD'), row('exit', 1, 0, 'VMRESUME'), row('enter', 0, 2)], 3);
+    expect(lines).toHaveLength(6);
+    expect(lines[3]).toContain('L1 exits to L0 and runs on, 3 times: 2 VMREAD, 1 VMWRITE');
+  });
+  it('stay two lines when there is one', () => expect(drawSwitches(pair(1, 'VMREAD'), 2)).toHaveLength(3));
 });
 
 describe('the sentence', () => {

@@ -73,7 +73,8 @@ describe('launch configurations', () => {
     [{ program: 5 }, 1100, '`program`'], [{ program: '/x', memory: 'much' }, 1100, '`memory`'], [{ program: '/x', memory: 15 }, 1100, '`memory`'], [{ program: '/x', memory: 17 }, 1100, 'even'],
     [{ program: '/x', stopsFrom: 'never' }, 1100, '`stopsFrom`'], [{ program: '/x', modules: ['m'] }, 1100, '`modules`'], [{ program: '/x', modules: [{}] }, 1100, '`modules[0].image`'],
     [{ modules: [] }, 1100, '`program`'], [{ program: '/x', processors: 9 }, 1100, '`processors`'], [{ program: '/x', sourceMap: { a: 1 } }, 1100, '`sourceMap`'],
-    [{ program: '/missing' }, 1101, '/missing'], [{ program: '/x', modules: [{ image: '/gone' }] }, 1101, '/gone'], [{ program: '/x', levels: [{ level: -1 }] }, 1100, '`levels[0].level`'], ['text', 1002, 'arguments'],
+    [{ program: '/missing' }, 1101, '/missing'], [{ program: '/x', modules: [{ image: '/gone' }] }, 1101, '/gone'], [{ program: '/x', levels: [{ level: -1 }] }, 1100, '`levels[0].level`'],
+    ['text', 1002, 'arguments'],
   ])('%j is error %i', async (args, number, part) => {
     const error = await readLaunch(args, host({ ...engine, '/x': '' })).then(() => undefined, (e: unknown) => e);
     expect(error).toBeInstanceOf(UserError);

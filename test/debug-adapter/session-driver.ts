@@ -47,10 +47,13 @@ export class SessionDriver {
   async levels(): Promise<Level[]> { return (await this.request<{ levels: Level[] }>('abyme/levels', {})).levels; }
   async stack(threadId: number): Promise<DebugProtocol.StackFrame[]> { return (await this.request<{ stackFrames: DebugProtocol.StackFrame[] }>('stackTrace', { threadId })).stackFrames; }
   async scopes(frameId: number): Promise<DebugProtocol.Scope[]> { return (await this.request<{ scopes: DebugProtocol.Scope[] }>('scopes', { frameId })).scopes; }
-  async variables(reference: number): Promise<DebugProtocol.Variable[]> { return (await this.request<{ variables: DebugProtocol.Variable[] }>('variables', { variablesReference: reference })).variables; }
+  async variables(reference: number): Promise<DebugProtocol.Variable[]> {
+    return (await this.request<{ variables: DebugProtocol.Variable[] }>('variables', { variablesReference: reference })).variables;
+  }
   /** The error of a request that fails. */
   async failure(command: string, args?: unknown): Promise<{ message: string; id: number }> {
-    return this.request(command, args).then(() => { throw new Error(`${command} succeeded`); }, (error: Error & { body?: { error?: { id: number } } }) => ({ message: error.message, id: error.body?.error?.id ?? 0 }));
+    return this.request(command, args).then(() => { throw new Error(`${command} succeeded`); },
+      (error: Error & { body?: { error?: { id: number } } }) => ({ message: error.message, id: error.body?.error?.id ?? 0 }));
   }
   async end(): Promise<void> {
     await this.request('disconnect').catch(() => undefined);

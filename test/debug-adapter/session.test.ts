@@ -141,8 +141,10 @@ describe('mistakes', () => {
   });
 
   it.each<[string, unknown, number]>([
-    ['continue', { threadId: 1 }, 1003], ['stackTrace', { threadId: 1 }, 1003], ['evaluate', { expression: 'rax' }, 1003], ['noSuchRequest', {}, 1001], ['attach', {}, 1007], ['setBreakpoints', {}, 1002],
-    ['setBreakpoints', { source: 5 }, 1002], ['setBreakpoints', { source: { path: '/x' }, breakpoints: [{}] }, 1002], ['setExceptionBreakpoints', { filters: 'exit' }, 1002], ['source', { sourceReference: 7 }, 1209],
+    ['continue', { threadId: 1 }, 1003], ['stackTrace', { threadId: 1 }, 1003], ['evaluate', { expression: 'rax' }, 1003], ['noSuchRequest', {}, 1001], ['attach', {}, 1007],
+    ['setBreakpoints', {}, 1002],
+    ['setBreakpoints', { source: 5 }, 1002], ['setBreakpoints', { source: { path: '/x' }, breakpoints: [{}] }, 1002], ['setExceptionBreakpoints', { filters: 'exit' }, 1002],
+    ['source', { sourceReference: 7 }, 1209],
     ['toString', {}, 1001], ['constructor', {}, 1001],
   ])('%s %j before launch is error %i', async (command, args, id) => {
     const session = open();
@@ -151,10 +153,14 @@ describe('mistakes', () => {
   });
 
   it.each<[string, unknown, number]>([
-    ['stackTrace', { threadId: 99 }, 1200], ['stackTrace', { threadId: 'one' }, 1002], ['stackTrace', {}, 1002], ['scopes', { frameId: 12345 }, 1201], ['variables', { variablesReference: 12345 }, 1202],
-    ['next', { threadId: 99 }, 1200], ['next', { threadId: 1, granularity: 'molecule' }, 1002], ['readMemory', { memoryReference: 'nowhere', count: 4 }, 1207], ['readMemory', { memoryReference: '0x0', count: -1 }, 1002],
-    ['readMemory', { memoryReference: 'L7:0x0', count: 4 }, 1207], ['writeMemory', { memoryReference: '0x200000', data: '***' }, 1002], ['evaluate', { expression: '1 +' }, 1206], ['evaluate', { expression: '' }, 1206],
-    ['exceptionInfo', { threadId: 1 }, 1212], ['launch', { program: '/counter' }, 1004], ['disassemble', { memoryReference: 'x', instructionCount: 3 }, 1207], ['abyme/setFilters', { shown: [{ filter: 'exit.none' }] }, 1300],
+    ['stackTrace', { threadId: 99 }, 1200], ['stackTrace', { threadId: 'one' }, 1002], ['stackTrace', {}, 1002], ['scopes', { frameId: 12345 }, 1201],
+    ['variables', { variablesReference: 12345 }, 1202],
+    ['next', { threadId: 99 }, 1200], ['next', { threadId: 1, granularity: 'molecule' }, 1002], ['readMemory', { memoryReference: 'nowhere', count: 4 }, 1207],
+    ['readMemory', { memoryReference: '0x0', count: -1 }, 1002],
+    ['readMemory', { memoryReference: 'L7:0x0', count: 4 }, 1207], ['writeMemory', { memoryReference: '0x200000', data: '***' }, 1002], ['evaluate', { expression: '1 +' }, 1206],
+    ['evaluate', { expression: '' }, 1206],
+    ['exceptionInfo', { threadId: 1 }, 1212], ['launch', { program: '/counter' }, 1004], ['disassemble', { memoryReference: 'x', instructionCount: 3 }, 1207],
+    ['abyme/setFilters', { shown: [{ filter: 'exit.none' }] }, 1300],
     ['abyme/setFilters', {}, 1002], ['stepInTargets', { frameId: 99 }, 1201],
   ])('%s %j at a stop is error %i', async (command, args, id) => {
     const session = await running('/counter');
@@ -180,7 +186,8 @@ describe('mistakes', () => {
     const session = await running('/counter');
     await session.resume('pause');
     const { breakpoints } = await session.request<{ breakpoints: DebugProtocol.Breakpoint[] }>('setInstructionBreakpoints', {
-      breakpoints: [{ instructionReference: 'L0:0x200000', condition: 'rax ==' }, { instructionReference: 'L0:0x200000', hitCondition: 'often' }, { instructionReference: 'phys:0x1' }, { instructionReference: 'L0:0x200003', condition: 'rax == 0x100000' }],
+      breakpoints: [{ instructionReference: 'L0:0x200000', condition: 'rax ==' }, { instructionReference: 'L0:0x200000', hitCondition: 'often' }, { instructionReference: 'phys:0x1' },
+        { instructionReference: 'L0:0x200003', condition: 'rax == 0x100000' }],
     });
     expect(breakpoints.map(({ verified }) => verified)).toEqual([false, false, false, true]);
     expect(breakpoints.slice(0, 3).every(({ message }) => message !== undefined)).toBe(true);
@@ -193,11 +200,15 @@ describe('mistakes', () => {
 });
 
 describe('any requests in any state', () => {
-  const commands = ['initialize', 'launch', 'attach', 'configurationDone', 'continue', 'pause', 'next', 'stepIn', 'stepOut', 'stepInTargets', 'threads', 'stackTrace', 'scopes', 'variables', 'setVariable', 'evaluate',
-    'completions', 'exceptionInfo', 'source', 'setBreakpoints', 'setFunctionBreakpoints', 'setInstructionBreakpoints', 'breakpointLocations', 'setExceptionBreakpoints', 'readMemory', 'writeMemory', 'disassemble',
+  const commands = ['initialize', 'launch', 'attach', 'configurationDone', 'continue', 'pause', 'next', 'stepIn', 'stepOut', 'stepInTargets', 'threads', 'stackTrace', 'scopes', 'variables',
+    'setVariable', 'evaluate',
+    'completions', 'exceptionInfo', 'source', 'setBreakpoints', 'setFunctionBreakpoints', 'setInstructionBreakpoints', 'breakpointLocations', 'setExceptionBreakpoints', 'readMemory',
+    'writeMemory', 'disassemble',
     'cancel', 'restart', 'abyme/levels', 'abyme/switches', 'abyme/filters', 'abyme/setFilters', 'abyme/exit', 'unheardOf'];
-  const argument = fc.oneof(fc.integer(), fc.constantFrom(0, 1, 2, 3), fc.string(), fc.constantFrom('L0:0x200000', '0x200000', 'rax', 'exit', 'instruction'), fc.boolean(), fc.constant(null), fc.array(fc.integer(), { maxLength: 3 }), fc.object({ maxDepth: 1, maxKeys: 2 }));
-  const names = ['threadId', 'frameId', 'variablesReference', 'name', 'value', 'expression', 'program', 'memory', 'modules', 'source', 'breakpoints', 'filters', 'filterOptions', 'memoryReference', 'count', 'offset', 'data',
+  const argument = fc.oneof(fc.integer(), fc.constantFrom(0, 1, 2, 3), fc.string(), fc.constantFrom('L0:0x200000', '0x200000', 'rax', 'exit', 'instruction'), fc.boolean(), fc.constant(null),
+    fc.array(fc.integer(), { maxLength: 3 }), fc.object({ maxDepth: 1, maxKeys: 2 }));
+  const names = ['threadId', 'frameId', 'variablesReference', 'name', 'value', 'expression', 'program', 'memory', 'modules', 'source', 'breakpoints', 'filters', 'filterOptions',
+    'memoryReference', 'count', 'offset', 'data',
     'instructionCount', 'instructionOffset', 'granularity', 'targetId', 'line', 'text', 'column', 'shown', 'startFrame', 'levels', 'sourceReference'];
   const args = fc.oneof(fc.dictionary(fc.constantFrom(...names), argument, { maxKeys: 6 }), argument);
   const requests = fc.array(fc.tuple(fc.constantFrom(...commands), args), { minLength: 1, maxLength: 25 });
@@ -208,7 +219,9 @@ describe('any requests in any state', () => {
       if (state === 'before launch') await session.initialize();
       if (state === 'stopped') await session.resume('pause');
       const pending = new Set(list.map((_, i) => i)), bugs: string[] = [];
-      const answers = list.map(([command, each], i) => session.request(command, each).catch((error: Error) => { if (error.message.includes('bug of the debugger')) bugs.push(error.message); }).then(() => pending.delete(i)));
+      const answers = list.map(([command, each], i) => session.request(command, each).catch((error: Error) => {
+        if (error.message.includes('bug of the debugger')) bugs.push(error.message);
+      }).then(() => pending.delete(i)));
       await Promise.race([Promise.all(answers), new Promise(resolve => setTimeout(resolve, 5000))]);
       expect([...pending].map(i => list[i])).toEqual([]);
       expect(bugs).toEqual([]);

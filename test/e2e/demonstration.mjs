@@ -8,7 +8,11 @@ import { failures, stopped, threadRow } from './session.mjs';
 import { until } from './workbench.mjs';
 
 const cpuidStop = /CPUID/;
-let guestLine;
+/** Where the guest stood at the first stop: the row of its innermost frame. */
+let guestFrame;
+
+/** The row of the innermost frame of the thread that is shown: the one after the thread's own row. */
+const innermostFrame = (rows, level) => rows[rows.indexOf(threadRow(rows, level)) + 1];
 
 const steps = [
   {
@@ -26,10 +30,14 @@ const steps = [
     run: async (context) => {
       const { workbench, picture } = context;
       await workbench.press('F5');
+      await until('the debug side bar', () => workbench.paneOf('Watch').isVisible(), 60_000);
+      await workbench.fold('Watch');
       const rows = await stopped(context, cpuidStop);
       const guest = threadRow(rows, 3);
       assert.match(guest ?? '', cpuidStop, `the guest's thread says why it stopped: ${rows.join('; ')}`);
-      guestLine = await until('the marked line of the guest', () => workbench.stoppedLine());
+      guestFrame = await until('the frame of the guest', async () => innermostFrame(await workbench.threadsAndFrames(), 3));
+      assert.match(guestFrame, /\.[chS] \| \d+/, 'the guest stands at a source line');
+      await until('the marked line of the guest', () => workbench.stoppedLine());
       await picture('stopped-in-cpuid-exit');
     },
   },
@@ -66,30 +74,50 @@ const steps = [
   {
     name: 'scopes show registers, the VMCS and the exit',
     run: async ({ workbench, picture }) => {
-      const scopes = await until('three scopes', async () => {
-        const found = await workbench.variables();
-        return found.length >= 3 && found;
+      const shown = () => workbench.variables();
+      const open = async (name) => {
+        await workbench.page.locator('.debug-variables .monaco-list-row', { hasText: name }).first().click();
+      };
+      const others = ['Call Stack', 'Breakpoints', 'Levels'];
+      await workbench.fold(...others);
+      const scopes = await until('the scopes', async () => {
+        const found = await shown();
+        return found.some((row) => /^Exit/.test(row)) && found;
       });
-      for (const name of [/Registers/, /VMCS/, /Exit/]) assert.ok(scopes.some((scope) => name.test(scope)), `${name} is among ${scopes.join('; ')}`);
-      const exit = workbench.page.locator('.debug-variables .monaco-list-row', { hasText: /^Exit/ }).first();
-      await exit.click();
-      await until('the exit reason', async () => (await workbench.variables()).some((row) => /CPUID/.test(row)));
-      await picture('scopes');
-      await exit.click();
+      for (const name of [/^Registers/, /^VMCS of L0 for L3/, /^Exit/]) assert.ok(scopes.some((scope) => name.test(scope)), `${name} is among ${scopes.join('; ')}`);
+      await open(/^Exit/);
+      await until('the exit reason', async () => (await shown()).some((row) => /CPUID/.test(row)));
+      await picture('exit-information');
+      await open(/^Exit/);
+      await open(/^VMCS of L0 for L3/);
+      await until('the groups of the VMCS', async () => (await shown()).some((row) => /guest/i.test(row)));
+      await picture('vmcs');
+      await open(/^VMCS of L0 for L3/);
+      await workbench.unfold(...others);
     },
   },
   {
-    name: 'F10 stops at the next line on the same thread',
-    run: async (context) => {
-      const { workbench, picture } = context;
+    name: 'the disassembly shows the exiting instruction',
+    run: async ({ workbench, picture }) => {
+      await workbench.page.locator('.editor-group-container .monaco-editor .view-line').nth(4).click();
+      await workbench.command('Open Disassembly View');
+      await until('CPUID in the disassembly', async () => (await workbench.page.locator('.disassembly-view').innerText()).includes('cpuid'));
+      await picture('disassembly');
+      await workbench.command('View: Close Editor');
+    },
+  },
+  {
+    name: 'F10 stops at the guest\'s next line on the same thread',
+    run: async ({ workbench, picture }) => {
       await workbench.press('F10');
-      const line = await until('another line', async () => {
-        const now = await workbench.stoppedLine();
-        return now !== undefined && now !== guestLine ? now : undefined;
+      const rows = await until('another line of the guest', async () => {
+        const now = await workbench.threadsAndFrames();
+        const frame = /step/i.test(threadRow(now, 3) ?? '') && innermostFrame(now, 3);
+        return frame && frame !== guestFrame && now;
       });
-      assert.ok(line > guestLine, `line ${line} follows line ${guestLine}`);
-      const guest = threadRow(await workbench.threadsAndFrames(), 3);
-      assert.match(guest, /step/i);
+      assert.match(innermostFrame(rows, 3), /\.[chS] \| \d+/);
+      for (const level of [0, 1, 2]) assert.doesNotMatch(threadRow(rows, level), /step/i);
+      await until('the guest executing', async () => /executing/.test((await workbench.pane('Levels'))[3]));
       await picture('after-step');
     },
   },
@@ -99,7 +127,25 @@ const steps = [
       await context.workbench.press('F5');
       const rows = await stopped(context, cpuidStop);
       assert.match(threadRow(rows, 3), cpuidStop);
-      assert.equal(await until('the marked line', () => context.workbench.stoppedLine()), guestLine);
+      assert.equal(innermostFrame(rows, 3), guestFrame);
+    },
+  },
+  {
+    name: 'without the CPUID filter it runs on, and pause stops it',
+    run: async (context) => {
+      const { workbench, picture } = context;
+      const filter = workbench.page.locator('.debug-breakpoints .monaco-list-row', { hasText: 'VM exit: CPUID' }).locator('input[type=checkbox], .monaco-checkbox').first();
+      await filter.click();
+      await workbench.press('F5');
+      await until('the levels running', async () => (await workbench.pane('Levels')).some((row) => /running/.test(row)));
+      await picture('running');
+      await workbench.press('F6');
+      await stopped(context, /pause/i);
+      await until('one level executing', async () => (await workbench.pane('Levels')).filter((row) => /executing/.test(row)).length === 1);
+      await picture('paused');
+      await filter.click();
+      await workbench.press('F5');
+      await stopped(context, cpuidStop);
     },
   },
   {
@@ -124,6 +170,7 @@ const steps = [
       await workbench.press('F5');
       const rows = await stopped(context, /breakpoint/i);
       assert.match(threadRow(rows, 0) ?? '', /breakpoint/i, rows.join('; '));
+      await until('the line in the Levels view', async () => new RegExp(`executing · \\w+:${line}`).test((await workbench.pane('Levels'))[0]));
       await picture('breakpoint-hit');
     },
   },

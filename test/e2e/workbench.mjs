@@ -68,6 +68,22 @@ export class Workbench {
     return this.rows('.debug-breakpoints');
   }
 
+  /** Folds panes of the side bar, so that others have room: lists hold only the rows that can be seen. */
+  fold(...titles) {
+    return this.setFolded(titles, true);
+  }
+
+  unfold(...titles) {
+    return this.setFolded(titles, false);
+  }
+
+  async setFolded(titles, folded) {
+    for (const title of titles) {
+      const pane = this.paneOf(title);
+      if (await pane.getAttribute('aria-expanded') === String(folded)) await pane.click();
+    }
+  }
+
   /** Rows of the pane with this title in the side bar. */
   async pane(title) {
     const pane = this.paneOf(title);

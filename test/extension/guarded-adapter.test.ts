@@ -78,6 +78,14 @@ it('gives the stored choice of stops to the adapter before initialize, and keeps
   expect(guard.stops.unlisted).toEqual([]);
 });
 
+it.each([
+  ['CPUID exit of L3: leaf 0x4abe0000, subleaf 0', 'CPUID exit of L3'], ['Breakpoint in L0', 'Breakpoint in L0'], ['Paused at L2:0x1000', 'Paused at L2:0x1000'], [undefined, undefined],
+])('shows of the description %j what fits a badge', (description, shown) => {
+  const { inner, sent } = guarded();
+  inner.send(stopped({ reason: 'exception', threadId: 4, description }));
+  expect((sent[0] as DebugProtocol.StoppedEvent).body.description).toBe(shown);
+});
+
 it('asks for no stops when none were chosen', () => {
   const { inner, guard } = guarded();
   guard.handleMessage(request('initialize', {}, 1));

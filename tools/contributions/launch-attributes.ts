@@ -11,11 +11,11 @@ export const launchAttributes: Record<string, AttributeSchema> = {
   },
   commandLine: {
     type: 'string',
-    markdownDescription: 'The command line that `program` is given (multiboot2 command-line tag).',
+    markdownDescription: 'The command line that `program` is given (in its Multiboot information).',
   },
   modules: {
     type: 'array',
-    markdownDescription: 'Further images put into memory as multiboot modules, in this order. A recursive hypervisor starts the first one as its guest and hands on the rest, so that '
+    markdownDescription: 'Further images put into memory as Multiboot modules, in this order. A recursive hypervisor starts the first one as its guest and hands on the rest, so that '
       + 'the order is that of the levels.',
     items: {
       type: 'object',

@@ -32,7 +32,7 @@ const letterOf = (o: OperandCode, memory: boolean): 'R' | 'M' | 'I' | 'X' | '' =
   }
 };
 
-/** The operand form of an encoding with a register or a memory operand in r/m. A third operand is always an immediate (or CL). */
+/** The operand form of an encoding with a register or a memory operand in r/m. A third operand is an immediate, CL or the register in VEX.vvvv. */
 export function formOf(encoding: Encoding, memory: boolean): Form {
   return encoding.operands.slice(0, 2).map(o => letterOf(o, memory)).join('') as Form;
 }
@@ -46,6 +46,7 @@ export const formOperands = (form: Form): { dst: Operand; src: Operand } => {
 /** Sizes (log2 bytes) that an encoding can have; index = what the decoder selects: 0 byte, 1 word, 2 doubleword, 3 quadword. */
 export function sizesOf(encoding: Encoding): Size[] {
   const sized = encoding.operands.find(o => o.size !== '' && !(o.letter === 'I' || o.letter === 'one' || o.letter === 'J')) ?? encoding.operands.find(o => o.size !== '');
+  if (encoding.options.has('count')) return [1, 2, 3];
   if (encoding.options.has('d64')) return [1, 3];
   if (encoding.options.has('f64')) return [3];
   switch (sized?.size) {

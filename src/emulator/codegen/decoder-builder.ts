@@ -6,10 +6,10 @@ import type { Definition, Encoding } from './definitions';
 import { region } from './state-layout';
 
 /** Letters of operands and sizes, as the core sees them: index + 1 (0 = none). */
-export const operandLetters = ['E', 'G', 'M', 'R', 'Z', 'I', 'J', 'O', 'S', 'C', 'D', 'V', 'W', 'U', 'fixed', 'one', 'A'] as const;
+export const operandLetters = ['E', 'G', 'M', 'R', 'Z', 'I', 'J', 'O', 'S', 'C', 'D', 'V', 'W', 'U', 'fixed', 'one', 'A', 'B'] as const;
 export const operandSizes = ['b', 'w', 'd', 'q', 'v', 'z', 'y', 's', 'x', 'p', 'a', ''] as const;
 export const sizeClasses = ['byte', 'word', 'doubleword', 'quadword', 'v', 'y', 'z'] as const;
-export const rowFlags = ['d64', 'f64', 'lock', 'cc', 'procedure', 'endsBlock', 'rep', 'pop', 'vector', 'modrm', 'writes', 'bits'] as const;
+export const rowFlags = ['d64', 'f64', 'lock', 'cc', 'procedure', 'endsBlock', 'rep', 'pop', 'vector', 'modrm', 'third', 'count', 'xlat', 'writes', 'bits'] as const;
 
 /** Row: u16 case ids [register form, 4 sizes][memory form, 4 sizes], three operands (letter, size, fixed), size class, flags u16. */
 export const row = { bytes: 32, registerCases: 0, memoryCases: 8, operands: 16, sizeClass: 25, flags: 26 } as const;
@@ -20,8 +20,8 @@ type Selector = (typeof selectors)[number];
 const values: Record<Selector, number> = { mode: 2, prefix: 4, mod: 2, reg: 8, rm: 8 };
 
 const base = region('decodeTables').base;
-/** Places in the region: 4 maps of 256 references, then the node pool, then the rows. */
-export const decodeLayout = { maps: base, nodes: base + 0x800, rows: base + 0x8000, caseNone: 0xffff } as const;
+/** Places in the region: 7 maps of 256 references, then the node pool, then the rows. */
+export const decodeLayout = { maps: base, nodes: base + 0xe00, rows: base + 0x8000, caseNone: 0xffff } as const;
 
 interface RowSource { readonly definition: Definition; readonly encoding: Encoding; readonly index: number }
 
@@ -65,7 +65,7 @@ export function buildDecodeTables(definitions: readonly Definition[], cases: rea
     }
     return 0x8000 | node;
   };
-  for (let map = 0; map < 4; map++) {
+  for (let map = 0; map < 7; map++) {
     for (let opcode = 0; opcode < 256; opcode++) {
       const candidates = rows.filter(r => r.encoding.map === map && matchesOpcode(r.encoding, opcode));
       view.setUint16(at(decodeLayout.maps) + (map * 256 + opcode) * 2, select(candidates, 0), true);
@@ -107,8 +107,8 @@ function writeRow(view: DataView, at: number, { definition, encoding }: RowSourc
   const inMemory = sizes.map(size => memoryCases.get(caseKey(definition, formOf(encoding, true), size)));
   const flags = { d64: encoding.options.has('d64'), f64: encoding.options.has('f64'), lock: encoding.options.has('lock'), cc: encoding.options.has('cc'),
     procedure: definition.procedure !== undefined, endsBlock: definition.endsBlock, rep: encoding.options.has('rep'), pop: encoding.options.has('pop'),
-    vector: encoding.operands.some(o => 'VWU'.includes(o.letter)), modrm: usesModrm,
-    writes: inMemory.some(c => c?.writesMemory), bits: inMemory.some(c => c?.movesAddress) };
+    vector: encoding.operands.some(o => 'VWU'.includes(o.letter)), modrm: usesModrm, third: encoding.operands.some(o => o.letter === 'B'), count: encoding.options.has('count'),
+    xlat: definition.name.startsWith('XLAT'), writes: inMemory.some(c => c?.writesMemory), bits: inMemory.some(c => c?.movesAddress) };
   view.setUint8(at + row.sizeClass, sizeClassOf(encoding, sizes));
   view.setUint16(at + row.flags, rowFlags.reduce((word, name, bit) => word | (flags[name] ? 1 << bit : 0), 0), true);
 }

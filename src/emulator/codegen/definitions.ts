@@ -8,8 +8,9 @@ import type { InstructionContext, Size } from './instruction-context';
  *   '80/0 Eb Ib'   opcode 80, ModRM.reg = 0        '50+r Zv'      register in the low opcode bits
  *   'F3 0F B8 Gv Ev'  mandatory prefix F3           'NP 0F C7/6 Mq' no prefix 66, F3, F2
  *   '0F 01/C1'     whole ModRM byte C1             '0F C7/6r Rv'  register form only (r), memory form only (m)
+ *   'VEX F2 0F 38 F7 Gy Ey By'  VEX.128 encoding (VEX.L = 0); without a prefix the one with VEX.pp = 0. VEX.vvvv must be 1111B unless there is an operand B
  * Operand codes: E r/m, G reg, M memory, R register in r/m, Z register in the opcode, I immediate, J relative, O offset (moffs), S segment register,
- * C control register, D debug register, V xmm reg, W xmm r/m, U xmm in r/m; sizes: b w d q v (16/32/64) z (16/32, 32 in 64-bit) y (32/64) s (sign-extended
+ * B the register in VEX.vvvv (written last, whatever its place in the manual), C control register, D debug register, V xmm reg, W xmm r/m, U xmm in r/m; sizes: b w d q v (16/32/64) z (16/32, 32 in 64-bit) y (32/64) s (sign-extended
  * byte), x (16 bytes), p (far pointer), a (pair of bounds). Fixed: AL CL rAX eAX DX 1.
  * Options after a `;`: `d64` operand size 64 by default in 64-bit mode, `f64` forced, `lock` may take LOCK, `i64` invalid in 64-bit mode, `o64` only in it,
  * `rep` takes a REP prefix, `cc` condition in the low opcode bits, `noosz` the 66 prefix does not change the size.
@@ -29,14 +30,16 @@ export interface Definition {
   readonly endsBlock: boolean;
   /** A record that the decoder makes of itself, without an encoding: the sizes it exists in. */
   readonly pseudoSizes?: readonly Size[];
+  /** Computes with floating-point numbers: recorded vectors use such operands and all rounding modes. */
+  readonly floating?: 'single' | 'double';
 }
 
 export interface OperandCode { readonly letter: string; readonly size: string; readonly fixed?: number }
 
 export interface Encoding {
   readonly text: EncodingText;
-  /** 0: one byte, 1: 0F, 2: 0F 38, 3: 0F 3A. */
-  readonly map: 0 | 1 | 2 | 3;
+  /** 0: one byte, 1: 0F, 2: 0F 38, 3: 0F 3A; 4, 5, 6: the last three behind a VEX prefix. */
+  readonly map: 0 | 1 | 2 | 3 | 4 | 5 | 6;
   readonly opcode: number;
   readonly prefix?: 'NP' | '66' | 'F3' | 'F2';
   readonly digit?: number;
@@ -46,6 +49,8 @@ export interface Encoding {
   readonly registerInOpcode: boolean;
   readonly operands: readonly OperandCode[];
   readonly options: ReadonlySet<string>;
+  /** Encoded with a VEX prefix (SDM 2A 2.3 'Intel Advanced Vector Extensions (Intel AVX)'). */
+  readonly vex?: true;
 }
 
 const fixedOperands: Record<string, OperandCode> = {
@@ -56,6 +61,8 @@ const fixedOperands: Record<string, OperandCode> = {
 export function parseEncoding(text: EncodingText): Encoding {
   const [main, optionText = ''] = text.split(';');
   const words: string[] = main.trim().split(/\s+/);
+  const vex = words[0] === 'VEX';
+  if (vex) words.shift();
   let prefix: Encoding['prefix'];
   if (/^(NP|66|F3|F2)$/.test(words[0]) && words.length > 1 && /^0F$/.test(words[1])) prefix = words.shift() as Encoding['prefix'];
   else if (/^(NP|F3)$/.test(words[0]) && words.length > 1 && /^[0-9A-F]{2}/.test(words[1])) prefix = words.shift() as Encoding['prefix'];
@@ -66,24 +73,27 @@ export function parseEncoding(text: EncodingText): Encoding {
     map = escape < 0 ? 1 : escape === 0 ? 2 : 3;
     if (escape >= 0) words.shift();
   }
+  if (vex) { map = map + 3 as Encoding['map']; prefix ??= 'NP'; }
   const match = /^([0-9A-F]{2})(\+r)?(?:\/([0-7])([rm])?|\/([C-F][0-9A-F]))?$/.exec(words.shift() ?? '');
   if (!match) throw new Error(`bad encoding '${text}'`);
   const operands = words.map(word => {
     const fixed = fixedOperands[word];
     if (fixed) return fixed;
-    if (!/^[AEGMRZIJOSCDVWU][bwdqvzysxpa]?$/.test(word)) throw new Error(`bad operand '${word}' in '${text}'`);
+    if (!/^[ABEGMRZIJOSCDVWU][bwdqvzysxpa]?$/.test(word)) throw new Error(`bad operand '${word}' in '${text}'`);
     return { letter: word[0], size: word[1] ?? '' };
   });
-  const memoryOnly = operands.some(o => o.letter === 'M'), registerOnly = operands.some(o => o.letter === 'R' || o.letter === 'U');
+  // MOV of control and debug registers takes any mod as 3 (SDM 2B 'MOV—Move to/from Control Registers')
+  const anyMod = operands.some(o => o.letter === 'C' || o.letter === 'D');
+  const memoryOnly = operands.some(o => o.letter === 'M'), registerOnly = !anyMod && operands.some(o => o.letter === 'R' || o.letter === 'U');
   return {
     text, map, opcode: parseInt(match[1], 16), prefix, registerInOpcode: match[2] !== undefined,
     digit: match[3] === undefined ? undefined : Number(match[3]), modrm: match[5] === undefined ? undefined : parseInt(match[5], 16),
     form: match[4] === 'r' || registerOnly ? 'register' : match[4] === 'm' || memoryOnly ? 'memory' : undefined,
-    operands, options: new Set(optionText.trim().split(/\s+/).filter(o => o !== '')),
+    operands, options: new Set(optionText.trim().split(/\s+/).filter(o => o !== '')), ...(vex ? { vex } : {}),
   };
 }
 
-export interface DefinitionOptions { readonly feature?: string; readonly endsBlock?: boolean }
+export interface DefinitionOptions { readonly feature?: string; readonly endsBlock?: boolean; readonly floating?: 'single' | 'double' }
 
 /** All definitions, in the order in which the family files define them. */
 export class InstructionTable {
@@ -91,11 +101,11 @@ export class InstructionTable {
 
   /** An instruction written once, for both back ends. */
   define(name: string, encodings: readonly EncodingText[], body: (i: InstructionContext) => void, options: DefinitionOptions = {}): void {
-    this.add({ name, encodings: encodings.map(parseEncoding), body, endsBlock: options.endsBlock ?? false, feature: options.feature });
+    this.add({ name, encodings: encodings.map(parseEncoding), body, endsBlock: options.endsBlock ?? false, feature: options.feature, floating: options.floating });
   }
   /** An instruction that is a procedure of the core. */
   procedure(name: string, encodings: readonly EncodingText[], procedure: string, options: DefinitionOptions = {}): void {
-    this.add({ name, encodings: encodings.map(parseEncoding), procedure, endsBlock: true, feature: options.feature });
+    this.add({ name, encodings: encodings.map(parseEncoding), procedure, endsBlock: true, feature: options.feature, floating: options.floating });
   }
   /** A record of the decoder's own, without an encoding. */
   pseudo(name: string, sizes: readonly Size[], body: (i: InstructionContext) => void, options: DefinitionOptions = {}): void {

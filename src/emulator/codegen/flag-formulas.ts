@@ -9,7 +9,7 @@ import { Constant, type Value } from './wasm-emitter';
 export const bitsOf = [8, 16, 32, 64] as const;
 
 /** How C follows from operands and result. `a` and `b` are the operands (zero-extended), `r` the result. */
-export type FlagKind = 'add' | 'sub' | 'logic' | 'inc' | 'dec' | 'shl' | 'shr' | 'sar' | 'overflowed' | 'carryOverflow' | 'bit';
+export type FlagKind = 'add' | 'sub' | 'logic' | 'inc' | 'dec' | 'shl' | 'shr' | 'sar' | 'overflowed' | 'carryOverflow' | 'bit' | 'zero';
 
 /** Emits the reduced carry vector. `keep`: the old C, for INC and DEC, which keep CF. */
 export function carryVector(i: InstructionContext, kind: FlagKind, size: number, r: Value, a: Value, b: Value, keep: Value): Value {
@@ -67,6 +67,9 @@ export function carryVector(i: InstructionContext, kind: FlagKind, size: number,
       break;
     case 'carryOverflow':                              // a: CF, b: OF (double shifts)
       i.get(a); i.i64(63); i.emit('i64_shl'); i.get(a); i.get(b); i.emit('i64_xor'); i.i64(62); i.emit('i64_shl', 'i64_or');
+      break;
+    case 'zero':                                       // ZF alone: PF is corrected to 0 (r is not negative)
+      i.get(r); i.emit('i64_popcnt'); i.i64(1); i.emit('i64_and'); i.i64(1); i.emit('i64_xor'); i.i64(8); i.emit('i64_shl');
       break;
     case 'bit':                                        // a: CF alone, OF = 0
       i.get(a); i.i64(63); i.emit('i64_shl'); i.get(a); i.i64(62); i.emit('i64_shl', 'i64_or');

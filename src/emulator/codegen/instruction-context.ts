@@ -306,6 +306,15 @@ export abstract class InstructionContext extends WasmEmitter {
     const top = this.shl64(carry, this.constant(63)), below = this.shl64(this.xor64(carry, overflow), this.constant(62));
     this.setFlagsC(this.or64(this.or64(kept, top), below));
   }
+  /** Sets OF alone: 62 follows it, CF stays. */
+  setOverflow(overflow: Value): void {
+    this.commit();
+    const old = this.flagsC(), carry = this.carryFlag();
+    const below = this.shl64(this.xor64(carry, overflow), this.constant(62));
+    this.setFlagsC(this.or64(this.and64(old, this.constant(~(1n << 62n))), below));
+  }
+  /** OF as 0 or 1. */
+  overflowFlag(): Value { const c = this.flagsC(); return this.shr64(this.xor64(c, this.shl64(c, this.constant(1))), this.constant(63)); }
   /** Sets CF alone: OF (63 xor 62) is kept by flipping both. */
   setCarry(carry: Value): void {
     this.commit();
@@ -344,6 +353,16 @@ export abstract class InstructionContext extends WasmEmitter {
   protected abstract writeOperandRegister(operand: Operand, value: Value, size: number): void;
   protected abstract readOperandVector(operand: Operand): Value;
   protected abstract writeOperandVector(operand: Operand, value: Value): void;
+  /** The register in VEX.vvvv. */
+  abstract readThird(): Value;
+  protected abstract setThird(value: Value): void;
+  writeThird(value: Value): void { this.commit(); this.setThird(value); }
+  /** A pure function of the core. */
+  pure(name: CoreFunction, ...values: Value[]): Value {
+    for (const v of values) this.get(v);
+    this.callCore(name);
+    return this.set64();
+  }
   abstract immediate(size: number): Value;
   /** Linear address of the memory operand (for LEA: its offset, the decoder leaves the segment out). */
   abstract address(): Value;
@@ -352,6 +371,8 @@ export abstract class InstructionContext extends WasmEmitter {
   abstract nextRip(): Value;
   /** The condition code of the encoding (Jcc, SETcc, CMOVcc). */
   abstract condition(): Value;
+  /** The truth (i32) of a condition code that the definition names. */
+  conditionCode(code: number): Value { return conditionFromPair(this, code, this.flagsR(), this.flagsC()); }
   abstract flagsR(): Value;
   abstract flagsC(): Value;
   protected abstract setFlagsPair(r: Value, c: Value): void;

@@ -14,6 +14,9 @@ export const coreFunctions: readonly { name: CoreFunction; type: FunctionType }[
   { name: 'slowStore', type: { params: [I64, I64, I32], results: [I32] } },
   { name: 'slowLoadVector', type: { params: [I64], results: [I32] } },
   { name: 'slowStoreVector', type: { params: [I64, I64, I64], results: [I32] } },
+  { name: 'depositBits', type: { params: [I64, I64], results: [I64] } },
+  { name: 'extractBits', type: { params: [I64, I64], results: [I64] } },
+  { name: 'accumulateCrc', type: { params: [I64, I64, I64], results: [I64] } },
   { name: 'divideWide', type: { params: [I32, I64], results: [I32] } },
   { name: 'raiseException', type: { params: [I32], results: [] } },
   { name: 'linkBlock', type: { params: [I32, I32, I64], results: [I32] } },
@@ -96,6 +99,11 @@ export class InterpreterContext extends InstructionContext {
   protected override writeOperandVector(operand: Operand, value: Value): void {
     this.vectorAddress(operand); this.get(value);
     this.simd(11); this.byte(0); this.unsigned(cpu('xmm'));
+  }
+  override readThird(): Value { this.get(runLocals.pc); this.memory('i32_load8_u', record.aux); this.memory(loadOps[this.size], gpr); return this.set64(); }
+  protected override setThird(value: Value): void {
+    this.get(runLocals.pc); this.memory('i32_load8_u', record.aux);
+    this.get(value); this.memory('i64_store', gpr);
   }
   override immediate(size: number): Value { this.get(runLocals.pc); this.memory(loadOps[size], record.immediate); return this.set64(); }
   override address(): Value {

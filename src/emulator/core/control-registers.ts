@@ -1,5 +1,5 @@
 // Control and debug registers, and the invalidation of translations (SDM 3A 2.5 'Control Registers', 4.10.4 'Invalidation of TLBs and
-// Paging-Structure Caches', 17.2 'Debug Registers').
+// Paging-Structure Caches', SDM 3B 'Debug Registers').
 import { CPU_CPL, CPU_CR0, CPU_CR2, CPU_CR3, CPU_CR4, CPU_DR, CPU_EFER, CPU_FAULT_ADDRESS, CPU_MODE, CPU_PDPTE, CPU_VMX_ON, CPU_VPID, M_PHYSICAL_WIDTH } from './generated/layout';
 import { readTpr, writeTpr } from '../devices/bus';
 import { destinationRegister, isMemory, operandAddress, operandOffset, operandSize, readOperand, REC_DST, recordSegment, sourceRegister, writeOperand } from './operands';
@@ -78,7 +78,7 @@ export function movFromControl(pc: usize): i32 {
   if (cr != 0 && cr != 2 && cr != 3 && cr != 4 && cr != 8) return raise(UD);
   if (load<u32>(CPU_CPL) != 0) return raiseError(GP, 0);
   if ((cr == 3 || cr == 8) && interceptMovFromCr(cr, to)) return ABORT;
-  const value = cr == 0 ? cr0ReadValue() : cr == 2 ? load<u64>(CPU_CR2) : cr == 3 ? load<u64>(CPU_CR3) : cr == 4 ? cr4ReadValue() : <u64>readTpr() >> 4;
+  const value = cr == 0 ? cr0ReadValue() : cr == 2 ? load<u64>(CPU_CR2) : cr == 3 ? load<u64>(CPU_CR3) : cr == 4 ? cr4ReadValue() : <u64>readTpr();
   setReg(to, in64BitMode() ? value : value & 0xffffffff);
   return NEXT;
 }
@@ -94,7 +94,7 @@ export function movToControl(pc: usize): i32 {
     case 4: return writeCr4(nonRoot() ? cr4WriteValue(value) : value);
     default:
       if (value >> 4) return raiseError(GP, 0);
-      writeTpr(<u32>value << 4);
+      writeTpr(<u32>value);
       attend();
       return NEXT;
   }

@@ -2,7 +2,8 @@
 // from the definitions (codegen/decoder-builder.ts). SDM 2A chapter 2 'Instruction Format'.
 import { CPU_MODE, REC_AUX, REC_BASE, REC_CASE_ID, REC_DISPLACEMENT, REC_DST, REC_IMMEDIATE, REC_INDEX, REC_LENGTH, REC_LINK0, REC_LINK1, REC_ORDINAL, REC_PAGE_OFFSET, REC_SCALE, REC_SRC,
   RECORD_BYTES, SLOT_EA, SLOT_PAGE_BASE, SLOT_SEG_BASE, SLOT_ZERO } from './generated/layout';
-import { CASE_ABSOLUTE, CASE_ADDRESS_16, CASE_ADDRESS_32, CASE_ADDRESS_64, CASE_NONE, CASE_SEGMENTED, CASE_UD, FLAG_BITS, FLAG_CC, FLAG_D64, FLAG_ENDS_BLOCK, FLAG_F64, FLAG_LOCK, FLAG_MODRM, FLAG_POP, FLAG_PROCEDURE, FLAG_VECTOR, FLAG_WRITES,
+import { realMode, virtual8086 } from './state';
+import { CASE_ABSOLUTE, CASE_ADDRESS_16, CASE_ADDRESS_32, CASE_ADDRESS_64, CASE_NONE, CASE_SEGMENTED, CASE_UD, FLAG_BITS, FLAG_CC, FLAG_COUNT, FLAG_D64, FLAG_ENDS_BLOCK, FLAG_F64, FLAG_LOCK, FLAG_MODRM, FLAG_POP, FLAG_PROCEDURE, FLAG_THIRD, FLAG_VECTOR, FLAG_WRITES, FLAG_XLAT,
   LETTER_A, LETTER_C, LETTER_D, LETTER_E, LETTER_FIXED, LETTER_G, LETTER_I, LETTER_J, LETTER_M, LETTER_O, LETTER_ONE, LETTER_R, LETTER_S, LETTER_U, LETTER_V, LETTER_W, LETTER_Z, MAPS, NODES,
   ROW_BYTES, ROW_FLAGS, ROW_MEMORY_CASES, ROW_OPERANDS, ROW_REGISTER_CASES, ROW_SIZE_CLASS, ROWS, SIZE_B, SIZE_D, SIZE_P, SIZE_Q, SIZE_S, SIZE_V, SIZE_W, SIZE_X, SIZE_Y, SIZE_Z } from './generated/decoder';
 
@@ -100,8 +101,29 @@ export function decode(bytes: usize, record: usize, pageOffset: u32, ordinal: u3
     rex = 0;
   }
   // 2. opcode map and row
-  let map: u32 = 0;
-  if (opcode == 0x0f) {
+  let map: u32 = 0, vvvv: u32 = 0, vex = false;
+  if ((opcode == 0xc4 || opcode == 0xc5) && (mode == 2 || load<u8>(at) >= 0xc0)) {
+    // VEX (SDM 2A 2.3.5 'The VEX Prefix'); only VEX.128 of general registers exists here. LDS and LES have no register form
+    vex = true;
+    if (operand16 || rep != 0 || lock || rex != 0 || realMode() || virtual8086()) return undefined(record, <u32>(at - bytes), pageOffset, ordinal);
+    let payload = next8();
+    rex = 0x40 | (payload & 0x80 ? 0 : 4);
+    map = 4;
+    if (opcode == 0xc4) {
+      if ((payload & 31) == 0 || (payload & 31) > 3) return undefined(record, <u32>(at - bytes), pageOffset, ordinal);
+      map = 3 + (payload & 31);
+      rex |= (payload & 0x40 ? 0 : 2) | (payload & 0x20 ? 0 : 1);
+      payload = next8();
+      if (payload & 0x80) rex |= 8;
+    }
+    if (mode != 2) rex = 0x40;
+    vvvv = ~payload >> 3 & 15;
+    if (mode != 2) vvvv &= 7;
+    operand16 = (payload & 3) == 1;
+    rep = (payload & 3) == 2 ? 1 : (payload & 3) == 3 ? 2 : 0;
+    opcode = next8();
+    if (payload & 4) return undefined(record, <u32>(at - bytes), pageOffset, ordinal);
+  } else if (opcode == 0x0f) {
     opcode = next8(); map = 1;
     if (opcode == 0x38) { opcode = next8(); map = 2; } else if (opcode == 0x3a) { opcode = next8(); map = 3; }
   }
@@ -110,6 +132,7 @@ export function decode(bytes: usize, record: usize, pageOffset: u32, ordinal: u3
   const reference = selectRow(map, lookup, prefix);
   if (reference == 0) return undefined(record, <u32>(at - bytes), pageOffset, ordinal);
   const row = ROWS + <usize>(reference - 1) * ROW_BYTES, flags: u32 = load<u16>(row + ROW_FLAGS);
+  if (vex && vvvv != 0 && (flags & FLAG_THIRD) == 0) return undefined(record, <u32>(at - bytes), pageOffset, ordinal);
   // 3. operand and address size
   const wide = (rex & 8) != 0;
   let size: u32 = mode == 0 ? (operand16 ? 2 : 1) : wide ? 3 : operand16 ? 1 : 2;
@@ -124,6 +147,7 @@ export function decode(bytes: usize, record: usize, pageOffset: u32, ordinal: u3
   else if (sizeClass == 5) size = mode == 2 && wide ? 3 : 2;
   else if (sizeClass == 6 && size == 3) size = 2;
   const addressSize: u32 = mode == 2 ? (addressPrefix ? 1 : 2) : (mode == 1) != addressPrefix ? 1 : 0;
+  if (flags & FLAG_COUNT) size = addressSize + 1;
   // 4. ModRM and memory operand
   let isMemory = false;
   base = SLOT_ZERO; index = SLOT_ZERO; scale = 0; displacement = 0; ripRelative = false; segment = 3; modrm = 0;
@@ -132,8 +156,9 @@ export function decode(bytes: usize, record: usize, pageOffset: u32, ordinal: u3
     const onlyRegisters = load<u8>(row + ROW_OPERANDS) == LETTER_R || load<u8>(row + ROW_OPERANDS + 3) == LETTER_R;
     if (modrm < 0xc0 && !onlyRegisters) { isMemory = true; memoryOperand(addressSize); }
   }
+  if (flags & FLAG_XLAT) { isMemory = true; base = 3 << 3; }
   // 5. operands
-  let dst: u32 = SLOT_ZERO, src: u32 = SLOT_ZERO, immediate: i64 = 0, immediates: u32 = 0;
+  let dst: u32 = SLOT_ZERO, src: u32 = SLOT_ZERO, immediate: i64 = 0, immediates: u32 = 0, illegal = false;
   for (let n: u32 = 0; n < 3; n++) {
     const operand = row + ROW_OPERANDS + n * 3, letter: u32 = load<u8>(operand), width: u32 = load<u8>(operand + 1);
     if (letter == 0) break;
@@ -142,8 +167,13 @@ export function decode(bytes: usize, record: usize, pageOffset: u32, ordinal: u3
     else if (letter == LETTER_G) register = slot(((modrm >> 3) & 7) | ((rex & 4) << 1), width);
     else if (letter == LETTER_Z) register = slot((opcode & 7) | ((rex & 1) << 3), width);
     else if (letter == LETTER_FIXED) register = <u32>load<u8>(operand + 2) << 3;
-    else if (letter == LETTER_S) register = ((modrm >> 3) & 7) << 3;
-    else if (letter == LETTER_C || letter == LETTER_D) register = (((modrm >> 3) & 7) | ((rex & 4) << 1)) << 3;
+    else if (letter == LETTER_S) {
+      register = ((modrm >> 3) & 7) << 3;
+      if (register > 5 << 3 || (n == 0 && register == 1 << 3)) illegal = true;                  // no such segment register; CS is never loaded so
+    } else if (letter == LETTER_C || letter == LETTER_D) {
+      register = (((modrm >> 3) & 7) | ((rex & 4) << 1)) << 3;
+      if (letter == LETTER_C ? (0x11d >> (register >> 3) & 1) == 0 : register > 7 << 3) illegal = true;   // CR0, CR2, CR3, CR4, CR8; DR0 to DR7
+    }
     else if (letter == LETTER_V) register = (((modrm >> 3) & 7) | ((rex & 4) << 1)) << 3;
     else if (letter == LETTER_W || letter == LETTER_U) { if (!isMemory) register = ((modrm & 7) | ((rex & 1) << 3)) << 3; }
     else if (letter == LETTER_ONE) immediate = 1;
@@ -171,14 +201,14 @@ export function decode(bytes: usize, record: usize, pageOffset: u32, ordinal: u3
   const length = <u32>(at - bytes);
   if (length > LONGEST) return undefined(record, LONGEST, pageOffset, ordinal);
   // 6. legality of LOCK (SDM 2A 'LOCK'): only listed encodings, only with a memory destination
-  if (lock && (!(flags & FLAG_LOCK) || !isMemory)) return undefined(record, length, pageOffset, ordinal);
+  if (illegal || lock && (!(flags & FLAG_LOCK) || !isMemory)) return undefined(record, length, pageOffset, ordinal);
   let caseId: u32 = load<u16>(row + (isMemory ? ROW_MEMORY_CASES : ROW_REGISTER_CASES) + ((relativeOutside64 ? 3 : size) << 1));
   if (relativeOutside64) scale = size;
   if (caseId == CASE_NONE) return undefined(record, length, pageOffset, ordinal);
   if (segmentPrefix >= 0) segment = <u32>segmentPrefix;
   if (ripRelative) displacement += <i32>(pageOffset + length);
   if ((flags & FLAG_POP) && isMemory && base == (4 << 3)) displacement += 1 << size;          // POP computes the address after RSP moved
-  let aux: u32 = rep;
+  let aux: u32 = flags & FLAG_THIRD ? vvvv << 3 : rep;
   if (flags & FLAG_CC) {
     aux = opcode & 15;
     if (flags & FLAG_ENDS_BLOCK) caseId += aux;                                                 // Jcc: sixteen cases in a row

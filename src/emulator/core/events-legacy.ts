@@ -1,5 +1,5 @@
-// Event delivery outside IA-32e mode: real-address mode through the interrupt vector table (SDM 3A 20.1.4 'Interrupt and Exception Handling'),
-// protected and virtual-8086 mode through gates of 8 bytes (SDM 3A 6.12 'Exception and Interrupt Handling', 20.3 'Interrupt and Exception
+// Event delivery outside IA-32e mode: real-address mode through the interrupt vector table (SDM 3B 'Interrupt and Exception Handling'),
+// protected and virtual-8086 mode through gates of 8 bytes (SDM 3A 6.12 'Exception and Interrupt Handling', SDM 3B 'Interrupt and Exception
 // Handling in Virtual-8086 Mode').
 import { CPU_CPL, CPU_EVENT_INSTRUCTION_LENGTH, CPU_IDTR_BASE, CPU_IDTR_LIMIT, CPU_RFLAGS_SYSTEM, CPU_RIP } from './generated/layout';
 import { HARDWARE_EXCEPTION, SOFTWARE_EXCEPTION, SOFTWARE_INTERRUPT } from './events';

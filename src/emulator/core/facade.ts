@@ -1,16 +1,22 @@
 // What the façade (emulator/machine.ts) needs of the core beside running: reset, translation without side effects, and keeping caches
 // coherent when the host changes registers or memory.
 import { CPU_ABORT_KIND, CPU_APIC_BASE, CPU_CR0, CPU_CURRENT_VMCS, CPU_DR, CPU_FEATURE_CONTROL, CPU_GPR, CPU_ID, CPU_MISC_ENABLE, CPU_MTRR_DEF_TYPE,
-  CPU_MXCSR, CPU_PAT, CPU_PREEMPTION_DEADLINE, CPU_RFLAGS_SYSTEM, CPU_XCR0, EVENT_RESET, M_HOOK_SKIP, M_RAM_SIZE, RAM_BASE, REGION_CPU, REGION_CPU_SIZE } from './generated/layout';
-import { resetDevices } from '../devices/bus';
+  CPU_MXCSR, CPU_PAT, CPU_PREEMPTION_DEADLINE, CPU_RFLAGS_SYSTEM, CPU_XCR0, EVENT_RESET, M_HOOK_SKIP, M_RAM_SIZE, RAM_BASE, REC_CASE_ID, RECORD_BYTES, REGION_CPU, REGION_CPU_SIZE, REGION_SCRATCH } from './generated/layout';
+import { firmwareVirtualWire, readTpr, resetDevices, writeTpr } from '../devices/bus';
+import { cpuidLeaf, leafC } from './generated/cpuid';
+import { NO_TSC_DEADLINE, NO_X2APIC, SETTINGS_ABSENT_FEATURES } from './generated/devices';
 import { dropAllCode, invalidateCode, resetBlocks } from './blocks';
+import { decode, decodedRecords } from './decode';
 import { readMsr, writeMsr } from './msrs';
 import { plainEvent } from './ring';
 import { setSegment, updateMode } from './segments';
 import { CR0_PG, CR4_PAE, CR4_PSE, CS, EFER_LMA, LDTR, rflags, setArithmeticFlags, setRflags, time, TR } from './state';
 import { flushEverything, resetTlbs, selectTlb } from './tlb';
 
-/** State after RESET (SDM 3A table 9-1 'IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT'). */
+/** Two records that nothing runs, behind the one-instruction blocks of core/blocks.ts. */
+@inline const INSPECTION_RECORD: usize = REGION_SCRATCH + 0x8000;
+
+/** State after RESET (SDM 3A 'IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT'). */
 export function reset(vcpu: u32): void {
   memory.fill(REGION_CPU, 0, REGION_CPU_SIZE);
   store<u32>(CPU_ID, vcpu);
@@ -35,7 +41,11 @@ export function reset(vcpu: u32): void {
   store<u64>(M_HOOK_SKIP, u64.MAX_VALUE);
   resetTlbs();
   resetBlocks();
+  // the local APIC has what the processor model has; the firmware has put it into virtual-wire mode
+  cpuidLeaf(1, 0);
+  store<u32>(SETTINGS_ABSENT_FEATURES, (leafC >> 21 & 1 ? 0 : NO_X2APIC) | (leafC >> 24 & 1 ? 0 : NO_TSC_DEADLINE));
   resetDevices();
+  firmwareVirtualWire();
   updateMode();
   plainEvent(EVENT_RESET, 0);
 }
@@ -48,6 +58,9 @@ export function invalidateRange(physical: u32, bytes: u32): void {
 }
 /** After hooks changed: decoded blocks are made anew. */
 export function dropCode(): void { dropAllCode(); }
+/** CR8: the task priority of the local APIC, 0 to 15. */
+export function taskPriority(): u32 { return readTpr(); }
+export function setTaskPriority(priority: u32): void { writeTpr(priority); }
 export function timeNow(): u64 { return time(); }
 export function rflagsImage(): u64 { return rflags(); }
 export function setRflagsImage(v: u64): void { setRflags(v); selectTlb(); }
@@ -120,4 +133,15 @@ export function inspectTranslation(linear: u64, cr0: u64, cr3: u64, cr4: u64, ef
   translatedGuestPhysical = guest;
   if (!throughEpt(eptp, guest)) { translatedPhysical = 0x100; return 0; }
   return <u32>bytes;
+}
+
+// ---- decoding without running
+
+/**
+ * Decodes the bytes at `bytes` (WASM address; 16 readable bytes) in the mode of the active vCPU. Returns length | case << 8 of the instruction's
+ * last record; an undefined instruction has the case of #UD. Nothing of the state changes.
+ */
+export function decodeForInspection(bytes: usize): u32 {
+  const length = decode(bytes, INSPECTION_RECORD, 0, 0), last = INSPECTION_RECORD + <usize>(decodedRecords - 1) * RECORD_BYTES;
+  return length | <u32>load<u16>(last + REC_CASE_ID) << 8;
 }

@@ -1,9 +1,9 @@
-// PUSHF, POPF, CLI, STI, CLD, STD: the flags that have privilege rules (SDM 1 3.4.3 'EFLAGS Register').
+// PUSHF, POPF, CLI, STI, CLD, STD: the flags that have privilege rules (SDM 1 'EFLAGS Register').
 import { CPU_CPL, CPU_RFLAGS_SYSTEM } from './generated/layout';
 import { operandSize } from './operands';
 import {
-  AC, ABORT, aborted, ARITHMETIC, attend, CR4_SMAP, cr4, DF, GP, ID, IF, IOPL, NEXT, NT, raiseError, RF, rflags, setArithmeticFlags, setInterruptShadow,
-  TF, VM, virtual8086,
+  AC, ABORT, aborted, ARITHMETIC, attend, CR4_SMAP, cr4, DF, GP, ID, IF, IOPL, NEXT, NT, raise, raiseError, RF, rflags, setArithmeticFlags, setInterruptShadow,
+  TF, UD, VM, virtual8086,
 } from './state';
 import { push, setStackPointer, stackBytes, stackLoad, stackPointer } from './stack';
 import { selectTlb } from './tlb';
@@ -46,6 +46,15 @@ export function popf(pc: usize): i32 {
   setStackPointer(top + bytes);
   return NEXT;
 }
+
+/** CLAC and STAC, at CPL 0 only (SDM 2A 'CLAC'). */
+function setAlignmentCheck(value: u64): i32 {
+  if (load<u32>(CPU_CPL) != 0) return raise(UD);
+  changeFlags(value, AC);
+  return NEXT;
+}
+export function clac(_pc: usize): i32 { return setAlignmentCheck(0); }
+export function stac(_pc: usize): i32 { return setAlignmentCheck(AC); }
 
 export function cli(_pc: usize): i32 {
   if (load<u32>(CPU_CPL) > iopl()) return raiseError(GP, 0);

@@ -1,12 +1,12 @@
 // Memory as instructions and procedures see it: the slow paths of emitted loads and stores, linear accesses of procedures, physical
 // accesses. An access that cannot complete records an abort and changes nothing. Accesses that need the exact time or the
 // instruction by itself (MMIO, stores to code, watched pages) are done only when the instruction runs alone in its block.
-import { CPU_ALONE, CPU_TLB_BASE, CPU_TLB_GENERATION, M_RAM_SIZE, RAM_BASE, REGION_PAGE_CODE, REGION_PAGE_FLAGS, REGION_SCRATCH } from './generated/layout';
+import { CPU_ALONE, CPU_CR4, CPU_RFLAGS_SYSTEM, CPU_TLB_BASE, CPU_TLB_GENERATION, M_RAM_SIZE, RAM_BASE, REGION_PAGE_CODE, REGION_PAGE_FLAGS, REGION_SCRATCH } from './generated/layout';
 import { TLB_INDEX_MASK, TLB_READ, TLB_WRITE } from './generated/decoder';
 import { invalidateCode, storeTouchesCode } from './blocks';
 import { mmioRead, mmioWrite } from '../devices/bus';
 import { READ, userAccess, walk, walkedPhysical, walkedWritable, WRITE } from './paging';
-import { ABORT, abandon, ABORT_ALONE, aborted, NEXT } from './state';
+import { ABORT, AC, abandon, ABORT_ALONE, aborted, CR4_SMAP, NEXT } from './state';
 
 @inline export const PAGE_WATCHED: u8 = 2;
 /** Where slowLoadVector leaves bytes that are not in one TLB page. */
@@ -47,6 +47,15 @@ function fill(linear: u64, table: usize, host: usize): void {
   const page = linear & ~0xfff;
   store<u64>(entry, page | load<u64>(CPU_TLB_GENERATION));
   store<u32>(entry, <u32>(host & ~0xfff) - <u32>page, 8);
+}
+/** Whether an access has the rights for which the TLB context in use was chosen, so that the TLB may answer it and keep its translation. */
+@inline function usesTlb(user: bool, implicit: bool): bool {
+  return user == userAccess() && (!implicit || (load<u64>(CPU_CR4) & CR4_SMAP) == 0 || (load<u64>(CPU_RFLAGS_SYSTEM) & AC) == 0);
+}
+/** WASM address by a table of the TLB, 0 = not there. */
+@inline function translated(linear: u64, table: usize): usize {
+  const entry = <usize>load<u32>(CPU_TLB_BASE) + (<usize>(linear >> 8) & TLB_INDEX_MASK) + table;
+  return load<u64>(entry) == ((linear & ~0xfff) | load<u64>(CPU_TLB_GENERATION)) ? <usize>(<u32>linear + load<u32>(entry, 8)) : 0;
 }
 @inline function pageOf(host: usize): u32 { return <u32>((host - RAM_BASE) >> 12); }
 
@@ -95,7 +104,10 @@ function writeWithin(linear: u64, value: u64, bytes: u32, user: bool, implicit: 
 /** A load that may cross a page: both pages are checked before any byte of MMIO is read. */
 function readAcross(linear: u64, bytes: u32, user: bool, implicit: bool, forWrite: bool): u64 {
   const first: u32 = 0x1000 - (<u32>linear & 0xfff);
-  if (first >= bytes) return readWithin(linear, bytes, user, implicit, forWrite, !implicit);
+  if (first >= bytes) {
+    const cache = usesTlb(user, implicit), host = cache ? translated(linear, forWrite ? TLB_WRITE : TLB_READ) : 0;
+    return host != 0 ? loadBytes(host, bytes) : readWithin(linear, bytes, user, implicit, forWrite, cache);
+  }
   let value: u64 = 0;
   for (let n: u32 = 0; n < bytes; n++) {
     const b = readWithin(linear + n, 1, user, implicit, forWrite, false);
@@ -107,7 +119,12 @@ function readAcross(linear: u64, bytes: u32, user: bool, implicit: bool, forWrit
 /** A store that may cross a page: both pages are probed for writing before the first byte is stored. */
 function writeAcross(linear: u64, value: u64, bytes: u32, user: bool, implicit: bool): i32 {
   const first: u32 = 0x1000 - (<u32>linear & 0xfff);
-  if (first >= bytes) return writeWithin(linear, value, bytes, user, implicit, !implicit);
+  if (first >= bytes) {
+    const cache = usesTlb(user, implicit), host = cache ? translated(linear, TLB_WRITE) : 0;
+    if (host == 0) return writeWithin(linear, value, bytes, user, implicit, cache);
+    storeBytes(host, value, bytes);
+    return NEXT;
+  }
   readAcross(linear, bytes, user, implicit, true);
   if (aborted()) return ABORT;
   for (let n: u32 = 0; n < bytes; n++) if (writeWithin(linear + n, value >> (n << 3) & 0xff, 1, user, implicit, false)) return ABORT;
@@ -154,8 +171,6 @@ export function storeSupervisor(linear: u64, value: u64, bytes: u32): i32 { retu
 export let directBytes: u32 = 0;
 export function direct(linear: u64, write: bool): usize {
   const table: usize = write ? TLB_WRITE : TLB_READ;
-  const entry = <usize>load<u32>(CPU_TLB_BASE) + (<usize>(linear >> 8) & TLB_INDEX_MASK) + table;
-  if (load<u64>(entry) != ((linear & ~0xfff) | load<u64>(CPU_TLB_GENERATION))) return 0;
   directBytes = 0x1000 - (<u32>linear & 0xfff);
-  return <usize>(<u32>linear + load<u32>(entry, 8));
+  return translated(linear, table);
 }

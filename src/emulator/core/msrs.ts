@@ -2,7 +2,7 @@
 // here is #GP(0).
 import { CPU_APIC_BASE, CPU_BIOS_SIGNATURE, CPU_CPL, CPU_CSTAR, CPU_DEBUGCTL, CPU_EFER, CPU_FEATURE_CONTROL, CPU_FMASK, CPU_KERNEL_GS_BASE, CPU_LSTAR, CPU_MISC_ENABLE, CPU_MTRR_DEF_TYPE,
   CPU_MTRR_FIXED, CPU_MTRR_VARIABLE, CPU_PAT, CPU_SEG_BASE, CPU_STAR, CPU_SYSENTER_CS, CPU_SYSENTER_EIP, CPU_SYSENTER_ESP, CPU_TSC_ADJUST, CPU_TSC_AUX } from './generated/layout';
-import { apicMsrRead, apicMsrWrite } from '../devices/bus';
+import { apicMsrRead, apicMsrReadable, apicMsrWrite, tscChanged } from '../devices/bus';
 import { debugctlSupported, eferSupported } from './processor-facts';
 import { selectTlb } from './tlb';
 import { updateMode } from './segments';
@@ -15,6 +15,9 @@ import { tscOffsetApplied } from './vmx/register-intercepts';
 export function tscValue(): u64 { return time() + load<u64>(CPU_TSC_ADJUST); }
 
 @inline function canonical(v: u64): bool { return <u64>(<i64>(v << 16) >> 16) == v; }
+
+/** An x2APIC register, while the local APIC is in x2APIC mode. */
+@inline function isX2apic(index: u32): bool { return index >> 8 == 8 && index < 0x840 && (load<u64>(CPU_APIC_BASE) & 0xc00) == 0xc00; }
 
 /** Address of the state cell of an MSR that is plain storage, 0 for others. */
 function plainCell(index: u32): usize {
@@ -57,9 +60,8 @@ export function readMsr(index: u32): u64 {
     case 0x17: case 0x179: case 0x17a: return 0;
     case 0xfe: return 0x508;                                                            // 8 variable ranges, fixed ranges, write combining
     case 0xc0000080: return load<u64>(CPU_EFER);
-    case 0x1b: case 0x6e0: return apicMsrRead(index);
     default:
-      if (index >> 8 == 8 && index < 0x840 && (load<u64>(CPU_APIC_BASE) & 0xc00) == 0xc00) return apicMsrRead(index);
+      if ((index == 0x1b || index == 0x6e0 || isX2apic(index)) && apicMsrReadable(index)) return apicMsrRead(index);
       raiseError(GP, 0);
       return 0;
   }
@@ -68,7 +70,8 @@ export function readMsr(index: u32): u64 {
 /** Writes an MSR with the checks that WRMSR makes of the value; #GP(0) when it is refused. */
 export function writeMsr(index: u32, value: u64): i32 {
   switch (index) {
-    case 0x10: store<u64>(CPU_TSC_ADJUST, value - time()); return NEXT;
+    case 0x10: store<u64>(CPU_TSC_ADJUST, value - time()); tscChanged(); return NEXT;
+    case 0x3b: store<u64>(CPU_TSC_ADJUST, value); tscChanged(); return NEXT;
     case 0x1b: case 0x6e0: return apicMsrWrite(index, value) ? NEXT : raiseError(GP, 0);
     case 0x3a:
       if (load<u64>(CPU_FEATURE_CONTROL) & 1) return raiseError(GP, 0);                // locked
@@ -86,7 +89,7 @@ export function writeMsr(index: u32, value: u64): i32 {
       break;
     case 0xc0000103: if (value >> 32) return raiseError(GP, 0); break;
     default:
-      if (index >> 8 == 8 && index < 0x840 && (load<u64>(CPU_APIC_BASE) & 0xc00) == 0xc00) return apicMsrWrite(index, value) ? NEXT : raiseError(GP, 0);
+      if (isX2apic(index)) return apicMsrWrite(index, value) ? NEXT : raiseError(GP, 0);
   }
   const cell = plainCell(index);
   if (!cell) return raiseError(GP, 0);

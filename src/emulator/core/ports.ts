@@ -1,4 +1,4 @@
-// IN and OUT, and the permission of a port by IOPL and the TSS's I/O bitmap (SDM 1 19.5 'Protected-Mode I/O').
+// IN and OUT, and the permission of a port by IOPL and the TSS's I/O bitmap (SDM 1 'Protected-Mode I/O').
 import { CPU_CPL, CPU_RFLAGS_SYSTEM } from './generated/layout';
 import { portRead, portWrite } from '../devices/bus';
 import { loadSystem } from './memory';

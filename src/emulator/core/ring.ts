@@ -26,7 +26,7 @@ export function eventSlot(kind: u32, slots: u32): usize {
   head += slots;
   store<u32>(M_RING_HEAD, head);
   if (EVENT_SLOTS - (head - load<u32>(M_RING_TAIL)) < RESERVE) requestStop(STOP_RING_FULL, 0, 0);
-  memory.fill(at, 0, slots * EVENT_SLOT_BYTES);
+  for (let end = at + slots * EVENT_SLOT_BYTES, part = at; part < end; part += 16) v128.store(part, i32x4.splat(0)); // a call of memory.fill costs more
   store<u8>(at + EV_KIND, <u8>kind);
   store<u8>(at + EV_FLAGS, <u8>(load<u32>(CPU_NON_ROOT) | ((load<u64>(CPU_EFER) & EFER_LMA) != 0 ? 2 : 0) | load<u32>(CPU_CPL) << 2));
   store<u8>(at + EV_SLOTS, <u8>slots);
@@ -40,7 +40,7 @@ export function eventSlot(kind: u32, slots: u32): usize {
 
 /** Fills general registers, RFLAGS and CR0 of a four-slot record. */
 export function eventRegisters(at: usize): void {
-  memory.copy(at + EV_GPR, CPU_GPR, 128);
+  for (let n: usize = 0; n < 128; n += 16) v128.store(at + EV_GPR + n, v128.load(CPU_GPR + n));
   store<u64>(at + EV_RFLAGS, rflags());
   store<u64>(at + EV_CR0, load<u64>(CPU_CR0));
 }

@@ -3,11 +3,10 @@
 import {
   CPU_ABORT_KIND, CPU_ACTIVITY, CPU_ALONE, CPU_ID, CPU_INIT_PENDING, CPU_EVENT_VECTORING, CPU_EXIT_QUALIFICATION, CPU_FAULT_ADDRESS, CPU_GUEST_PHYSICAL_FAULT,
   CPU_INSTRUCTION_LENGTH, CPU_MODE, CPU_NMI_BLOCKED, CPU_NMI_PENDING, CPU_NON_ROOT, CPU_PAGE_BASE, CPU_PENDING_DEBUG, CPU_RFLAGS_SYSTEM, CPU_RIP, CPU_SEG_BASE, CPU_SHADOW_UNTIL,
-  M_BUDGET, M_DEADLINE, M_RUN_END, M_STOP_KIND, REC_PAGE_OFFSET, REC_SCALE, STOP_BUDGET, STOP_IDLE, STOP_SHUTDOWN,
+  CPU_SIPI_PENDING, M_BUDGET, M_DEADLINE, M_RUN_END, M_STOP_KIND, REC_PAGE_OFFSET, REC_SCALE, STOP_BUDGET, STOP_IDLE, STOP_SHUTDOWN,
 } from './generated/layout';
-import { acknowledgeInterrupt, interruptPending, nextDeviceDeadline, runDeviceTimers, takeNmi } from '../devices/bus';
-import { apicGet, apicSet } from '../devices/local-apic';
-import { APIC_PENDING_INIT } from './generated/devices';
+import { acknowledgeInterrupt, interruptPending, nextDeviceDeadline, runDeviceTimers, takeInit, takeNmi, takeSipi } from '../devices/bus';
+import { SYSTEM_POWER_OFF_REQUESTED, SYSTEM_RESET_REQUESTED } from './generated/devices';
 import { dropAllCode, findBlock, findLinkable, heapIsNearlyFull, linearRip, linkable, transientBlock } from './blocks';
 import { deliverOrFault, deliverRecordedException, EXTERNAL_INTERRUPT, NMI_EVENT } from './events';
 import { ABORT, ABORT_ALONE, ABORT_EPT_MISCONFIGURATION, ABORT_EPT_VIOLATION, ABORT_EXCEPTION, CS, DB, GP, IF, interruptShadow, NEXT, raise, raiseError, TF, time } from './state';
@@ -109,7 +108,8 @@ export function linkBlock(record: usize, field: usize, target: u64): u32 {
     if ((load<u32>(CPU_MODE) & 8) == 0) return 0;                                        // links would pass over the checks of CS
     target = linearRip();
   } else store<u64>(CPU_RIP, target - load<u64>(CPU_SEG_BASE + (CS << 3)));
-  if (load<u32>(CPU_ALONE) != 0 || stepping || heapIsNearlyFull()) return 0;
+  // what is due at this boundary comes before a fault of the next fetch
+  if (load<u32>(CPU_ALONE) != 0 || stepping || load<i32>(M_BUDGET) <= 0 || heapIsNearlyFull()) return 0;
   const block = findLinkable(target);
   if (block != 0 && linkable && field != 0) store<u32>(record + field, block);
   return block;
@@ -136,6 +136,7 @@ function boundary(): void {
   const now = time();
   if (now >= load<u64>(M_RUN_END)) { requestStop(STOP_BUDGET, 0, 0); return; }
   if (nextDeviceDeadline() <= now) runDeviceTimers();
+  if (load<u32>(SYSTEM_RESET_REQUESTED) != 0 || load<u32>(SYSTEM_POWER_OFF_REQUESTED) != 0) { requestStop(STOP_SHUTDOWN, 0, 0); return; }
   takeSignals();
   if (load<u32>(CPU_NON_ROOT) != 0 && vmxBoundary()) { store<u32>(CPU_ABORT_KIND, 0); store<u32>(CPU_EVENT_VECTORING, 0); arm(); return; }
   const shadow = interruptShadow(), activity = load<u32>(CPU_ACTIVITY);
@@ -188,10 +189,9 @@ function boundary(): void {
 function takeSignals(): void {
   const vcpu = load<u32>(CPU_ID);
   if (takeNmi(vcpu)) store<u32>(CPU_NMI_PENDING, 1);
-  if (apicGet(vcpu, APIC_PENDING_INIT) != 0) {
-    apicSet(vcpu, APIC_PENDING_INIT, 0);
-    store<u32>(CPU_INIT_PENDING, 1);
-  }
+  if (takeInit(vcpu)) store<u32>(CPU_INIT_PENDING, 1);
+  const sipi = takeSipi(vcpu);
+  if (sipi != 0) store<u32>(CPU_SIPI_PENDING, sipi);
 }
 
 function nextDeadline(): u64 {

@@ -5,7 +5,7 @@ import { destinationRegister, immediate, isMemory, linearAddress, operandOffset,
   writeSized } from './operands';
 import { segmentLimit } from './segments';
 import { push, setStackPointer, stackLoad, stackMask, stackPointer, stackProbe, stackStore } from './stack';
-import { ABORT, aborted, arithmeticFlags, BR, CS, GP, JUMPED, NEXT, nextRip, raise, raiseError, RCX, realMode, reg, rflags, RSP, setArithmeticFlags, UD, virtual8086, ZF } from './state';
+import { ABORT, aborted, arithmeticFlags, BR, CS, GP, JUMPED, NEXT, nextRip, raise, raiseError, RAX, RBX, RCX, realMode, reg, rflags, RSP, setArithmeticFlags, UD, virtual8086, ZF } from './state';
 
 @inline const RBP: u32 = 5;
 @inline function bytesOf(pc: usize): u32 { return 1 << operandSize(pc); }
@@ -123,5 +123,14 @@ export function arpl(pc: usize): i32 {
   const raised = (value & 3) < level;
   if (raised && writeOperand(pc, REC_DST, 1, value & ~3 | level)) return ABORT;
   setArithmeticFlags(raised ? rflags() | ZF : rflags() & ~ZF);
+  return NEXT;
+}
+/** XLAT: the byte of the table at rBX that AL counts; the sum wraps at the address size. */
+export function xlat(pc: usize): i32 {
+  const mask: u64 = recordAddressSize(pc) == 1 ? 0xffffffff : 0xffff, address = linearAddress(recordSegment(pc), (reg(RBX) + (reg(RAX) & 0xff)) & mask, 1);
+  if (aborted()) return ABORT;
+  const value = loadData(address, 1);
+  if (aborted()) return ABORT;
+  writeSized(RAX, 0, value);
   return NEXT;
 }

@@ -1,12 +1,13 @@
 // Why `run` returns to its caller. A stop is taken at the next boundary between instructions; a stop *before* an instruction abandons it
 // and is passed once when the run resumes at the same place.
-import { CPU_ABORT_KIND, M_HOOK_SKIP, M_STOP_ADDRESS, M_STOP_KIND, M_STOP_REASON_INDEX } from './generated/layout';
+import { CPU_ABORT_KIND, M_HOOK_SKIP, M_STOP_ADDRESS, M_STOP_KIND, M_STOP_REASON_INDEX, STOP_RING_FULL } from './generated/layout';
 import { linearRip } from './blocks';
 import { ABORT_STOP, attend } from './state';
 
 /** The run returns before the next instruction. The first request of a boundary wins. */
 export function requestStop(kind: u32, index: u32, address: u64): void {
-  if (load<u32>(M_STOP_KIND) != 0) return;
+  const earlier = load<u32>(M_STOP_KIND);
+  if (earlier != 0 && earlier != STOP_RING_FULL) return;                                // a full ring is asked to stop for at any instant: it hides nothing
   store<u32>(M_STOP_KIND, kind);
   store<u32>(M_STOP_REASON_INDEX, index);
   store<u64>(M_STOP_ADDRESS, address);

@@ -4,11 +4,11 @@ import {
 } from './generated/layout';
 import { linearRip } from './blocks';
 import { loadData, probeStore, storeData } from './memory';
-import { immediate, linearAddress, operandOffset, operandSize, recordSegment, rexW } from './operands';
+import { destinationRegister, immediate, linearAddress, operandOffset, operandSize, recordSegment, rexW } from './operands';
 import { tscValue } from './msrs';
 import { eventSlot } from './ring';
 import {
-  ABORT, aborted, ABORT_ALONE, abandon, attend, CR4_OSXSAVE, CR4_PCE, CR4_TSD, cr4, DE, GP, in64BitMode, NEXT, nonRoot, raise, raiseError, RAX, RBX, RCX, RDX, reg, rflags, RSP,
+  ABORT, aborted, ABORT_ALONE, abandon, attend, CR4_OSXSAVE, CR4_PCE, CR4_TSD, CR0_MP, CR0_TS, cr0, cr4, DE, GP, in64BitMode, NEXT, NM, nonRoot, raise, raiseError, RAX, RBX, RCX, RDX, reg, rflags, RSP,
   setArithmeticFlags, setReg, setReg32, UD, ZF,
 } from './state';
 import { enterSegmented } from './segmented-code';
@@ -45,6 +45,13 @@ export function rsm(_pc: usize): i32 { return nonRoot() && interceptRsm() ? ABOR
 export function getsec(_pc: usize): i32 { return raise(UD); }
 export function monitor(_pc: usize): i32 { return !privileged() ? raise(UD) : interceptMonitor() ? ABORT : reg(RCX) != 0 ? raiseError(GP, 0) : NEXT; }
 export function mwait(_pc: usize): i32 { return !privileged() ? raise(UD) : interceptMwait() ? ABORT : NEXT; }
+/** WAIT: without an x87 unit there is no error to wait for (SDM 2B 'WAIT/FWAIT'). */
+export function fwait(_pc: usize): i32 { return (cr0() & (CR0_MP | CR0_TS)) == (CR0_MP | CR0_TS) ? raise(NM) : NEXT; }
+export function rdpid(pc: usize): i32 {
+  if (!rdtscpIsEnabled()) return raise(UD);
+  setReg(destinationRegister(pc), load<u64>(CPU_TSC_AUX));
+  return NEXT;
+}
 /** LFENCE, MFENCE, SFENCE: one vCPU runs at a time and in order. */
 export function fence(_pc: usize): i32 { return NEXT; }
 export function clflush(pc: usize): i32 { loadData(linearAddress(recordSegment(pc), operandOffset(pc), 1), 1); return aborted() ? ABORT : NEXT; }

@@ -20,6 +20,8 @@ import { AC, CR0_PG, CR0_WP, CR4_LA57, CR4_PAE, CR4_PCIDE, CR4_PSE, CR4_SMAP, CR
 @inline const LAST_GENERATION: u64 = 0xffe;  // 0xfff marks invalid entries
 
 let uses: u64 = 0;
+/** A word after the records: bit per context whose VPID is 0. With VPIDs off each world switch empties these, and only these are looked at. */
+@inline const OF_VPID0: usize = REGION_TLB_CONTEXTS + <usize>CONTEXTS * CONTEXT_BYTES;
 
 @inline function contextAt(n: u32): usize { return REGION_TLB_CONTEXTS + <usize>n * CONTEXT_BYTES; }
 @inline function tablesAt(n: u32): usize { return REGION_TLB_POOL + <usize>n * TLB_CONTEXT_BYTES; }
@@ -32,6 +34,7 @@ export function resetTlbs(): void {
     store<u64>(contextAt(n) + GENERATION, 0);
     clearTables(n);
   }
+  store<u32>(OF_VPID0, 0);
 }
 
 function raiseGeneration(n: u32): void {
@@ -73,6 +76,8 @@ export function selectTlb(): void {
   }
   store<u64>(contextAt(oldest) + KEY_EPTP, eptp);
   store<u64>(contextAt(oldest) + KEY_REST, rest);
+  const others = load<u32>(OF_VPID0) & ~(1 << oldest);
+  store<u32>(OF_VPID0, (rest >> 32) == 0 ? others | 1 << oldest : others);
   raiseGeneration(oldest);
   use(oldest);
 }
@@ -107,8 +112,10 @@ export function invalidateAllEpt(): void {
   for (let n: u32 = 0; n < CONTEXTS; n++) if (load<u64>(contextAt(n) + KEY_EPTP) != 0) raiseGeneration(n);
   selectTlb();
 }
-/** What VM entries and exits do with VPID off (SDM 3C 29.4.3.1 'Operations that Invalidate Cached Mappings'). */
-export function flushVpid0(): void { invalidateVpid(0); }
+/** What VM entries and exits do with VPID off (SDM 3C 29.4.3.1 'Operations that Invalidate Cached Mappings'). The caller selects the context afterwards. */
+export function flushVpid0(): void {
+  for (let left = load<u32>(OF_VPID0); left != 0; left &= left - 1) raiseGeneration(ctz<u32>(left));
+}
 /** Everything of the current VPID: MOV to CR3 or CR4, INVPCID. */
 export function flushCurrent(): void { invalidateVpid(load<u32>(CPU_VPID)); }
 /** Every context: RAM or code descriptors changed under it. */

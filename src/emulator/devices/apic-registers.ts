@@ -1,5 +1,5 @@
 // Registers of the local APIC by their offset in its page, for both ways to reach them: the page (xAPIC) and MSRs 800h to 83Fh
-// (x2APIC, offset / 16). Also IA32_APIC_BASE and its mode changes. SDM 3A 11.4.1 'The Local APIC Block Diagram', 11.12 'Extended XAPIC (x2APIC)'.
+// (x2APIC, offset / 16). Also IA32_APIC_BASE and its mode changes. SDM 3A 'The Local APIC Block Diagram', 11.12 'Extended XAPIC (x2APIC)'.
 import {
   APIC_BASE, APIC_DFR, APIC_DIVIDE, APIC_ERRORS, APIC_ESR, APIC_ICR_HIGH, APIC_ICR_LOW, APIC_ID, APIC_INITIAL_COUNT, APIC_IRR, APIC_ISR, APIC_LDR, APIC_SPURIOUS, APIC_TMR,
   APIC_TPR, NO_X2APIC, SETTINGS_ABSENT_FEATURES,
@@ -102,7 +102,7 @@ function writeLvt(vcpu: u32, entry: u32, value: u32): void {
   attend();   // LINT0 may pass the 8259 pair now
 }
 
-/** Disabling the APIC by software masks every LVT entry; requests already accepted stay. SDM 3A 11.4.7.2 'Local APIC State After It Has Been Software Disabled'. */
+/** Disabling the APIC by software masks every LVT entry; requests already accepted stay. SDM 3A 'Local APIC State After It Has Been Software Disabled'. */
 function writeSpurious(vcpu: u32, value: u32): void {
   apicSet(vcpu, APIC_SPURIOUS, value & (0xff | SPURIOUS_ENABLED | SPURIOUS_NO_EOI_BROADCAST));
   if (value & SPURIOUS_ENABLED) return;
@@ -174,7 +174,7 @@ export function msrRead(index: u32): u64 {
   return offset == ICR_LOW ? <u64>apicGet(vcpu, APIC_ICR_HIGH) << 32 | low : low;
 }
 
-/** Bits that a WRMSR to an x2APIC register may set; others are reserved and fault. SDM 3A 11.12.1.2 'x2APIC Register Address Space'. */
+/** Bits that a WRMSR to an x2APIC register may set; others are reserved and fault. SDM 3A 'x2APIC Register Address Space'. */
 function writableBits(offset: u32): u32 {
   switch (offset) {
     case TPR: case SELF_IPI: return 0xff;
@@ -204,7 +204,7 @@ export function msrWrite(index: u32, value: u64): bool {
   return true;
 }
 
-/** IA32_APIC_BASE; false: a reserved bit or a transition that does not exist. SDM 3A 11.12.5 'x2APIC State Transitions'. */
+/** IA32_APIC_BASE; false: a reserved bit or a transition that does not exist. SDM 3A 'x2APIC State Transitions'. */
 function writeBase(value: u64): bool {
   const vcpu = activeVcpu(), before = apicGet64(vcpu, APIC_BASE);
   const hasX2apic = (load<u32>(SETTINGS_ABSENT_FEATURES) & NO_X2APIC) == 0;

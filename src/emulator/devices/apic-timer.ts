@@ -1,5 +1,5 @@
 // The timer of the local APIC: one-shot and periodic on the bus clock with its divider, and TSC-deadline mode. The count is a function of
-// the present tick; only the next interrupt is a deadline. SDM 3A 11.5.4 'APIC Timer'.
+// the present tick; only the next interrupt is a deadline. SDM 3A 'APIC Timer'.
 import {
   APIC_BUS_HZ, APIC_DIVIDE, APIC_INITIAL_COUNT, APIC_TIMER_DEADLINE, APIC_TIMER_START, APIC_TSC_DEADLINE, NO_TSC_DEADLINE, SETTINGS_ABSENT_FEATURES,
 } from '../core/generated/devices';
@@ -24,11 +24,11 @@ function dividerShift(vcpu: u32): u32 {
 }
 @inline function period(vcpu: u32): u64 { return <u64>apicGet(vcpu, APIC_INITIAL_COUNT) << dividerShift(vcpu); }
 
-/** CCR. */
+/** CCR. A start of NEVER is a one-shot that has ended: it stays at 0 until the initial count is written. */
 export function currentCount(vcpu: u32): u32 {
-  const initial = apicGet(vcpu, APIC_INITIAL_COUNT);
-  if (initial == 0 || mode(vcpu) == TSC_DEADLINE) return 0;
-  let elapsed = busTick() - apicGet64(vcpu, APIC_TIMER_START);
+  const initial = apicGet(vcpu, APIC_INITIAL_COUNT), start = apicGet64(vcpu, APIC_TIMER_START);
+  if (initial == 0 || start == NEVER || mode(vcpu) == TSC_DEADLINE) return 0;
+  let elapsed = busTick() - start;
   if (mode(vcpu) == PERIODIC) elapsed %= period(vcpu);
   else if (elapsed >= period(vcpu)) return 0;
   return initial - <u32>(elapsed >> dividerShift(vcpu));
@@ -43,7 +43,7 @@ function schedule(vcpu: u32): void {
       const tsc = time() + load<u64>(CPU_TSC_ADJUST), left = armed > tsc ? armed - tsc : 0;
       deadline = time() + left >= time() ? time() + left : NEVER;
     }
-  } else if (apicGet(vcpu, APIC_INITIAL_COUNT) != 0 && (lvt(vcpu, LVT_TIMER) & LVT_MASKED) == 0) {
+  } else if (apicGet(vcpu, APIC_INITIAL_COUNT) != 0 && apicGet64(vcpu, APIC_TIMER_START) != NEVER && (lvt(vcpu, LVT_TIMER) & LVT_MASKED) == 0) {
     const start = apicGet64(vcpu, APIC_TIMER_START), length = period(vcpu), elapsed = busTick() - start;
     if (mode(vcpu) == PERIODIC) deadline = timeOfTick(start + (elapsed / length + 1) * length, APIC_BUS_HZ);
     else if (elapsed < length) deadline = timeOfTick(start + length, APIC_BUS_HZ);
@@ -61,17 +61,22 @@ export function setInitialCount(vcpu: u32, count: u32): void {
 
 /** A new divider: the count goes on from where it is. */
 export function setDivide(vcpu: u32, value: u32): void {
-  const count = currentCount(vcpu), running = count != 0;
+  const count = currentCount(vcpu);
   apicSet(vcpu, APIC_DIVIDE, value & 0xb);
-  if (running) apicSet64(vcpu, APIC_TIMER_START, busTick() - (<u64>(apicGet(vcpu, APIC_INITIAL_COUNT) - count) << dividerShift(vcpu)));
+  apicSet64(vcpu, APIC_TIMER_START, count != 0 ? busTick() - (<u64>(apicGet(vcpu, APIC_INITIAL_COUNT) - count) << dividerShift(vcpu)) : NEVER);
   schedule(vcpu);
 }
 
-/** LVT timer changed from `before`: going to or from TSC-deadline mode disarms the timer. */
+/** LVT timer changed from `before`: going to or from TSC-deadline mode disarms the timer, between the others the count goes on from where it is. */
 export function timerEntryChanged(vcpu: u32, before: u32): void {
-  if (((before ^ lvt(vcpu, LVT_TIMER)) & TSC_DEADLINE) != 0) {
+  const changed = before ^ lvt(vcpu, LVT_TIMER), start = apicGet64(vcpu, APIC_TIMER_START);
+  if ((changed & TSC_DEADLINE) != 0) {
     apicSet(vcpu, APIC_INITIAL_COUNT, 0);
     apicSet64(vcpu, APIC_TSC_DEADLINE, 0);
+  } else if ((changed & PERIODIC) != 0 && apicGet(vcpu, APIC_INITIAL_COUNT) != 0 && start != NEVER) {
+    const elapsed = busTick() - start, length = period(vcpu);
+    if ((before & PERIODIC) != 0) apicSet64(vcpu, APIC_TIMER_START, start + elapsed / length * length);
+    else if (elapsed >= length) apicSet64(vcpu, APIC_TIMER_START, NEVER);
   }
   schedule(vcpu);
 }
@@ -98,7 +103,7 @@ export function apicTimerExpired(vcpu: u32, due: u64): void {
     const passed = (ticksAt(due, APIC_BUS_HZ) - start) / length * length;
     apicSet64(vcpu, APIC_TIMER_START, start + passed);
     next = timeOfTick(start + passed + length, APIC_BUS_HZ);
-  }
+  } else apicSet64(vcpu, APIC_TIMER_START, NEVER);
   apicSet64(vcpu, APIC_TIMER_DEADLINE, next);
   localInterrupt(vcpu, LVT_TIMER);
 }

@@ -1,6 +1,6 @@
 // Where the processor meets the devices: ports, MMIO, interrupts, timers, APIC MSRs. The core imports this module alone. A timer that is
 // due at the moment of an access is handled before it, so that registers and lines agree at every instant.
-import { DEVICE_STATE, DEVICE_STATE_BYTES, TIMERS_NEXT_DEADLINE } from '../core/generated/devices';
+import { APIC_TPR, DEVICE_STATE, DEVICE_STATE_BYTES, TIMERS_NEXT_DEADLINE } from '../core/generated/devices';
 import { time } from '../core/state';
 import { apicPage, apicPageRead, apicPageWrite, msrRead, msrReadable, msrWrite } from './apic-registers';
 import { rescheduleTscDeadline } from './apic-timer';
@@ -10,9 +10,8 @@ import { FW_CFG_DATA_PORT, FW_CFG_SELECTOR_PORT, fwCfgRead, fwCfgSelect } from '
 import { IO_APIC_PAGE, ioApicRead, ioApicWrite, resetIoApic } from './io-apic';
 import { keyboardCommand, keyboardRead, keyboardStatus, keyboardWrite, resetKeyboard } from './keyboard-controller';
 import {
-  acknowledge, activeVcpu, apicGet, enterVirtualWire, hasPendingEvent, pendingInterrupt, pulseNmiLine, resetApics, setTaskPriority, takePendingInit, takePendingNmi, takePendingSipi,
+  acknowledge, activeVcpu, apicGet, enterVirtualWire, hasPendingEvent, pendingInterrupt, performInit, pulseNmiLine, resetApics, setTaskPriority, takePendingInit, takePendingNmi, takePendingSipi,
 } from './local-apic';
-import { APIC_TPR } from '../core/generated/devices';
 import { CONFIG_ADDRESS, CONFIG_DATA, configAddressRead, configAddressWrite, configDataRead, configDataWrite, resetPci } from './pci-host';
 import { picCommandRead, picCommandWrite, picDataRead, picDataWrite, picTriggerRead, picTriggerWrite, resetPics } from './pic';
 import { pitControlWrite, pitCounterRead, pitCounterWrite, resetPit } from './pit';
@@ -198,8 +197,10 @@ export function tscChanged(): void { rescheduleTscDeadline(); }
 
 // ---- for the vCPU scheduler
 
-/** Takes a pending INIT; its local APIC is initialized by that. */
+/** Takes an INIT signal. The local APIC stays as it is: the processor may block the signal or exit on it. */
 export function takeInit(vcpu: u32): bool { return takePendingInit(vcpu); }
+/** The processor performs an INIT: its local APIC returns to its state after power-up, but for id and IA32_APIC_BASE. */
+export function initializeLocalApic(vcpu: u32): void { performInit(vcpu); }
 /** 0, or 1 + the vector of a start-up IPI. A vCPU that does not wait for one drops it. */
 export function takeSipi(vcpu: u32): u32 { return takePendingSipi(vcpu); }
 export function takeNmi(vcpu: u32): bool { return takePendingNmi(vcpu); }

@@ -1,5 +1,5 @@
 // Interrupt messages between APICs: who is addressed (physical, logical flat and cluster, x2APIC logical, broadcast, lowest priority)
-// and what each delivery mode does at the target. SDM 3A 11.6 'Issuing Interprocessor Interrupts', and
+// and what each delivery mode does at the target. SDM 3A 'Issuing Interprocessor Interrupts', and
 // 'Logical Destination Mode in x2APIC Mode'.
 import { APIC_DFR, APIC_ID, APIC_LDR, APIC_PENDING_INIT, APIC_PENDING_NMI, APIC_PENDING_SIPI } from '../core/generated/devices';
 import { M_VCPU_COUNT } from '../core/generated/layout';

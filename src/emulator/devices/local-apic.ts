@@ -54,7 +54,7 @@ import { acknowledgePic, picOutput, picVector } from './pic';
 
 // ---- reset
 
-/** State after power-up or INIT, but for the id and IA32_APIC_BASE. SDM 3A 11.4.7 'Local APIC State'. */
+/** State after power-up or INIT, but for the id and IA32_APIC_BASE. SDM 3A 'Local APIC State'. */
 export function initializeApic(vcpu: u32): void {
   memory.fill(apicCell(vcpu, APIC_ISR), 0, 32);
   memory.fill(apicCell(vcpu, APIC_TMR), 0, 32);
@@ -109,7 +109,7 @@ function highestVector(set: usize): u32 {
 
 // ---- priorities
 
-/** PPR. SDM 3A 11.8.3.1 'Task and Processor Priorities'. */
+/** PPR. SDM 3A 'Task and Processor Priorities'. */
 export function processorPriority(vcpu: u32): u32 {
   const task = apicGet(vcpu, APIC_TPR), inService = highestVector(apicCell(vcpu, APIC_ISR));
   return task >> 4 >= inService >> 4 ? task : inService & 0xf0;
@@ -171,7 +171,7 @@ export function setTaskPriority(vcpu: u32, value: u32): void {
 
 // ---- local interrupts
 
-/** A source of the local vector table fires. SDM 3A 11.5.1 'Local Vector Table'. */
+/** A source of the local vector table fires. SDM 3A 'Local Vector Table'. */
 export function localInterrupt(vcpu: u32, entry: u32): void {
   const value = lvt(vcpu, entry), mode = value >> 8 & 7;
   if (!apicEnabled(vcpu) || (value & LVT_MASKED) != 0) return;
@@ -181,7 +181,7 @@ export function localInterrupt(vcpu: u32, entry: u32): void {
   else if (mode == MODE_INIT) { apicSet(vcpu, APIC_PENDING_INIT, 1); attend(); }
 }
 
-/** Accumulates an error; the first of its kind since ESR was written raises the error interrupt. SDM 3A 11.5.3 'Error Handling'. */
+/** Accumulates an error; the first of its kind since ESR was written raises the error interrupt. SDM 3A 'Error Handling'. */
 export function reportError(vcpu: u32, error: u32): void {
   const errors = apicGet(vcpu, APIC_ERRORS);
   apicSet(vcpu, APIC_ERRORS, errors | error);
@@ -208,13 +208,16 @@ export function pulseNmiLine(): void {
 
 // ---- INIT, SIPI and NMI for the vCPU scheduler
 
-/** Takes a pending INIT: the APIC returns to its state after power-up (id and base stay). */
+/** Takes the signal alone: VMX may block it or turn it into an exit. */
 export function takePendingInit(vcpu: u32): bool {
-  if (!apicGet(vcpu, APIC_PENDING_INIT)) return false;
+  const pending = apicGet(vcpu, APIC_PENDING_INIT) != 0;
   apicSet(vcpu, APIC_PENDING_INIT, 0);
+  return pending;
+}
+/** The processor performs its INIT: its APIC does too. */
+export function performInit(vcpu: u32): void {
   initializeApic(vcpu);
   deadlinesChanged();
-  return true;
 }
 /** 0, or 1 + the vector of the start-up IPI. */
 export function takePendingSipi(vcpu: u32): u32 {

@@ -76,14 +76,17 @@ export function defineArithmetic(t: InstructionTable): void {
   t.define('CMPXCHG', ['0F B0 Eb Gb ;lock', '0F B1 Ev Gv ;lock'], i => {
     const old = i.readForUpdate(i.dst), accumulator = i.readRegister(RAX, i.size), replacement = i.read(i.src);
     const same = i.equal(old, accumulator);
-    i.write(i.dst, i.select(same, replacement, old));                     // memory is written in either case
-    i.when(same, () => {}, () => i.writeRegister(RAX, old, i.size));
+    // memory is written in either case; of two registers only the one that receives a value changes, upper half included
+    if (i.dst.kind === 'memory') {
+      i.write(i.dst, i.select(same, replacement, old));
+      i.when(same, () => {}, () => i.writeRegister(RAX, old, i.size));
+    } else i.when(same, () => i.write(i.dst, replacement), () => i.writeRegister(RAX, old, i.size));
     i.flags('sub', i.sub(accumulator, old), accumulator, old);
   });
 }
 
 /** High half of an unsigned 64 x 64 product, by 32-bit halves. */
-function highUnsigned(i: InstructionContext, a: Value, b: Value): Value {
+export function highUnsigned(i: InstructionContext, a: Value, b: Value): Value {
   const low32 = (v: Value): Value => i.and64(v, i.constant(0xffffffffn)), high32 = (v: Value): Value => i.shr64(v, i.constant(32));
   const mul = (x: Value, y: Value): Value => i.binary('i64_mul', x, y);
   const al = low32(a), ah = high32(a), bl = low32(b), bh = high32(b);

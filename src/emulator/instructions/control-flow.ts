@@ -1,10 +1,24 @@
 // Near control flow of 64-bit mode; relative jumps in all modes (the others: segmented.ts). Far transfers, IRET, SYSCALL and such are procedures (system.ts).
 import type { InstructionTable } from '../codegen/definitions';
+import { RCX, type InstructionContext } from '../codegen/instruction-context';
+import type { Value } from '../codegen/wasm-emitter';
 
 const ends = { endsBlock: true };
 
 export function defineControlFlow(t: InstructionTable): void {
   t.define('Jcc', ['70 Js ;cc f64', '0F 80 Jz ;cc f64'], i => i.jumpRelativeIf(i.condition()), ends);
+  // the count register is RCX, or ECX with an address-size prefix: the operand size of these rows is the address size
+  const count = (i: InstructionContext): Value => i.readRegister(RCX, i.size);
+  const loop = (name: string, opcode: string, condition?: 4 | 5): void => t.define(name, [`${opcode} Js ;count o64`], i => {
+    const left = i.sub(count(i), i.constant(1));
+    i.writeRegister(RCX, left, i.size);
+    const more = i.notZero(left);
+    i.jumpRelativeIf(condition === undefined ? more : i.both(more, i.conditionCode(condition)));
+  }, ends);
+  loop('LOOPNE', 'E0', 5);
+  loop('LOOPE', 'E1', 4);
+  loop('LOOP', 'E2');
+  t.define('JRCXZ', ['E3 Js ;count o64'], i => i.jumpRelativeIf(i.isZero(count(i))), ends);
   t.define('JMPrel', ['EB Js ;f64', 'E9 Jz ;f64'], i => i.jumpRelative(), ends);
   t.define('JMP', ['FF/4 Ev ;f64 o64'], i => i.jump(i.read(i.dst)), ends);
   t.define('CALLrel', ['E8 Jz ;f64 o64'], i => { i.push(i.nextRip()); i.jumpRelative(); }, ends);

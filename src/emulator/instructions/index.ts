@@ -1,6 +1,7 @@
 // The instruction table: every definition, from the family files.
 import { InstructionTable } from '../codegen/definitions';
 import { defineArithmetic } from './arithmetic';
+import { defineBitManipulation } from './bit-manipulation';
 import { defineControlFlow } from './control-flow';
 import { defineMoves } from './moves';
 import { defineShifts } from './shifts';
@@ -11,6 +12,7 @@ export const instructions = new InstructionTable();
 defineMoves(instructions);
 defineArithmetic(instructions);
 defineShifts(instructions);
+defineBitManipulation(instructions);
 defineControlFlow(instructions);
 defineSegmented(instructions);
 defineSystem(instructions);

@@ -1,5 +1,6 @@
 // Moves, extensions, exchanges, stack and address computation.
-import { RAX, RBP, RSP } from '../codegen/instruction-context';
+import { RAX, RBP, RSP, type InstructionContext } from '../codegen/instruction-context';
+import type { Value } from '../codegen/wasm-emitter';
 import type { InstructionTable } from '../codegen/definitions';
 
 export function defineMoves(t: InstructionTable): void {
@@ -40,7 +41,22 @@ export function defineMoves(t: InstructionTable): void {
     i.writeRegister(RSP, i.add64(frame, i.constant(1 << i.size)));
     i.writeRegister(RBP, value, i.size);
   });
-  t.define('NOP', ['90', '0F 1F Ev', '0F 18/0m Mb', '0F 18/1m Mb', '0F 18/2m Mb', '0F 18/3m Mb', '0F 0D/1m Mb'], () => {});
+  // 0F 18 to 0F 1F are NOPs with an operand unless a feature gives them a meaning: prefetch hints, ENDBR64 without indirect-branch tracking
+  const hints = ['18', '19', '1A', '1B', '1C', '1D', '1E', '1F'].map(opcode => `0F ${opcode} Ev`);
+  t.define('NOP', ['90', ...hints, '0F 0D Ev'], () => {});
+  t.define('XLAT', ['D7 ;o64'], i => {
+    const table = i.add64(i.effective(), i.readRegister(RAX, 0));
+    i.writeRegister(RAX, i.load(table, 0), 0);
+  });
+  t.define('MOVNTI', ['NP 0F C3 My Gy'], i => i.write(i.dst, i.read(i.src)), { feature: 'sse2' });
+  const reversed = (i: InstructionContext, v: Value): Value => {
+    const swap = (x: Value, mask: bigint, n: number): Value => i.or64(i.shl64(i.and64(x, i.constant(mask)), i.constant(n)), i.and64(i.shr64(x, i.constant(n)), i.constant(mask)));
+    const bytes = swap(v, 0x00ff00ff00ff00ffn, 8);
+    if (i.size === 1) return bytes;
+    const words = swap(bytes, 0x0000ffff0000ffffn, 16);
+    return i.size === 2 ? words : i.binary('i64_rotl', words, i.constant(32));
+  };
+  t.define('MOVBE', ['NP 0F 38 F0 Gv Mv', '66 0F 38 F0 Gv Mv', 'NP 0F 38 F1 Mv Gv', '66 0F 38 F1 Mv Gv'], i => i.write(i.dst, reversed(i, i.read(i.src))), { feature: 'movbe' });
   t.define('LAHF', ['9F'], i => i.writeHighByte(RAX, i.flagsImage()));
   t.define('SAHF', ['9E'], i => i.setFlagsImage(i.readHighByte(RAX)));
   t.define('CLC', ['F8'], i => i.setCarry(i.constant(0)));

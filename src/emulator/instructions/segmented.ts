@@ -23,6 +23,7 @@ export function defineSegmented(t: InstructionTable): void {
   p('LDS', ['C4 Gv Mp', 'C5 Gv Mp'], 'loadFarPointer');
   p('BOUND', ['62 Gv Ma'], 'bound');
   p('ARPL', ['63 Ew Gw'], 'arpl');
+  p('XLATsegmented', ['D7'], 'xlat');
   // decimal arithmetic
   p('DAA', ['27'], 'daa');
   p('DAS', ['2F'], 'das');

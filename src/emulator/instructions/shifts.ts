@@ -58,7 +58,10 @@ export function defineShifts(t: InstructionTable): void {
   const double = (name: string, encodings: string[], left: boolean, count: (i: InstructionContext) => Value): void => t.define(name, encodings, i => {
     const bits = 8 << i.size, a = i.readForUpdate(i.dst), b = i.read(i.src), n = i.and64(count(i), i.constant(i.size === 3 ? 63 : 31));
     const back = i.sub64(i.constant(bits), n);
-    const turned = left ? i.or64(i.shl64(a, n), i.shr64(b, back)) : i.or64(i.shr64(a, n), i.shl64(b, back));
+    // beyond 16 bits of a 16-bit operand the result is undefined; processors turn the first operand in again behind the second
+    const row = i.size === 1 ? i.or64(i.or64(i.shl64(a, i.constant(32)), i.shl64(b, i.constant(16))), a) : a;
+    const turned = i.size === 1 ? (left ? i.shr64(i.shl64(row, n), i.constant(32)) : i.shr64(row, n))
+      : left ? i.or64(i.shl64(a, n), i.shr64(b, back)) : i.or64(i.shr64(a, n), i.shl64(b, back));
     const result = i.select(i.notZero(n), i.truncate(turned), a);
     i.write(i.dst, result);
     i.when(i.notZero(n), () => {
@@ -117,6 +120,6 @@ function defineBits(t: InstructionTable): void {
   t.define('POPCNT', ['F3 0F B8 Gv Ev'], i => {
     const a = i.read(i.src), count = i.unary('i64_popcnt', a);
     i.write(i.dst, count);
-    i.flags('logic', i.xor64(i.widen(i.notZero(a)), i.constant(0)));
+    i.flags('zero', count);
   }, { feature: 'popcnt' });
 }

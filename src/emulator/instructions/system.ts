@@ -15,6 +15,9 @@ export function defineSystem(t: InstructionTable): void {
   // flags and interrupts
   p('PUSHF', ['9C ;v d64'], 'pushf');
   p('POPF', ['9D ;v d64'], 'popf');
+  p('CLAC', ['NP 0F 01/CA'], 'clac', 'smap');
+  p('STAC', ['NP 0F 01/CB'], 'stac', 'smap');
+  p('WAIT', ['9B'], 'fwait');
   p('CLI', ['FA'], 'cli');
   p('STI', ['FB'], 'sti');
   p('CLD', ['FC'], 'cld');
@@ -61,10 +64,10 @@ export function defineSystem(t: InstructionTable): void {
   p('INVLPG', ['0F 01/7m Mb'], 'invlpg');
   p('SWAPGS', ['0F 01/F8 ;o64'], 'swapgs');
   p('RDTSCP', ['0F 01/F9'], 'rdtscp', 'rdtscp');
-  p('MONITOR', ['0F 01/C8'], 'monitor', 'monitor');
-  p('MWAIT', ['0F 01/C9'], 'mwait', 'monitor');
-  p('XGETBV', ['0F 01/D0'], 'xgetbv', 'xsave');
-  p('XSETBV', ['0F 01/D1'], 'xsetbv', 'xsave');
+  p('MONITOR', ['NP 0F 01/C8'], 'monitor', 'monitor');
+  p('MWAIT', ['NP 0F 01/C9'], 'mwait', 'monitor');
+  p('XGETBV', ['NP 0F 01/D0'], 'xgetbv', 'xsave');
+  p('XSETBV', ['NP 0F 01/D1'], 'xsetbv', 'xsave');
   p('MOVfromCR', ['0F 20 Ry Cy'], 'movFromControl');
   p('MOVtoCR', ['0F 22 Cy Ry'], 'movToControl');
   p('MOVfromDR', ['0F 21 Ry Dy'], 'movFromDebug');
@@ -78,12 +81,14 @@ export function defineSystem(t: InstructionTable): void {
   p('RDPMC', ['0F 33'], 'rdpmc');
   p('CPUID', ['0F A2'], 'cpuid');
   p('RSM', ['0F AA'], 'rsm');
-  p('GETSEC', ['0F 37'], 'getsec');
+  p('GETSEC', ['NP 0F 37'], 'getsec');
   p('RDFSBASE', ['F3 0F AE/0r Ry ;o64', 'F3 0F AE/1r Ry ;o64', 'F3 0F AE/2r Ry ;o64', 'F3 0F AE/3r Ry ;o64'], 'fsGsBase', 'fsgsbase');
   p('INVPCID', ['66 0F 38 82 Gy Mx'], 'invpcid', 'invpcid');
   p('FENCE', ['NP 0F AE/5r', 'NP 0F AE/6r', 'NP 0F AE/7r'], 'fence');
+  p('CLFLUSHOPT', ['66 0F AE/7m Mb'], 'clflush', 'clflushopt');
+  p('RDPID', ['F3 0F C7/7r Ry'], 'rdpid', 'rdpid');
   p('CLFLUSH', ['NP 0F AE/7m Mb'], 'clflush');
-  p('CMPXCHG8B', ['NP 0F C7/1m My ;lock'], 'cmpxchgWide', 'cx8');
+  p('CMPXCHG8B', ['0F C7/1m My ;lock'], 'cmpxchgWide', 'cx8');
   // ports
   p('IN', ['E4 AL Ib', 'E5 eAX Ib', 'EC AL DX', 'ED eAX DX'], 'portIn');
   p('OUT', ['E6 Ib AL', 'E7 Ib eAX', 'EE DX AL', 'EF DX eAX'], 'portOut');
@@ -92,10 +97,10 @@ export function defineSystem(t: InstructionTable): void {
 /** The VMX instructions (SDM 3C chapter 31 'VMX Instruction Reference'). */
 export function defineVmx(t: InstructionTable): void {
   const p = (name: string, encodings: string[], procedure: string): void => t.procedure(name, encodings, procedure, { feature: 'vmx' });
-  p('VMCALL', ['0F 01/C1'], 'vmcall');
-  p('VMLAUNCH', ['0F 01/C2'], 'vmlaunch');
-  p('VMRESUME', ['0F 01/C3'], 'vmresume');
-  p('VMXOFF', ['0F 01/C4'], 'vmxoff');
+  p('VMCALL', ['NP 0F 01/C1'], 'vmcall');
+  p('VMLAUNCH', ['NP 0F 01/C2'], 'vmlaunch');
+  p('VMRESUME', ['NP 0F 01/C3'], 'vmresume');
+  p('VMXOFF', ['NP 0F 01/C4'], 'vmxoff');
   p('VMFUNC', ['NP 0F 01/D4'], 'vmfunc');
   p('VMREAD', ['NP 0F 78 Eq Gq'], 'vmread');
   p('VMWRITE', ['NP 0F 79 Gq Eq'], 'vmwrite');

@@ -4,7 +4,9 @@
 import type { Machine, RunResult } from '../../emulator/machine';
 import type { EventReader } from '../../emulator/event-ring';
 import { eventKinds, type EventKind } from '../../emulator/codegen/state-layout';
+import { exitReasonById } from '../../spec/exit-reasons';
 import type { Context } from '../levels/context';
+import { EventRecord, RecordWords } from '../levels/event-words';
 import type { WorldSwitch } from '../levels/switch-log';
 import type { ArmedFilters } from './armed-filters';
 import type { CodeBreakpoints } from './code-breakpoints';
@@ -15,7 +17,8 @@ import { SliceClock, Yielder } from './slices';
 export type Halt =
   | { readonly kind: 'pause'; readonly context: Context }
   | { readonly kind: 'plan'; readonly context: Context; readonly note?: string }
-  | { readonly kind: 'filter'; readonly context: Context; readonly filter: string; readonly result: RunResult }
+  /** `failure`: the record of an entry that the processor refused after loading guest state. `instruction`: the VMX instruction that failed. */
+  | { readonly kind: 'filter'; readonly context: Context; readonly filter: string; readonly result: RunResult; readonly failure?: EventRecord; readonly instruction?: string }
   | { readonly kind: 'breakpoint'; readonly context: Context; readonly breakpoints: readonly number[] }
   | { readonly kind: 'shutdown'; readonly context: Context }
   | { readonly kind: 'debugExit'; readonly context: Context; readonly code: number };
@@ -41,6 +44,7 @@ export interface RunHooks {
 
 const always: readonly EventKind[] = eventKinds.filter(kind => kind !== 'pad' && kind !== 'exception' && kind !== 'interrupt');
 const whileStepping: readonly EventKind[] = [...always, 'exception', 'interrupt'];
+const tripleFaultReason = exitReasonById('TRIPLE_FAULT').number;
 const allExits = Array.from({ length: 128 }, (_, reason) => reason);
 
 export class RunControl {
@@ -54,6 +58,11 @@ export class RunControl {
   private planHook: bigint | undefined;
   private delivered: Progress['delivered'];
   private injected = false;
+  private failure: EventRecord | undefined;
+  /** Of the last exit since the machine was last looked at. */
+  private exitReason: number | undefined;
+  private failedInstruction: string | undefined;
+  private readonly records = new RecordWords();
 
   constructor(
     private readonly machine: Machine, private readonly levels: LevelSource, private readonly filters: ArmedFilters, private readonly breakpoints: CodeBreakpoints,
@@ -137,9 +146,15 @@ export class RunControl {
       case 'debugExit': return { kind: 'debugExit', context, code: result.index };
       case 'shutdown': return { kind: 'shutdown', context };
       case 'vmExit': case 'entryFailure': case 'vmxInstruction': case 'vmfail': case 'exception': case 'tripleFault': {
-        const subject = result.kind === 'vmExit' ? this.levels.lastExited(result.vcpu) ?? context : context;
+        // Where the machine stops after an exit, L0 executes already; a triple fault of a guest is an exit too.
+        const hasExited = result.kind === 'vmExit' || result.kind === 'tripleFault' && context.level === 0 && this.exitReason === tripleFaultReason;
+        const subject = hasExited ? this.levels.lastExited(result.vcpu) ?? context : context;
         const filter = this.filters.match(result, subject);
-        return filter === undefined ? undefined : { kind: 'filter', context: subject, filter, result };
+        if (filter === undefined) return undefined;
+        return {
+          kind: 'filter', context: subject, filter, result,
+          ...result.kind === 'entryFailure' && this.failure && { failure: this.failure }, ...result.kind === 'vmfail' && { instruction: this.failedInstruction },
+        };
       }
       default: return undefined;
     }
@@ -148,11 +163,17 @@ export class RunControl {
   private drain(): void {
     this.delivered = undefined;
     this.injected = false;
+    this.exitReason = this.failure = undefined;
     const { revision } = this.levels;
     this.machine.drainEvents(event => {
       switch (event.kind) {
         case 'exception': case 'interrupt': this.delivered = event.kind; break;
         case 'unimplemented': this.hooks.unimplemented(event); break;
+        case 'vmExit':
+          this.exitReason = event.basicReason;
+          if (event.aux >>> 31 === 1) this.keepFailure(event);
+          break;
+        case 'vmxInstruction': if (event.outcome === 'failValid' || event.outcome === 'failInvalid') this.failedInstruction = event.instruction; break;
         case 'vmEntry': this.injected = event.interruptionInfo >>> 31 === 1; break;
         default: break;
       }
@@ -160,6 +181,12 @@ export class RunControl {
     });
     if (this.levels.revision !== revision) this.hooks.levelsChanged();
     this.filters.observe(this.levels.executing(this.machine.activeVcpu));
+  }
+
+  private keepFailure(event: EventReader): void {
+    const at = this.records.at(event);
+    this.failure = new EventRecord();
+    this.failure.take(this.records.words, at);
   }
 
   /** Passes on what the guest has sent. */

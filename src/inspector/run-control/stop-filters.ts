@@ -34,7 +34,8 @@ const rows: readonly Row[] = [
   { id: 'exit', kind: 'exit', label: 'Any VM exit', description: 'Every VM exit that the processor makes, at any level.', group: 'VM exits' },
   ...exitReasons.filter(({ nature }) => nature !== 'entry-failure').map(({ number, slug, id, name, cause }): Row =>
     ({ id: `exit.${slug}`, kind: 'exit', index: number, label: `VM exit: ${plainNames[id] ?? name}`, description: cause, group: 'VM exits' })),
-  { id: 'entry-failure', kind: 'entryFailure', label: 'VM-entry failure', description: 'A VM entry that the processor refuses because of guest state, MSR loading or a machine check.', group: 'VM entries' },
+  { id: 'entry-failure', kind: 'entryFailure', label: 'VM-entry failure', group: 'VM entries',
+    description: 'A VM entry that the processor refuses because of controls, host state, guest state or MSR loading.' },
   ...exitReasons.filter(({ nature }) => nature === 'entry-failure').map(({ number, slug, name, cause }): Row =>
     ({ id: `exit.${slug}`, kind: 'entryFailure', index: number, label: name, description: cause, group: 'VM entries' })),
   { id: 'vmfail', kind: 'vmfail', label: 'VMfail', description: 'A VMX instruction fails: VMfailInvalid, or VMfailValid with an error number.', group: 'VMX instructions' },

@@ -29,6 +29,8 @@ export async function openMachine(configuration: TargetConfiguration, hooks: Ope
   const { engine, program, modules, memoryMiB, vcpus, stopsFrom, levels } = configuration;
   const opened = openImages([program, ...modules]);
   const machine = await createMachine(engine, { memoryBytes: memoryMiB * 2 ** 20, vcpus }).catch((error: unknown) => {
+    // Anything but a memory that is not to be had is a fault of the engine.
+    if (!(error instanceof RangeError)) throw error;
     throw new TargetError('outOfMemory', { mebibytes: String(memoryMiB), reason: reasonOf(error) });
   });
   try {

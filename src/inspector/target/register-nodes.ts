@@ -7,7 +7,9 @@ import { TargetError } from '../target-types';
 import { parseInteger, type VariableNode } from './variable-tree';
 import { bitNode } from './vmcs-nodes';
 
-const groups: readonly (readonly [RegisterGroup, string])[] = [['control', 'Control registers'], ['segments', 'Segments'], ['tables', 'Descriptor tables'], ['debug', 'Debug registers'], ['msrs', 'MSRs']];
+const groups: readonly (readonly [RegisterGroup, string])[] = [
+  ['control', 'Control registers'], ['segments', 'Segments'], ['tables', 'Descriptor tables'], ['debug', 'Debug registers'], ['msrs', 'MSRs'],
+];
 
 export function registersNode(registers: LevelRegisters, context: Context): VariableNode {
   return {

@@ -2,15 +2,19 @@
 import { vmxInstructions } from '../../emulator/codegen/state-layout';
 import { exceptionByVector } from '../../spec/exceptions';
 import type { Context } from '../levels/context';
+import type { EventRecord } from '../levels/event-words';
 import type { Halt } from '../run-control/run-control';
 import { parseFilterId } from '../run-control/stop-filters';
 import type { ExitInfo, StopInfo, StopReport } from '../target-types';
+import { isEntryError, type EntryReport } from './entry-report';
 
 /** What the words need to know of the machine at the stop. */
 export interface StopScope {
   threadId(context: Context): number;
-  /** The exit of a context, or the failed entry that L0 has just been told of. */
+  /** The exit of a context. */
   exit(context: Context): ExitInfo | undefined;
+  /** An entry that the processor refused after loading guest state, or with a VM-instruction error. */
+  failedEntry(context: Context, failure: EventRecord | number): EntryReport;
   kindOfBreakpoint(id: number): 'source' | 'function' | 'instruction' | undefined;
   /** Name and meaning of the VM-instruction error that the last VMfail left, if it left one. */
   instructionError(context: Context): string | undefined;
@@ -40,17 +44,18 @@ function exception(threadId: number, report: StopReport): StopInfo {
 function filterReport(halt: Halt & { kind: 'filter' }, scope: StopScope): StopReport {
   const { result, context, filter } = halt, level = `L${context.level}`, kind = parseFilterId(filter)?.filter.kind;
   switch (kind) {
-    case 'exit': case 'entryFailure': {
+    case 'exit': {
       const exit = scope.exit(context);
-      const title = exit?.summary ?? (kind === 'exit' ? `VM exit of ${level}` : `VM-entry failure reported to ${level}`);
-      return { id: filter, title, details: exit?.details ?? [], ...exit && { exit } };
+      return { id: filter, title: exit?.summary ?? `VM exit of ${level}`, details: exit?.details ?? [], ...exit && { exit } };
     }
+    case 'entryFailure': return { id: filter, ...scope.failedEntry(context, halt.failure ?? result.index) };
     case 'vmxInstruction': {
       const mnemonic = vmxInstructions[result.index] ?? 'VMX instruction';
       return { id: filter, title: `${mnemonic} of ${level}`, details: [`${level} is about to execute ${mnemonic}.`] };
     }
     case 'vmfail': {
-      const mnemonic = vmxInstructions[result.index] ?? 'A VMX instruction', error = scope.instructionError(context);
+      const mnemonic = halt.instruction ?? 'a VMX instruction', error = scope.instructionError(context);
+      if (isEntryError(result.index)) return { id: filter, ...scope.failedEntry(context, result.index), title: `VMfail of ${mnemonic} in ${level}` };
       return { id: filter, title: `VMfail of ${mnemonic} in ${level}`, details: [error ?? 'VMfailInvalid: there is no current VMCS to hold an error number.'] };
     }
     case 'tripleFault': return { id: filter, title: `Triple fault of ${level}`, details: ['An exception was met during the delivery of a double fault.'] };

@@ -46,5 +46,8 @@ const isAddress = ({ id, value }: FieldView): boolean => value !== undefined && 
 
 export function bitNode({ name, id, bits: [high, low], value, text, meaning }: DecodedBits): VariableNode {
   const shown = high === low ? String(value) : `0x${value.toString(16)}`;
-  return { name: id, value: text === undefined ? shown : `${shown} ${text}`, type: `${name} (bit${high === low ? ` ${low}` : `s ${high}:${low}`})${meaning === '' ? '' : `: ${meaning}`}`, fixed: 'set the whole field instead' };
+  return {
+    name: id, value: text === undefined ? shown : `${shown} ${text}`, fixed: 'set the whole field instead',
+    type: `${name} (bit${high === low ? ` ${low}` : `s ${high}:${low}`})${meaning === '' ? '' : `: ${meaning}`}`,
+  };
 }

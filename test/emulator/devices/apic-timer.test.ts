@@ -106,6 +106,34 @@ describe('APIC timer', () => {
     expect([board.readApic(apic.currentCount), board.untilDeadline]).toEqual([50, 2000n]);
   });
 
+  it('from one-shot to periodic and back the count goes on, and an ended one stays at 0', async () => {
+    const board = await timer(masked | vector);
+    const count = (entry: number): number => { board.writeApic(apic.lvtTimer, masked | entry | vector); return board.readApic(apic.currentCount); };
+    board.writeApic(apic.initialCount, 100);
+    board.advance(700);
+    expect(count(periodic)).toBe(30);
+    board.advance(500);
+    expect([board.readApic(apic.currentCount), count(0)]).toEqual([80, 80]);
+    board.advance(800);
+    expect([count(0), count(periodic), board.readApic(apic.initialCount)]).toEqual([0, 0, 100]);
+    board.writeApic(apic.divide, divide[128]);
+    board.advance(100);
+    expect([board.readApic(apic.currentCount), board.untilDeadline]).toEqual([0, undefined]);
+    board.writeApic(apic.initialCount, 50);
+    expect(board.readApic(apic.currentCount)).toBe(50);
+  });
+
+  it('a one-shot that interrupted does not come back with a larger divider or as periodic', async () => {
+    const board = await timer(vector);
+    board.writeApic(apic.initialCount, 100);
+    board.advance(1000);
+    expect(board.acknowledge()).toBe(vector);
+    board.writeApic(apic.eoi, 0);
+    board.writeApic(apic.divide, divide[16]);
+    board.writeApic(apic.lvtTimer, periodic | vector);
+    expect([board.readApic(apic.currentCount), board.untilDeadline]).toEqual([0, undefined]);
+  });
+
   it('the longest count', async () => {
     const board = await timer(vector, 128);
     board.writeApic(apic.initialCount, 0xffff_ffff);

@@ -24,6 +24,7 @@ interface Devices {
   apicMsrWrite(index: number, value: bigint): number;
   tscChanged(): void;
   takeInit(vcpu: number): number;
+  initializeLocalApic(vcpu: number): void;
   takeSipi(vcpu: number): number;
   takeNmi(vcpu: number): number;
   vcpuHasEvent(vcpu: number): number;
@@ -52,8 +53,10 @@ function sourceText(name: string): string | null {
   return name.startsWith('src/') && existsSync(file) ? readFileSync(file, 'utf8') : null;
 }
 
-let compiled: Promise<WebAssembly.Module> | undefined;
-async function compile(): Promise<WebAssembly.Module> {
+/** The module keeps nothing outside its memory, so one instance serves every board of a file, one after the other. */
+const memory = new WebAssembly.Memory({ initial: ramBase / 0x10000 });
+let compiled: Promise<Devices> | undefined;
+async function compile(): Promise<Devices> {
   let binary: Uint8Array | undefined;
   const { error, stderr } = await asc.main(['board.ts', '--outFile', 'board.wasm', '--runtime', 'stub', '--importMemory', '--noAssert', '-O1'], {
     readFile: sourceText,
@@ -61,7 +64,8 @@ async function compile(): Promise<WebAssembly.Module> {
     listFiles: () => [],
   });
   if (error || !binary) throw new Error(`the devices do not compile: ${String(stderr)}`);
-  return WebAssembly.compile(new Uint8Array(binary));
+  const { instance } = await WebAssembly.instantiate(new Uint8Array(binary), { env: { memory, abort: () => { throw new Error('abort'); } } });
+  return instance.exports as unknown as Devices;
 }
 
 export const never = 0xffff_ffff_ffff_ffffn;
@@ -74,20 +78,18 @@ export const apic = {
 } as const;
 
 export class Board {
-  readonly devices: Devices;
-  readonly memory: WebAssembly.Memory;
-  private readonly view: DataView;
+  readonly memory = memory;
+  private readonly view = new DataView(memory.buffer);
 
-  private constructor(module: WebAssembly.Module, vcpus: number, ramBytes: number) {
-    this.memory = new WebAssembly.Memory({ initial: ramBase / 0x10000 });
-    this.view = new DataView(this.memory.buffer);
-    this.devices = new WebAssembly.Instance(module, { env: { memory: this.memory, abort: () => { throw new Error('abort'); } } }).exports as unknown as Devices;
+  private constructor(readonly devices: Devices, vcpus: number, ramBytes: number) {
+    new Uint8Array(memory.buffer, 0, region('tlbPool').base).fill(0);
     this.setCell(machineCell('vcpuCount').address, vcpus);
     this.setCell(machineCell('ramSize').address, ramBytes);
     this.setCell(machineCell('physicalWidth').address, 39);
     this.place(0n);
     this.devices.resetDevices();
   }
+  /** A new board; the one made before is gone. */
   static async make({ vcpus = 1, ramBytes = 0x800_0000 } = {}): Promise<Board> { return new Board(await (compiled ??= compile()), vcpus, ramBytes); }
 
   cell(address: number): number { return this.view.getUint32(address, true); }

@@ -251,6 +251,8 @@ describe('local APIC', () => {
     raise(board, 0x31);
     board.writeApic(apic.icrLow, self | 0x500);
     expect([board.devices.vcpuHasEvent(0), board.devices.takeInit(0), board.devices.takeInit(0)]).toEqual([1, 1, 0]);
+    expect([board.pending, board.readApic(apic.spurious)]).toEqual([0x31, 0x1ff]);
+    board.devices.initializeLocalApic(0);
     expect([board.readApic(apic.spurious), board.readApic(apic.ldr), board.pending, board.untilDeadline]).toEqual([0xff, 0, undefined, undefined]);
     expect(board.devices.apicMsrRead(0x1b)).toBe(0xfee00900n);
   });

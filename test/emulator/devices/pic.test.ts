@@ -53,6 +53,8 @@ describe('8259 pair', () => {
   it.each(Object.entries(scripts))('%s', (_name, steps) => check(steps));
 
   it('automatic EOI leaves nothing in service', () => check([['up', 3, 0x23], ['ack', 0x23], ['out', 0x20, 0x0b], ['in', 0x20, 0], ['up', 5, 0x25], ['ack', 0x25]], 3));
+  it('with automatic EOI two requests of the second chip follow each other', () =>
+    check([['up', 9, 0x29], ['up', 11, 0x29], ['ack', 0x29, 0x2b], ['ack', 0x2b]], 3));
   it('automatic EOI rotates when told to', () => check([['out', 0x20, 0x80], ['up', 3, 0x23], ['ack', 0x23], ['down', 3], ['up', 3, 0x23], ['up', 5, 0x25]], 3));
   it('special fully nested mode lets the second chip interrupt itself', () => check([['up', 11, 0x2b], ['ack', 0x2b], ['up', 9, 0x29], ['ack', 0x29]], 0x11));
 

@@ -87,7 +87,7 @@ describe('reset and power', () => {
     const due = ((1n << 23n) * 1_000_000_000n + 3_579_544n) / 3_579_545n;
     expect(board.deadline).toBe(due);
     board.advanceTo(due);
-    expect([board.acknowledge(), board.in(0x600, 2)]).toEqual([0x29, 1]);
+    expect([board.acknowledge(), board.in(0x600, 2), board.untilDeadline]).toEqual([0x29, 1, undefined]);
     board.out(0x600, 1, 2);
     expect([board.in(0x600, 2), board.deadline > due]).toEqual([0, true]);
   });
@@ -101,11 +101,13 @@ describe('reset and power', () => {
 describe('keyboard controller', () => {
   const reply = (board: Board): number[] => { const bytes = []; while (board.in(0x64) & 1) bytes.push(board.in(0x60)); return bytes; };
   const commands: readonly (readonly [string, (board: Board) => void, readonly number[]])[] = [
-    ['self-test', board => board.out(0x64, 0xaa), [0x55]], ['interface test', board => board.out(0x64, 0xab), [0]], ['command byte', board => board.out(0x64, 0x20), [0x24]],
+    ['self-test', board => board.out(0x64, 0xaa), [0x55]],
+    ['interface test', board => board.out(0x64, 0xab), [0]], ['command byte', board => board.out(0x64, 0x20), [0x24]],
     ['command byte, written', board => { board.out(0x64, 0x60); board.out(0x60, 0x65); board.out(0x64, 0x20); }, [0x65]], ['output port', board => board.out(0x64, 0xd0), [0xdf]],
     ['disable and enable', board => { board.out(0x64, 0xad); board.out(0x64, 0xa8); board.out(0x64, 0x20); }, [0x14]], ['echo to the output buffer', board => { board.out(0x64, 0xd2); board.out(0x60, 0x3c); }, [0x3c]],
     ['keyboard reset', board => board.out(0x60, 0xff), [0xfa, 0xaa]], ['keyboard identification', board => board.out(0x60, 0xf2), [0xfa, 0xab, 0x83]],
-    ['keyboard echo', board => board.out(0x60, 0xee), [0xee]], ['keyboard lights', board => { board.out(0x60, 0xed); board.out(0x60, 7); }, [0xfa, 0xfa]], ['no auxiliary device', board => { board.out(0x64, 0xd4); board.out(0x60, 0xf2); }, []],
+    ['keyboard echo', board => board.out(0x60, 0xee), [0xee]], ['keyboard lights', board => { board.out(0x60, 0xed); board.out(0x60, 7); }, [0xfa, 0xfa]],
+    ['no auxiliary device', board => { board.out(0x64, 0xd4); board.out(0x60, 0xf2); }, []],
   ];
   it.each(commands)('%s', async (_name, act, bytes) => {
     const board = await Board.make();

@@ -21,7 +21,8 @@ describe('addresses', () => {
 });
 
 describe('integers', () => {
-  it.each([['10', 16, 10n], ['0x10', 16, 16n], [' 0b101 ', 8, 5n], ['-1', 16, 0xffffn], ['-0x80', 8, 0x80n], ["0xffff'0000", 32, 0xffff0000n], ['1_000', 16, 1000n]])('%s in %i bits', (text, bits, value) => {
+  const good = [['10', 16, 10n], ['0x10', 16, 16n], [' 0b101 ', 8, 5n], ['-1', 16, 0xffffn], ['-0x80', 8, 0x80n], ["0xffff'0000", 32, 0xffff0000n], ['1_000', 16, 1000n]] as const;
+  it.each(good)('%s in %i bits', (text, bits, value) => {
     expect(parseInteger(text, 'x', bits)).toBe(value);
   });
   it.each([['', 8], ['x', 8], ['256', 8], ['-129', 8], ['1.5', 8], ['0x', 8], ['--1', 8]])('refuses %j in %i bits', (text, bits) => expect(() => parseInteger(text, 'x', bits)).toThrow(TargetError));

@@ -11,7 +11,15 @@ import { ReplayMachine, Trace } from './replay-machine';
 
 const stackOptions = { levels: 3, addresses: 'own', hardware: 'per level', ept: true, reads: 1 } as const;
 
-interface Setup { machine: ReplayMachine; tracker: LevelTracker; control: RunControl; filters: ArmedFilters; level(n: number): Context; step(level: number, wish: Partial<StepWish>): Promise<Halt>; rip(): bigint }
+interface Setup {
+  machine: ReplayMachine;
+  tracker: LevelTracker;
+  control: RunControl;
+  filters: ArmedFilters;
+  level(n: number): Context;
+  step(level: number, wish: Partial<StepWish>): Promise<Halt>;
+  rip(): bigint;
+}
 
 /** A machine at the beginning of `units` after the stack has booted. */
 function setup(build: (trace: Trace) => void, code: Partial<CodeMap> = {}, boot = true): Setup {
@@ -22,7 +30,8 @@ function setup(build: (trace: Trace) => void, code: Partial<CodeMap> = {}, boot 
   const machine = new ReplayMachine(trace), tracker = new LevelTracker(), filters = new ArmedFilters(undefined);
   const nowhere = { places: () => [], addressIn: () => undefined, contexts: [], compile: () => () => true, format: () => '', log: () => undefined };
   const breakpoints = new CodeBreakpoints(machine.asMachine, nowhere);
-  const control = new RunControl(machine.asMachine, tracker, filters, breakpoints, { serial: () => undefined, unimplemented: () => undefined, levelsChanged: () => undefined, awaitsLevel: () => false });
+  const control = new RunControl(machine.asMachine, tracker, filters, breakpoints, { serial: () => undefined, unimplemented: () => undefined, levelsChanged: () => undefined,
+    awaitsLevel: () => false });
   if (start > 0) { machine.run(start); machine.drainEvents(event => tracker.feed(event)); }
   const world = { machine: machine.asMachine, levels: tracker, code: { lineAt: () => undefined, bodyOf: () => undefined, caller: () => undefined, ...code } };
   return {
@@ -272,7 +281,8 @@ describe('filters', () => {
     exitOnce(trace);
     const machine = new ReplayMachine(trace), tracker = s.tracker;
     const none = { places: () => [], addressIn: () => undefined, contexts: [], compile: () => () => true, format: () => '', log: () => undefined };
-    const control = new RunControl(machine.asMachine, tracker, filters, new CodeBreakpoints(machine.asMachine, none), { serial: () => undefined, unimplemented: () => undefined, levelsChanged: () => undefined, awaitsLevel: () => false });
+    const control = new RunControl(machine.asMachine, tracker, filters, new CodeBreakpoints(machine.asMachine, none),
+      { serial: () => undefined, unimplemented: () => undefined, levelsChanged: () => undefined, awaitsLevel: () => false });
     expect(await control.resume()).toMatchObject({ kind: 'filter', filter: 'exit', context: { level: 3 } });
     // The plain instruction, then the exit.
     expect(machine.at).toBe(booted + 2);
