@@ -61,7 +61,8 @@ export function decoderModule(cases: readonly Case[]): string {
     return found.id;
   };
   lines.push(constant('CASE_NONE', decodeLayout.caseNone), constant('CASE_UD', caseOf('UD', 3)), constant('CASE_HOOK', caseOf('HOOK', 3)), constant('CASE_END', caseOf('END', 3)),
-    constant('CASE_ADDRESS_16', caseOf('ADDRESS', 1)), constant('CASE_ADDRESS_32', caseOf('ADDRESS', 2)), constant('CASE_SEGMENTED', caseOf('SEGMENTED', 3)), constant('CASE_ADDRESS_64', caseOf('ADDRESS', 3)), constant('CASE_ABSOLUTE', caseOf('ABSOLUTE', 3)));
+    constant('CASE_ADDRESS_16', caseOf('ADDRESS', 1)), constant('CASE_ADDRESS_32', caseOf('ADDRESS', 2)), constant('CASE_SEGMENTED', caseOf('SEGMENTED', 3)),
+    constant('CASE_ADDRESS_64', caseOf('ADDRESS', 3)), constant('CASE_ABSOLUTE', caseOf('ABSOLUTE', 3)));
   lines.push(constant('MAPS', decodeLayout.maps, 'usize'), constant('NODES', decodeLayout.nodes, 'usize'), constant('ROWS', decodeLayout.rows, 'usize'), constant('ROW_BYTES', row.bytes, 'usize'),
     constant('ROW_REGISTER_CASES', row.registerCases, 'usize'), constant('ROW_MEMORY_CASES', row.memoryCases, 'usize'), constant('ROW_OPERANDS', row.operands, 'usize'),
     constant('ROW_SIZE_CLASS', row.sizeClass, 'usize'), constant('ROW_FLAGS', row.flags, 'usize'));

@@ -1,8 +1,10 @@
 // Decoded code: blocks of records in the code heap, found by (RAM page, mode, offset in the page). A descriptor per page and mode holds
 // 4,096 block addresses; blocks link to each other only inside their page, so that dropping a page drops both ends of every link.
 // Granules of 64 bytes that hold code make stores to them run alone and drop the page's blocks (self-modifying code).
-import { BLOCK_HEADER, CPU_CPL, CPU_MODE, CPU_PAGE_BASE, CPU_RIP, CPU_SEG_BASE, CPU_TLB_BASE, CPU_TLB_GENERATION, M_HEAP_TOP, M_HOOK_COUNT, M_HOOK_OFFSETS, RAM_BASE,
-  M_RAM_SIZE, REC_CASE_ID, REC_ORDINAL, REC_PAGE_OFFSET, RECORD_BYTES, REGION_CODE_HEAP, REGION_CODE_HEAP_SIZE, REGION_PAGE_CODE, REGION_SCRATCH } from './generated/layout';
+import {
+  BLOCK_HEADER, CPU_CPL, CPU_MODE, CPU_PAGE_BASE, CPU_RIP, CPU_SEG_BASE, CPU_TLB_BASE, CPU_TLB_GENERATION, M_HEAP_TOP, M_HOOK_COUNT, M_HOOK_OFFSETS, RAM_BASE,
+  M_RAM_SIZE, REC_CASE_ID, REC_ORDINAL, REC_PAGE_OFFSET, RECORD_BYTES, REGION_CODE_HEAP, REGION_CODE_HEAP_SIZE, REGION_PAGE_CODE, REGION_SCRATCH,
+} from './generated/layout';
 import { CASE_END, CASE_HOOK, TLB_EXECUTE, TLB_INDEX_MASK } from './generated/decoder';
 import { decode, decodedEndsBlock, decodedRecords } from './decode';
 import { hostOf } from './memory';

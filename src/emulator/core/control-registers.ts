@@ -1,14 +1,18 @@
 // Control and debug registers, and the invalidation of translations (SDM 3A 2.5 'Control Registers', 4.10.4 'Invalidation of TLBs and
 // Paging-Structure Caches', SDM 3B 'Debug Registers').
-import { CPU_CPL, CPU_CR0, CPU_CR2, CPU_CR3, CPU_CR4, CPU_DR, CPU_EFER, CPU_FAULT_ADDRESS, CPU_MODE, CPU_PDPTE, CPU_VMX_ON, CPU_VPID, M_PHYSICAL_WIDTH } from './generated/layout';
+import {
+  CPU_CPL, CPU_CR0, CPU_CR2, CPU_CR3, CPU_CR4, CPU_DR, CPU_EFER, CPU_FAULT_ADDRESS, CPU_MODE, CPU_PDPTE, CPU_VMX_ON, CPU_VPID, M_PHYSICAL_WIDTH,
+} from './generated/layout';
 import { readTpr, writeTpr } from '../devices/bus';
-import { destinationRegister, isMemory, operandAddress, operandOffset, operandSize, readOperand, REC_DST, recordSegment, sourceRegister, writeOperand } from './operands';
+import {
+  destinationRegister, isMemory, operandAddress, operandOffset, operandSize, readOperand, REC_DST, recordSegment, sourceRegister, writeOperand,
+} from './operands';
 import { cr0Fixed0, cr0Fixed1, cr4Fixed0, cr4Fixed1 } from './processor-facts';
 import { loadData, readPhysical64 } from './memory';
 import { segmentRights, updateMode, segmentBase } from './segments';
 import {
-  ABORT, aborted, attend, CR0_CD, CR0_ET, CR0_MP, CR0_NE, CR0_NW, CR0_PE, CR0_PG, CR0_TS, CR0_WP, CR0_AM, CR0_EM, CR4_DE, CR4_PAE, CR4_PCIDE, CR4_UMIP, CS, cr0, cr4, DB,
-  efer, EFER_LMA, EFER_LME, GP, in64BitMode, longModeActive, NEXT, nonRoot, raise, raiseError, reg, setReg, UD,
+  ABORT, aborted, attend, CR0_CD, CR0_ET, CR0_MP, CR0_NE, CR0_NW, CR0_PE, CR0_PG, CR0_TS, CR0_WP, CR0_AM, CR0_EM, CR4_DE, CR4_PAE, CR4_PCIDE, CR4_UMIP, CS, cr0,
+  cr4, DB, efer, EFER_LMA, EFER_LME, GP, in64BitMode, longModeActive, NEXT, nonRoot, raise, raiseError, reg, setReg, UD,
 } from './state';
 import { flushCurrent, invalidateAddress, invalidateVpid, selectTlb } from './tlb';
 import { unrestrictedGuest } from './vmx/controls';

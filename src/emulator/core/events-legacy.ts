@@ -5,9 +5,13 @@ import { CPU_CPL, CPU_EVENT_INSTRUCTION_LENGTH, CPU_IDTR_BASE, CPU_IDTR_LIMIT, C
 import { HARDWARE_EXCEPTION, SOFTWARE_EXCEPTION, SOFTWARE_INTERRUPT } from './events';
 import { beginFrame, commitStack, frame, innerStack, keepStack, writeFrame } from './inner-stack';
 import { loadSystem } from './memory';
-import { descriptor, descriptorDpl, descriptorLimit, descriptorPresent, descriptorType, loadCodeSegment, markAccessed, readDescriptor, restoreDescriptor, segmentLimit, segmentSelector, setNull,
-  setParagraph, updateMode } from './segments';
-import { ABORT, AC, aborted, CS, DB, DS, ES, FS, GP, GS, IF, JUMPED, NP, NT, raiseError, realMode, reg, RF, rflags, RSP, SS_REG, TF, virtual8086, VM } from './state';
+import {
+  descriptor, descriptorDpl, descriptorLimit, descriptorPresent, descriptorType, loadCodeSegment, markAccessed, readDescriptor, restoreDescriptor, segmentLimit,
+  segmentSelector, setNull, setParagraph, updateMode,
+} from './segments';
+import {
+  ABORT, AC, aborted, CS, DB, DS, ES, FS, GP, GS, IF, JUMPED, NP, NT, raiseError, realMode, reg, RF, rflags, RSP, SS_REG, TF, virtual8086, VM,
+} from './state';
 import { switchTask, TASK_GATE } from './task-switch';
 
 @inline function errorOf(vector: u32, external: u32): u32 { return vector << 3 | 2 | external; }

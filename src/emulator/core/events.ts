@@ -1,9 +1,10 @@
 // Exceptions and interrupts: from an abandoned instruction or a pending event to a handler's first instruction (SDM 3A chapter 6
 // 'Interrupt and Exception Handling'; double faults: 6.15 'Exception and Interrupt Reference', interrupt 8), with the VM exits they cause.
 import {
-  CPU_ABORT_KIND, CPU_ALONE, CPU_CPL, CPU_CR2, CPU_DR, CPU_EVENT_INSTRUCTION_LENGTH, CPU_EVENT_VECTORING, CPU_EVENT_VECTORING_ERROR, CPU_FAULT_ADDRESS, CPU_FAULT_ERROR,
-  CPU_FAULT_HAS_ERROR, CPU_FAULT_VECTOR, CPU_GPR, CPU_IDTR_BASE, CPU_IDTR_LIMIT, CPU_NON_ROOT, CPU_RFLAGS_SYSTEM, CPU_RIP, CPU_ACTIVITY, EV_A, EV_AUX, EV_B,
-  EVENT_EXCEPTION, EVENT_INTERRUPT, EVENT_TRIPLE_FAULT, M_BUDGET, M_STOP_ON_EXCEPTION, M_STOP_ON_TRIPLE_FAULT, STOP_EXCEPTION, STOP_SHUTDOWN, STOP_TRIPLE_FAULT,
+  CPU_ABORT_KIND, CPU_ALONE, CPU_CPL, CPU_CR2, CPU_DR, CPU_EVENT_INSTRUCTION_LENGTH, CPU_EVENT_VECTORING, CPU_EVENT_VECTORING_ERROR, CPU_FAULT_ADDRESS,
+  CPU_FAULT_ERROR, CPU_FAULT_HAS_ERROR, CPU_FAULT_VECTOR, CPU_GPR, CPU_IDTR_BASE, CPU_IDTR_LIMIT, CPU_NON_ROOT, CPU_RFLAGS_SYSTEM, CPU_RIP, CPU_ACTIVITY, EV_A,
+  EV_AUX, EV_B, EVENT_EXCEPTION, EVENT_INTERRUPT, EVENT_TRIPLE_FAULT, M_BUDGET, M_STOP_ON_EXCEPTION, M_STOP_ON_TRIPLE_FAULT, STOP_EXCEPTION, STOP_SHUTDOWN,
+  STOP_TRIPLE_FAULT,
 } from './generated/layout';
 import { loadSystem, probeStore, storeSupervisor } from './memory';
 import { eventSlot, plainEvent } from './ring';
@@ -12,8 +13,8 @@ import {
   updateMode,
 } from './segments';
 import {
-  ABORT, ABORT_EXCEPTION, aborted, CS, DB, DE, DF_VECTOR, GP, IF, JUMPED, longModeActive, NP, NT, PF_VECTOR, raiseError, realMode, reg, RF, rflags, RSP, SS, SS_REG, TF, TR, TS,
-  VE, VM,
+  ABORT, ABORT_EXCEPTION, aborted, CS, DB, DE, DF_VECTOR, GP, IF, JUMPED, longModeActive, NP, NT, PF_VECTOR, raiseError, realMode, reg, RF, rflags, RSP, SS,
+  SS_REG, TF, TR, TS, VE, VM,
 } from './state';
 import { requestStop, stopBefore } from './stop';
 import { tripleFaultExit } from './vmx/exit';

@@ -1,6 +1,6 @@
 // What the façade (emulator/machine.ts) needs of the core beside running: reset, translation without side effects, and keeping caches
 // coherent when the host changes registers or memory.
-import { CPU_ABORT_KIND, CPU_APIC_BASE, CPU_CR0, CPU_CURRENT_VMCS, CPU_DR, CPU_FEATURE_CONTROL, CPU_GPR, CPU_ID, CPU_MISC_ENABLE, CPU_MTRR_DEF_TYPE,
+import { CPU_ABORT_KIND, CPU_APIC_BASE, CPU_CR0, CPU_CURRENT_VMCS, CPU_DR, CPU_FEATURE_CONTROL, CPU_GDTR_LIMIT, CPU_GPR, CPU_IDTR_LIMIT, CPU_ID, CPU_MISC_ENABLE, CPU_MTRR_DEF_TYPE,
   CPU_MXCSR, CPU_PAT, CPU_PREEMPTION_DEADLINE, CPU_RFLAGS_SYSTEM, CPU_XCR0, EVENT_RESET, M_HOOK_SKIP, M_RAM_SIZE, RAM_BASE, REC_CASE_ID, RECORD_BYTES, REGION_CPU, REGION_CPU_SIZE, REGION_SCRATCH } from './generated/layout';
 import { firmwareVirtualWire, readTpr, resetDevices, writeTpr } from '../devices/bus';
 import { cpuidLeaf, leafC } from './generated/cpuid';
@@ -26,6 +26,8 @@ export function reset(vcpu: u32): void {
   for (let i: u32 = 0; i < 6; i++) setSegment(i, 0, 0, 0xffff, i == CS ? 0x9b : 0x93);
   setSegment(LDTR, 0, 0, 0xffff, 0x82);
   setSegment(TR, 0, 0, 0xffff, 0x8b);
+  store<u32>(CPU_GDTR_LIMIT, 0xffff);
+  store<u32>(CPU_IDTR_LIMIT, 0xffff);
   store<u64>(CPU_DR + 48, 0xffff0ff0);
   store<u64>(CPU_DR + 56, 0x400);
   store<u64>(CPU_PAT, 0x0007040600070406);

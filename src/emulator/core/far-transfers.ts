@@ -5,8 +5,10 @@ import { beginFrame, commitStack, frame, givenStack, innerStack, keepStack, newT
 import { loadData, loadSystem, probeStore, storeSupervisor } from './memory';
 import { immediate, isMemory, linearAddress, operandOffset, operandSize, recordOpcode, recordSegment } from './operands';
 import { outsideCode } from './segmented-code';
-import { descriptor, descriptorDpl, descriptorHigh, descriptorLimit, descriptorPresent, descriptorType, loadCodeSegment, markAccessed, nullStackSegment, readDescriptor, restoreDescriptor,
-  segmentBase, segmentLimit, segmentSelector, setParagraph, updateMode } from './segments';
+import {
+  descriptor, descriptorDpl, descriptorHigh, descriptorLimit, descriptorPresent, descriptorType, loadCodeSegment, markAccessed, nullStackSegment,
+  readDescriptor, restoreDescriptor, segmentBase, segmentLimit, segmentSelector, setParagraph, updateMode,
+} from './segments';
 import { setStackPointer, stackLoad, stackPointer, stackProbe, stackStore } from './stack';
 import { ABORT, aborted, CS, GP, JUMPED, longModeActive, nextRip, NP, raiseError, realMode, reg, RSP, setReg, SS, SS_REG, TR, TS, virtual8086 } from './state';
 import { switchTask, TASK_CALL, TASK_JMP } from './task-switch';

@@ -3,8 +3,10 @@
 import { CPU_CPL } from './generated/layout';
 import { loadSystem, probeStore, storeSupervisor } from './memory';
 import { outsideLimit } from './operands';
-import { descriptor, descriptorBase, descriptorDpl, descriptorLimit, descriptorPresent, descriptorRights, descriptorType, markAccessed, readDescriptor, RIGHTS_DB, segmentBase, segmentLimit,
-  segmentRights, segmentSelector, setFromDescriptor } from './segments';
+import {
+  descriptor, descriptorBase, descriptorDpl, descriptorLimit, descriptorPresent, descriptorRights, descriptorType, markAccessed, readDescriptor, RIGHTS_DB,
+  segmentBase, segmentLimit, segmentRights, segmentSelector, setFromDescriptor,
+} from './segments';
 import { setStackPointer } from './stack';
 import { ABORT, aborted, NEXT, raiseError, SS, SS_REG, stackPointerOf, TR, TS } from './state';
 

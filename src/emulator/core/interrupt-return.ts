@@ -6,11 +6,15 @@ import { commitStack, givenStack } from './inner-stack';
 import { loadSystem } from './memory';
 import { operandSize } from './operands';
 import { outsideCode } from './segmented-code';
-import { descriptor, descriptorDpl, descriptorLimit, descriptorPresent, descriptorType, loadCodeSegment, markAccessed, nullStackSegment, readDescriptor, restoreDescriptor, segmentBase, setCpl,
-  setParagraph, updateMode } from './segments';
+import {
+  descriptor, descriptorDpl, descriptorLimit, descriptorPresent, descriptorType, loadCodeSegment, markAccessed, nullStackSegment, readDescriptor,
+  restoreDescriptor, segmentBase, setCpl, setParagraph, updateMode,
+} from './segments';
 import { setStackPointer, stackLoad, stackPointer } from './stack';
-import { ABORT, aborted, attend, CS, DS, ES, FS, GP, GS, in64BitMode, IOPL, JUMPED, longModeActive, nextRip, NP, NT, raiseError, realMode, RF, RSP, setReg, setRflags, SS_REG, TR, VIF, VIP,
-  virtual8086, VM } from './state';
+import {
+  ABORT, aborted, attend, CS, DS, ES, FS, GP, GS, in64BitMode, IOPL, JUMPED, longModeActive, nextRip, NP, NT, raiseError, realMode, RF, RSP, setReg, setRflags,
+  SS_REG, TR, VIF, VIP, virtual8086, VM,
+} from './state';
 import { switchTask, TASK_IRET } from './task-switch';
 import { dropInnerSegments } from './transfers';
 import { iretEndsNmiBlocking } from './vmx/event-intercepts';

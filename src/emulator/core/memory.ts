@@ -1,7 +1,9 @@
 // Memory as instructions and procedures see it: the slow paths of emitted loads and stores, linear accesses of procedures, physical
 // accesses. An access that cannot complete records an abort and changes nothing. Accesses that need the exact time or the
 // instruction by itself (MMIO, stores to code, watched pages) are done only when the instruction runs alone in its block.
-import { CPU_ALONE, CPU_CR4, CPU_RFLAGS_SYSTEM, CPU_TLB_BASE, CPU_TLB_GENERATION, M_RAM_SIZE, RAM_BASE, REGION_PAGE_CODE, REGION_PAGE_FLAGS, REGION_SCRATCH } from './generated/layout';
+import {
+  CPU_ALONE, CPU_CR4, CPU_RFLAGS_SYSTEM, CPU_TLB_BASE, CPU_TLB_GENERATION, M_RAM_SIZE, RAM_BASE, REGION_PAGE_CODE, REGION_PAGE_FLAGS, REGION_SCRATCH,
+} from './generated/layout';
 import { TLB_INDEX_MASK, TLB_READ, TLB_WRITE } from './generated/decoder';
 import { invalidateCode, storeTouchesCode } from './blocks';
 import { mmioRead, mmioWrite } from '../devices/bus';

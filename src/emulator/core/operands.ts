@@ -1,7 +1,6 @@
 // Operands of procedures, out of the decoded record: registers, memory addresses with segment and address size, immediates.
 import {
-  CPU_GPR, CPU_MODE, REC_AUX, REC_BASE, REC_DISPLACEMENT, REC_DST, REC_IMMEDIATE, REC_INDEX, REC_LINK0, REC_LINK1, REC_SCALE,
-  REC_SRC, SLOT_EA, SLOT_PAGE_BASE,
+  CPU_GPR, CPU_MODE, REC_AUX, REC_BASE, REC_DISPLACEMENT, REC_DST, REC_IMMEDIATE, REC_INDEX, REC_LINK0, REC_LINK1, REC_SCALE, REC_SRC, SLOT_EA, SLOT_PAGE_BASE,
 } from './generated/layout';
 import { loadData, storeData } from './memory';
 import { segmentBase, segmentLimit, segmentRights, RIGHTS_UNUSABLE } from './segments';

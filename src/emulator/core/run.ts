@@ -2,14 +2,16 @@
 // calls `proceed` whenever it leaves the straight path; everything asynchronous happens here, at exact instants.
 import {
   CPU_ABORT_KIND, CPU_ACTIVITY, CPU_ALONE, CPU_ID, CPU_INIT_PENDING, CPU_EVENT_VECTORING, CPU_EXIT_QUALIFICATION, CPU_FAULT_ADDRESS, CPU_GUEST_PHYSICAL_FAULT,
-  CPU_INSTRUCTION_LENGTH, CPU_MODE, CPU_NMI_BLOCKED, CPU_NMI_PENDING, CPU_NON_ROOT, CPU_PAGE_BASE, CPU_PENDING_DEBUG, CPU_RFLAGS_SYSTEM, CPU_RIP, CPU_SEG_BASE, CPU_SHADOW_UNTIL,
-  CPU_SIPI_PENDING, M_BUDGET, M_DEADLINE, M_RUN_END, M_STOP_KIND, REC_PAGE_OFFSET, REC_SCALE, STOP_BUDGET, STOP_IDLE, STOP_SHUTDOWN,
+  CPU_INSTRUCTION_LENGTH, CPU_MODE, CPU_NMI_BLOCKED, CPU_NMI_PENDING, CPU_NON_ROOT, CPU_PAGE_BASE, CPU_PENDING_DEBUG, CPU_RFLAGS_SYSTEM, CPU_RIP, CPU_SEG_BASE,
+  CPU_SHADOW_UNTIL, CPU_SIPI_PENDING, M_BUDGET, M_DEADLINE, M_RUN_END, M_STOP_KIND, REC_PAGE_OFFSET, REC_SCALE, STOP_BUDGET, STOP_IDLE, STOP_SHUTDOWN,
 } from './generated/layout';
 import { acknowledgeInterrupt, interruptPending, nextDeviceDeadline, runDeviceTimers, takeInit, takeNmi, takeSipi } from '../devices/bus';
 import { SYSTEM_POWER_OFF_REQUESTED, SYSTEM_RESET_REQUESTED } from './generated/devices';
 import { dropAllCode, findBlock, findLinkable, heapIsNearlyFull, linearRip, linkable, transientBlock } from './blocks';
 import { deliverOrFault, deliverRecordedException, EXTERNAL_INTERRUPT, NMI_EVENT } from './events';
-import { ABORT, ABORT_ALONE, ABORT_EPT_MISCONFIGURATION, ABORT_EPT_VIOLATION, ABORT_EXCEPTION, CS, DB, GP, IF, interruptShadow, NEXT, raise, raiseError, TF, time } from './state';
+import {
+  ABORT, ABORT_ALONE, ABORT_EPT_MISCONFIGURATION, ABORT_EPT_VIOLATION, ABORT_EXCEPTION, CS, DB, GP, IF, interruptShadow, NEXT, raise, raiseError, TF, time,
+} from './state';
 import { segmentLimit } from './segments';
 import { requestStop } from './stop';
 import { nextVmxDeadline, vmxBoundary } from './vmx/boundary';

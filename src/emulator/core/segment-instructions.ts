@@ -1,17 +1,19 @@
 // Moves to and from segment registers, descriptor-table registers, LAR, LSL, VERR, VERW, SWAPGS, FS and GS bases.
-import { CPU_ABORT_KIND, CPU_CPL, CPU_FAULT_VECTOR, CPU_GDTR_BASE, CPU_GDTR_LIMIT, CPU_IDTR_BASE, CPU_IDTR_LIMIT, CPU_KERNEL_GS_BASE, CPU_MODE } from './generated/layout';
+import {
+  CPU_ABORT_KIND, CPU_CPL, CPU_FAULT_VECTOR, CPU_GDTR_BASE, CPU_GDTR_LIMIT, CPU_IDTR_BASE, CPU_IDTR_LIMIT, CPU_KERNEL_GS_BASE, CPU_MODE,
+} from './generated/layout';
 import { loadData, storeData, storeSystem } from './memory';
 import {
-  destinationRegister, isMemory, linearAddress, operandOffset, operandSize, readOperand, REC_DST, REC_SRC, recordOpcode, recordSegment, sourceRegister, writeOperand,
-  writeSized,
+  destinationRegister, isMemory, linearAddress, operandOffset, operandSize, readOperand, REC_DST, REC_SRC, recordOpcode, recordSegment, sourceRegister,
+  writeOperand, writeSized,
 } from './operands';
 import {
-  descriptor, descriptorAddress, descriptorBase, descriptorDpl, descriptorHigh, descriptorLimit, descriptorPresent, descriptorRights, descriptorType, loadDataSegment,
-  readDescriptor, RIGHTS_UNUSABLE, segmentSelector, segmentBase, setSegment, setSegmentBase,
+  descriptor, descriptorAddress, descriptorBase, descriptorDpl, descriptorHigh, descriptorLimit, descriptorPresent, descriptorRights, descriptorType,
+  loadDataSegment, readDescriptor, RIGHTS_UNUSABLE, segmentSelector, segmentBase, setSegment, setSegmentBase,
 } from './segments';
 import {
-  ABORT, aborted, CR4_FSGSBASE, CR4_UMIP, cr4, CS, DS, ES, FS, GP, GS, in64BitMode, LDTR, longModeActive, NEXT, NP, raise, raiseError, realMode, reg, rflags, RSP,
-  setArithmeticFlags, setInterruptShadow, setReg, SS_REG, TR, UD, virtual8086, ZF,
+  ABORT, aborted, CR4_FSGSBASE, CR4_UMIP, cr4, CS, DS, ES, FS, GP, GS, in64BitMode, LDTR, longModeActive, NEXT, NP, raise, raiseError, realMode, reg, rflags,
+  setArithmeticFlags, setInterruptShadow, SS_REG, TR, UD, virtual8086, ZF,
 } from './state';
 import { push, setMaskedStackPointer, stackBytes, stackLoad, stackMask, stackPointer } from './stack';
 import { interceptDescriptorTable } from './vmx/intercepts';

@@ -1,11 +1,16 @@
 // Outside 64-bit mode: stack instructions, near transfers to an offset that CS limits, loops, BOUND and ARPL (SDM 2 under each name).
-import { CPU_GPR, CPU_RIP } from './generated/layout';
+import { CPU_RIP } from './generated/layout';
 import { loadData } from './memory';
-import { destinationRegister, immediate, isMemory, linearAddress, operandOffset, operandSize, readOperand, REC_DST, recordAddressSize, recordOpcode, recordSegment, sourceRegister, writeOperand,
-  writeSized } from './operands';
+import {
+  destinationRegister, immediate, isMemory, linearAddress, operandOffset, operandSize, readOperand, REC_DST, recordAddressSize, recordOpcode, recordSegment,
+  sourceRegister, writeOperand, writeSized,
+} from './operands';
 import { segmentLimit } from './segments';
 import { push, setStackPointer, stackLoad, stackMask, stackPointer, stackProbe, stackStore } from './stack';
-import { ABORT, aborted, arithmeticFlags, BR, CS, GP, JUMPED, NEXT, nextRip, raise, raiseError, RAX, RBX, RCX, realMode, reg, rflags, RSP, setArithmeticFlags, UD, virtual8086, ZF } from './state';
+import {
+  ABORT, aborted, arithmeticFlags, BR, CS, GP, JUMPED, NEXT, nextRip, raise, raiseError, RAX, RBX, RCX, realMode, reg, rflags, setArithmeticFlags, UD,
+  virtual8086, ZF,
+} from './state';
 
 @inline const RBP: u32 = 5;
 @inline function bytesOf(pc: usize): u32 { return 1 << operandSize(pc); }

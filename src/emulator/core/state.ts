@@ -1,8 +1,8 @@
 // The active vCPU's state as small accessors over fixed addresses: registers, RFLAGS, time, faults raised by procedures.
 // A procedure (what the run loop calls for an instruction that is a procedure of the manual) returns NEXT, ABORT or JUMPED.
 import {
-  CPU_ABORT_KIND, CPU_ALONE, CPU_CR0, CPU_CR4, CPU_CPL, CPU_EFER, CPU_FAULT_ADDRESS, CPU_FAULT_ERROR, CPU_FAULT_HAS_ERROR, CPU_FAULT_VECTOR, CPU_FLAGS_C, CPU_FLAGS_R, CPU_GPR,
-  CPU_INSTRUCTION_LENGTH, CPU_MODE, CPU_NON_ROOT, CPU_RFLAGS_SYSTEM, CPU_RIP, CPU_SHADOW_BITS, CPU_SHADOW_UNTIL, M_BUDGET, M_DEADLINE,
+  CPU_ABORT_KIND, CPU_ALONE, CPU_CR0, CPU_CR4, CPU_CPL, CPU_EFER, CPU_FAULT_ADDRESS, CPU_FAULT_ERROR, CPU_FAULT_HAS_ERROR, CPU_FAULT_VECTOR, CPU_FLAGS_C,
+  CPU_FLAGS_R, CPU_GPR, CPU_INSTRUCTION_LENGTH, CPU_MODE, CPU_NON_ROOT, CPU_RFLAGS_SYSTEM, CPU_RIP, CPU_SHADOW_BITS, CPU_SHADOW_UNTIL, M_BUDGET, M_DEADLINE,
 } from './generated/layout';
 
 /** The procedure completed: RIP moves to the next instruction. */

@@ -8,8 +8,8 @@ import { destinationRegister, immediate, linearAddress, operandOffset, operandSi
 import { tscValue } from './msrs';
 import { eventSlot } from './ring';
 import {
-  ABORT, aborted, ABORT_ALONE, abandon, attend, CR4_OSXSAVE, CR4_PCE, CR4_TSD, CR0_MP, CR0_TS, cr0, cr4, DE, GP, in64BitMode, NEXT, NM, nonRoot, raise, raiseError, RAX, RBX, RCX, RDX, reg, rflags, RSP,
-  setArithmeticFlags, setReg, setReg32, UD, ZF,
+  ABORT, aborted, ABORT_ALONE, abandon, attend, CR4_OSXSAVE, CR4_PCE, CR4_TSD, CR0_MP, CR0_TS, cr0, cr4, DE, GP, in64BitMode, NEXT, NM, nonRoot, raise,
+  raiseError, RAX, RBX, RCX, RDX, reg, rflags, RSP, setArithmeticFlags, setReg, setReg32, UD, ZF,
 } from './state';
 import { enterSegmented } from './segmented-code';
 import { stopBefore } from './stop';

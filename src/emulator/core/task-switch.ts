@@ -4,9 +4,15 @@ import { CPU_CPL, CPU_CR0, CPU_CR3, CPU_GDTR_BASE, CPU_PENDING_DEBUG, CPU_RFLAGS
 import { loadPdptes } from './control-registers';
 import { beginFrame, commitStack, frame, keepStack, writeFrame } from './inner-stack';
 import { loadSystem, probeSystemStore, storeSystem } from './memory';
-import { descriptor, descriptorAddress, descriptorBase, descriptorDpl, descriptorLimit, descriptorPresent, descriptorRights, descriptorType, loadCodeSegment, markAccessed, readDescriptor,
-  RIGHTS_UNUSABLE, segmentBase, segmentLimit, segmentRights, segmentSelector, setCpl, setFromDescriptor, setParagraph, setSegment, updateMode } from './segments';
-import { ABORT, aborted, CR0_PG, CR0_TS, CR4_PAE, cr0, cr4, CS, DS, ES, FS, GP, GS, JUMPED, LDTR, NEXT, NP, NT, raiseError, reg, rflags, setReg, setRflags, SS, SS_REG, TR, TS, VM } from './state';
+import {
+  descriptor, descriptorAddress, descriptorBase, descriptorDpl, descriptorLimit, descriptorPresent, descriptorRights, descriptorType, loadCodeSegment,
+  markAccessed, readDescriptor, RIGHTS_UNUSABLE, segmentBase, segmentLimit, segmentRights, segmentSelector, setCpl, setFromDescriptor, setParagraph, setSegment,
+  updateMode,
+} from './segments';
+import {
+  ABORT, aborted, CR0_PG, CR0_TS, CR4_PAE, cr0, cr4, CS, DS, ES, FS, GP, GS, JUMPED, LDTR, NEXT, NP, NT, raiseError, reg, rflags, setReg, setRflags, SS, SS_REG,
+  TR, TS, VM,
+} from './state';
 import { flushCurrent } from './tlb';
 import { interceptTaskSwitch } from './vmx/event-intercepts';
 

@@ -8,8 +8,8 @@ import { sensitive } from './flag-instructions';
 import { followingRip, immediate, rexW } from './operands';
 import { RIGHTS_UNUSABLE, segmentRights, setCpl, setSegment, updateMode } from './segments';
 import {
-  ABORT, arithmeticFlags, attend, BP, CS, DB, DS, EFER_SCE, efer, ES, FS, GP, GS, IF, JUMPED, longModeActive, OF, OVERFLOW, raise, raiseError, RCX, RDX, realMode,
-  reg, RF, rflags, RSP, SS_REG, setReg, setRflags, UD, VM,
+  ABORT, arithmeticFlags, attend, BP, CS, DB, DS, EFER_SCE, efer, ES, FS, GP, GS, IF, JUMPED, longModeActive, OF, OVERFLOW, raise, raiseError, RCX, RDX,
+  realMode, reg, RF, rflags, RSP, SS_REG, setReg, setRflags, UD, VM,
 } from './state';
 import { interceptException, interceptInt1 } from './vmx/event-intercepts';
 
