@@ -79,10 +79,9 @@ static void handle_xsetbv(struct guest_registers *r)
 	advance_guest(3);
 }
 
-/** The guest touched what is ours (ept.c). */
-static void handle_forbidden_access(void)
+void refuse_access(void)
 {
-	print("the guest may not access %x (at RIP %x)", vmread(GUEST_PHYSICAL_ADDRESS), vmread(GUEST_RIP));
+	print("no guest may access %x (at RIP %x)", vmread(GUEST_PHYSICAL_ADDRESS), vmread(GUEST_RIP));
 	inject_exception(VECTOR_GENERAL_PROTECTION, true);
 }
 
@@ -99,7 +98,7 @@ static void handle_guest_exit(u32 reason, struct guest_registers *r)
 		asm volatile("wbinvd" : : : "memory");
 		advance_guest(2);
 		break;
-	case EXIT_EPT_VIOLATION: handle_forbidden_access(); break;
+	case EXIT_EPT_VIOLATION: refuse_access(); break;
 	case EXIT_GETSEC: inject_exception(VECTOR_INVALID_OPCODE, false); break;
 	default:
 		if (!emulate_vmx_instruction(reason, r))

@@ -151,7 +151,7 @@ static bool handle_ept_violation(struct nested_vmcs *vmcs)
 		return false;
 	note_launched(vmcs);
 	if (outcome == EPT_FORBIDDEN)
-		inject_exception(VECTOR_GENERAL_PROTECTION, true);
+		refuse_access();
 	else
 		repeat_interrupted_event();
 	nested_expect_changes(vmcs);
