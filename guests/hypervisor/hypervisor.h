@@ -23,7 +23,8 @@ struct nested_vmcs;
 
 /** Everything this level knows. There is one processor, so there is one. */
 struct hypervisor {
-	bool use_ept;                // option ept=on
+	bool use_ept, use_shadowing; // options ept=on, shadowing=on
+	bool writes_read_only_fields; // VMWRITE can write every field (IA32_VMX_MISC)
 	unsigned level, levels;      // own number from 0, and how many hypervisors are stacked
 	u64 exits;                   // VM exits that this level has handled or forwarded
 	u64 current_vmcs;            // physical address of the VMCS that our own VMPTRLD made current

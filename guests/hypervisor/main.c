@@ -1,7 +1,8 @@
 // Start of a hypervisor, at whatever level: load the next module as guest, turn VMX on, describe the guest in a VMCS, enter it. Never returns:
 // from the first entry on, this level runs only when an exit comes (exit.c). Options: level=K of=N, given by the level below;
-// ept=on protects this level from its guest (ept.c).
+// ept=on protects this level from its guest (ept.c), shadowing=on spares the guest exits (shadow.c).
 #include "ept.h"
+#include "shadow.h"
 
 #include "../lib/serial.h"
 
@@ -15,6 +16,7 @@ static void learn_place(const struct multiboot_info *info)
 	// the lowest level counts: every module but the last is a hypervisor, and so is this image
 	self.levels = (unsigned)number_option(options, "of", info->mods_count);
 	self.use_ept = switch_option(options, "ept");
+	self.use_shadowing = switch_option(options, "shadowing");
 	serial_start(self.level, "hypervisor");
 	print("level %u of %u, options '%s'", (u64)self.level, (u64)self.levels, options);
 }
@@ -39,6 +41,8 @@ void main(const struct multiboot_info *info)
 	enter_vmx_operation();
 	if (self.use_ept)
 		ept_start(info);
+	if (self.use_shadowing)
+		shadow_start();
 	describe_guest(&start);
 	print("entering the guest at %x", start.entry);
 	self.vmcs01_launched = true; // enter_guest_first uses VMLAUNCH; every later entry VMRESUME
