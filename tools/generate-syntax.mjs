@@ -30,6 +30,8 @@ const nasmWords = [
   'iend', 'at', 'times', 'equ', 'incbin', 'd[bwdqtoyz]', 'res[bwdqtoyz]',
 ];
 const sizeWords = ['byte', 'word', 'dword', 'qword', 'tword', 'oword', 'xmmword', 'ymmword', 'ptr', 'offset', 'rel', 'abs', 'near', 'far', 'short', 'strict', 'nosplit'];
+/** Directives of NASM's preprocessor; %rax and its kind are registers. */
+const nasmPreprocessor = ['x?i?define', 'i?assign', 'i?macro', 'endmacro', 'rep', 'endrep', 'if\\w*', 'elif\\w*', 'else', 'endif', 'include', 'undef', 'rotate', 'push', 'pop', 'error', 'line', 'use'];
 const preprocessor = ['include', 'define', 'undef', 'ifdef', 'ifndef', 'if', 'elif', 'else', 'endif', 'error', 'warning', 'pragma', 'line'];
 
 /** Whole words, case ignored; a name may begin with a dot or contain a dollar sign, so \b alone would cut it. */
@@ -61,7 +63,7 @@ export function grammarText(mnemonics) {
             captures: { 1: { name: 'keyword.control.directive.abyme-asm' }, 2: { name: 'string.quoted.include.abyme-asm' } },
           },
           rule('keyword.control.directive', `^\\s*#\\s*(?:${preprocessor.join('|')})\\b`),
-          rule('keyword.control.directive', '^\\s*%(?!(?:r|e)?[abcd]x\\b)(?:x?i?define|i?assign|i?macro|endmacro|rep|endrep|if\\w*|elif\\w*|else|endif|include|undef|rotate|push|pop|error|line|use)\\b'),
+          rule('keyword.control.directive', `^\\s*%(?:${nasmPreprocessor.join('|')})\\b`),
         ],
       },
       strings: {

@@ -40,7 +40,8 @@ export function levelRow(level: LevelDescription, manyProcessors: boolean): Leve
     ].join('\n'),
     icon: icons[level.state],
     spoken: [
-      `Level ${level.level}${manyProcessors ? ` of processor ${level.vcpu}` : ''}`, image, level.state, ...(level.state === 'running' ? [] : [`at ${place}`]), ...(level.uncertain ? ['uncertain'] : []),
+      `Level ${level.level}${manyProcessors ? ` of processor ${level.vcpu}` : ''}`, image, level.state,
+      ...(level.state === 'running' ? [] : [`at ${place}`]), ...(level.uncertain ? ['uncertain'] : []),
     ].join(', '),
     context: level.state === 'ended' || level.state === 'running' ? 'level.ended' : 'level.located',
   };
