@@ -64,7 +64,7 @@ void write_own_controls(void)
 	}
 }
 
-/** Where and how this level continues at a VM exit: the state it runs in now, on the stack for exits. */
+/** Where and how this level continues at a VM exit: the state it runs in now, in the middle of enter_guest. */
 void write_host_state(void)
 {
 	const struct field_value rows[] = {
@@ -74,7 +74,7 @@ void write_host_state(void)
 		{HOST_FS_BASE, 0}, {HOST_GS_BASE, 0}, {HOST_TR_BASE, (u64)&task_state},
 		{HOST_GDTR_BASE, read_gdtr().base}, {HOST_IDTR_BASE, read_idtr().base},
 		{HOST_SYSENTER_CS, 0}, {HOST_SYSENTER_ESP, 0}, {HOST_SYSENTER_EIP, 0},
-		{HOST_RSP, (u64)(&exit_registers + 1)}, {HOST_RIP, (u64)exit_entry},
+		{HOST_RSP, self.stack_at_exit}, {HOST_RIP, (u64)exit_entry},
 	};
 	write_fields(rows, ARRAY_LENGTH(rows));
 }
