@@ -3,6 +3,8 @@ export { slowLoad, slowLoadForUpdate, slowLoadVector, slowStore, slowStoreVector
 export { beginRun, linkBlock, proceed } from './run';
 export { cmpxchgWide, clflush, codeHook, divideWide, enter, fence, fwait, getsec, hlt, invd, monitor, mwait, pause, raiseException, rdpid, rdpmc, rdtsc, rdtscp, rsm, ud2, undefinedOpcode, wbinvd, xgetbv, xsetbv } from './system';
 export { accumulateCrc, depositBits, extractBits } from './bit-functions';
+export { floatBinary, floatCompare, floatConvert, floatEstimate, floatFromInteger, floatOrder, floatsDone, floatToInteger, vectorsUnavailable } from './floating-point';
+export { fxrstor, fxsave, ldmxcsr, stmxcsr } from './vector-state';
 export { cmps, ins, lods, movs, outs, scas, stos } from './strings';
 export { clac, cli, cld, popf, pushf, stac, std, sti } from './flag-instructions';
 export { callFar, int1, int3, into, intn, iret, jmpFar, retFar, syscall, sysenter, sysexit, sysret } from './transfers';
