@@ -1,7 +1,7 @@
 // Builds the guest images with gcc and binutils: guests/images/*.elf, with DWARF, reproducibly (Debian 12's compiler gives the tracked bytes).
 // The compiler runs in the repository's root and is told relative names only, so that an image names its sources as guests/hypervisor/exit.c.
 // `--check` builds elsewhere, compares with the tracked images and exits with 1 on a difference.
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -22,7 +22,12 @@ const compilerFlags = [
 const linkerFlags = ['-pie', '--no-dynamic-linker', '-z', 'norelro', '-z', 'max-page-size=4096', '-z', 'noexecstack', '--build-id=sha1', '--hash-style=sysv', '--gc-sections',
   '--orphan-handling=place', '-T', 'guests/boot/image.ld', '-e', '_start'];
 
-const run = (tool, args) => execFileSync(tool, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, LC_ALL: 'C', SOURCE_DATE_EPOCH: '0' } });
+/** Runs a tool in the root; what it has to say about a failure it has said by itself. */
+function run(tool, args) {
+  const { status, error } = spawnSync(tool, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, LC_ALL: 'C', SOURCE_DATE_EPOCH: '0' } });
+  if (error) console.error(`${tool}: ${error.code === 'ENOENT' ? 'not installed; the guests are built with gcc and binutils' : error.message}`);
+  if (status !== 0) process.exit(1);
+}
 
 /** Compiles every source of the folders and links them; returns the image's bytes. */
 function build({ name, folders }, objects) {
@@ -38,22 +43,19 @@ function build({ name, folders }, objects) {
 }
 
 const objects = mkdtempSync(join(tmpdir(), 'guests-'));
+process.on('exit', () => rmSync(objects, { recursive: true, force: true }));
 let differences = 0;
-try {
-  for (const image of images) {
-    const bytes = build(image, objects), tracked = join(root, 'guests/images', `${image.name}.elf`);
-    const same = existsSync(tracked) && readFileSync(tracked).equals(bytes);
-    if (check && !same) {
-      differences++;
-      console.error(`guests/images/${image.name}.elf differs from what the sources give: run npm run guests and commit the result`);
-    }
-    if (!check && !same) {
-      mkdirSync(dirname(tracked), { recursive: true });
-      writeFileSync(tracked, bytes);
-    }
-    console.log(`${image.name}.elf: ${bytes.length} bytes${check ? '' : same ? ', unchanged' : ', written'}`);
+for (const image of images) {
+  const bytes = build(image, objects), tracked = join(root, 'guests/images', `${image.name}.elf`);
+  const same = existsSync(tracked) && readFileSync(tracked).equals(bytes);
+  if (check && !same) {
+    differences++;
+    console.error(`guests/images/${image.name}.elf differs from what the sources give: run npm run guests and commit the result`);
   }
-} finally {
-  rmSync(objects, { recursive: true, force: true });
+  if (!check && !same) {
+    mkdirSync(dirname(tracked), { recursive: true });
+    writeFileSync(tracked, bytes);
+  }
+  console.log(`${image.name}.elf: ${bytes.length} bytes${check ? '' : same ? ', unchanged' : ', written'}`);
 }
 process.exitCode = differences ? 1 : 0;

@@ -14,7 +14,8 @@ const compiledIn = ['assemblyscript'];
 /** Names of the packages that the bundles contain, sorted. */
 async function bundledPackages() {
   const results = await Promise.all(bundles.map((configuration) => build({ ...configuration, write: false, minify: false })));
-  const inputs = results.flatMap(({ metafile }) => Object.values(metafile.outputs).flatMap((output) => Object.entries(output.inputs).filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([file]) => file)));
+  const outputs = results.flatMap(({ metafile }) => Object.values(metafile.outputs));
+  const inputs = outputs.flatMap((output) => Object.entries(output.inputs).filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([file]) => file));
   const names = inputs.flatMap((file) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1] ?? []);
   return [...new Set([...names, ...compiledIn])].sort();
 }

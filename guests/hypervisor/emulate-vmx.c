@@ -6,6 +6,7 @@
 #include "exit.h"
 #include "nested.h"
 #include "operands.h"
+#include "shadow.h"
 #include "vmcs12.h"
 
 #include "../lib/processor.h"
@@ -32,6 +33,9 @@ static void fail_invalid(void) { finish_vmx_instruction(VM_FAIL_INVALID, 0); }
 static bool is_region_address(u64 pointer) { return (pointer & (PAGE_SIZE - 1)) == 0 && pointer != 0 && ept_allows(pointer, EPT_READ | EPT_WRITE); }
 
 static u32 revision_at(u64 pointer) { return *(const u32 *)at_physical(pointer); }
+
+/** With VMCS shadowing, bit 31 marks a shadow VMCS; without it, the bit must be 0. */
+static u32 vmcs_revision_at(u64 pointer) { return revision_at(pointer) & ~(self.use_shadowing ? 1u << 31 : 0); }
 static u32 our_revision(void) { return vmcs01.revision; }
 
 /** The pointer that VMXON, VMPTRLD and VMCLEAR take from memory. */
@@ -68,6 +72,7 @@ static void emulate_vmxoff(void)
 	self.guest_vmx_on = false;
 	self.believed = NULL;
 	nested_forget_all();
+	shadow_link();
 	succeed();
 }
 
@@ -84,9 +89,13 @@ static void emulate_vmclear(const struct guest_registers *r)
 		fail(ERROR_VMCLEAR_VMXON_POINTER);
 		return;
 	}
-	if (self.believed && self.believed->pointer == pointer)
+	bool was_believed = self.believed && self.believed->pointer == pointer;
+	if (was_believed)
 		self.believed = NULL;
 	nested_release(pointer);
+	make_current(&vmcs01);
+	if (was_believed)
+		shadow_link();
 	succeed();
 }
 
@@ -99,10 +108,12 @@ static void emulate_vmptrld(const struct guest_registers *r)
 		fail(ERROR_VMPTRLD_ADDRESS);
 	else if (pointer == self.guest_vmxon_pointer)
 		fail(ERROR_VMPTRLD_VMXON_POINTER);
-	else if (revision_at(pointer) != our_revision())
+	else if (vmcs_revision_at(pointer) != our_revision())
 		fail(ERROR_VMPTRLD_REVISION);
 	else {
 		self.believed = nested_acquire(pointer);
+		make_current(&vmcs01);
+		shadow_link();
 		succeed();
 	}
 }
@@ -128,6 +139,8 @@ static void emulate_vmread(struct guest_registers *r)
 		fail(ERROR_UNSUPPORTED_FIELD);
 		return;
 	}
+	if (is_shadowed((u32)encoding & ~1u))
+		shadow_pull(self.believed); // a high half: only whole fields are in the bitmaps
 	u64 value = nested_read(self.believed, (u32)encoding & ~1u);
 	make_current(&vmcs01);
 	if (encoding & 1)
@@ -155,14 +168,18 @@ static void emulate_vmwrite(const struct guest_registers *r)
 		fail(ERROR_UNSUPPORTED_FIELD);
 		return;
 	}
-	if (field_type((u32)encoding) == FIELD_READ_ONLY) {
+	if (field_type((u32)encoding) == FIELD_READ_ONLY && !self.writes_read_only_fields) {
 		fail(ERROR_READ_ONLY_FIELD);
 		return;
 	}
 	enum vmcs_field field = (u32)encoding & ~1u;
+	if (is_shadowed(field))
+		shadow_pull(self.believed);
 	if (encoding & 1)
 		value = value << 32 | (u32)nested_read(self.believed, field);
 	nested_write(self.believed, field, value);
+	if (is_shadowed(field))
+		shadow_push(self.believed);
 	succeed();
 }
 

@@ -117,14 +117,15 @@ u64 ept_pointer_for_nested(struct nested_vmcs *vmcs)
 static enum ept_outcome combine(struct nested_vmcs *vmcs, u64 address, unsigned access, struct ept_page *page)
 {
 	struct ept_page theirs = walk(at_physical(nested_read(vmcs, EPT_POINTER) & ADDRESS_BITS), address);
-	struct ept_page ours = theirs.rights ? walk(own_root, theirs.address) : theirs;
-	unsigned rights = theirs.rights & ours.rights; // if its map promises what it has not got, it must deal with that
-	if ((rights & access) != access) {
+	if ((theirs.rights & access) != access) {
 		u64 qualification = nested_read(vmcs, EXIT_QUALIFICATION) & ~(u64)(EPT_ALL << RIGHTS_IN_QUALIFICATION);
-		nested_write(vmcs, EXIT_QUALIFICATION, qualification | rights << RIGHTS_IN_QUALIFICATION);
+		nested_write(vmcs, EXIT_QUALIFICATION, qualification | theirs.rights << RIGHTS_IN_QUALIFICATION);
 		return EPT_IS_THE_GUESTS;
 	}
-	*page = (struct ept_page){ours.address, rights, theirs.shift < ours.shift ? theirs.shift : ours.shift};
+	struct ept_page ours = walk(own_root, theirs.address);
+	if ((ours.rights & access) != access)
+		return EPT_FORBIDDEN; // its map promised what it has not got; asked again, it would promise it again
+	*page = (struct ept_page){ours.address, theirs.rights & ours.rights, theirs.shift < ours.shift ? theirs.shift : ours.shift};
 	if (page->shift > LARGE_SHIFT)
 		page->shift = LARGE_SHIFT;
 	return EPT_FILLED;

@@ -79,10 +79,9 @@ static void handle_xsetbv(struct guest_registers *r)
 	advance_guest(3);
 }
 
-/** The guest touched what is ours (ept.c). */
-static void handle_forbidden_access(void)
+void refuse_access(void)
 {
-	print("the guest may not access %x (at RIP %x)", vmread(GUEST_PHYSICAL_ADDRESS), vmread(GUEST_RIP));
+	print("no guest may access %x (at RIP %x)", vmread(GUEST_PHYSICAL_ADDRESS), vmread(GUEST_RIP));
 	inject_exception(VECTOR_GENERAL_PROTECTION, true);
 }
 
@@ -99,7 +98,7 @@ static void handle_guest_exit(u32 reason, struct guest_registers *r)
 		asm volatile("wbinvd" : : : "memory");
 		advance_guest(2);
 		break;
-	case EXIT_EPT_VIOLATION: handle_forbidden_access(); break;
+	case EXIT_EPT_VIOLATION: refuse_access(); break;
 	case EXIT_GETSEC: inject_exception(VECTOR_INVALID_OPCODE, false); break;
 	default:
 		if (!emulate_vmx_instruction(reason, r))
@@ -107,25 +106,25 @@ static void handle_guest_exit(u32 reason, struct guest_registers *r)
 	}
 }
 
-/** Called by exit_entry. Returns how to enter the VMCS that is current then: true = VMLAUNCH, false = VMRESUME. */
-bool handle_exit(struct guest_registers *registers)
+/** Afterwards the VMCS of whoever runs next is current. */
+void handle_exit(struct guest_registers *registers)
 {
 	u32 reason = (u32)vmread(EXIT_REASON);
 	self.exits++;
+	if (!self.in_nested)
+		self.vmcs01_launched = true;
 	policy_on_exit(reason, registers);
 	if (self.in_nested)
 		deliver_exit(reason);
 	else
 		handle_guest_exit(reason, registers);
-	return entry_is_launch();
 }
 
-/** Called when VMLAUNCH or VMRESUME failed. The guest's own wishes can be the cause only when it asked us to enter its guest. */
-bool entry_refused(void)
+/** VMLAUNCH or VMRESUME failed. The guest's own wishes can be the cause only when it asked us to enter its guest. */
+void handle_refused_entry(void)
 {
 	u32 error = (u32)vmread(VM_INSTRUCTION_ERROR);
 	if (!self.in_nested)
 		stop_with("VM entry into the guest refused: error %u", (u64)error);
 	reject_nested_entry(error);
-	return entry_is_launch();
 }

@@ -17,5 +17,8 @@ void advance_guest(u64 instruction_length);
 /** Lets the guest continue with an exception at the instruction that exited. */
 void inject_exception(unsigned vector, bool has_error_code);
 
+/** Whoever runs in the current VMCS touched what is ours (ept.c): it gets #GP. */
+void refuse_access(void);
+
 /** Whether the levels together have answered this CPUID: then only the upper halves remain to be cleared. */
 bool policy_answered_cpuid(const struct guest_registers *registers);

@@ -23,8 +23,10 @@ struct nested_vmcs;
 
 /** Everything this level knows. There is one processor, so there is one. */
 struct hypervisor {
-	bool use_ept;                // option ept=on
+	bool use_ept, use_shadowing; // options ept=on, shadowing=on
+	bool writes_read_only_fields; // VMWRITE can write every field (IA32_VMX_MISC)
 	unsigned level, levels;      // own number from 0, and how many hypervisors are stacked
+	u64 stack_at_exit;           // RSP of enter_guest, where an exit finds it again
 	u64 exits;                   // VM exits that this level has handled or forwarded
 	u64 current_vmcs;            // physical address of the VMCS that our own VMPTRLD made current
 	bool guest_vmx_on;           // the guest has executed VMXON
@@ -55,9 +57,13 @@ void write_own_controls(void);
 void write_guest_state(const struct guest_start *start);
 
 // world-switch.S
-extern struct guest_registers exit_registers; // at the top of the stack on which exits are handled
-_Noreturn void enter_guest_first(void);
+enum entry_kind { ENTER_BY_VMRESUME, ENTER_BY_VMLAUNCH, ENTER_NOTHING };
+u64 enter_guest(struct guest_registers *registers, enum entry_kind kind);
 extern const u8 exit_entry[];
+
+// exit.c
+void handle_exit(struct guest_registers *registers);
+void handle_refused_entry(void);
 
 
 // policy.c

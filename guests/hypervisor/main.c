@@ -1,7 +1,9 @@
 // Start of a hypervisor, at whatever level: load the next module as guest, turn VMX on, describe the guest in a VMCS, enter it. Never returns:
-// from the first entry on, this level runs only when an exit comes (exit.c). Options: level=K of=N, given by the level below;
-// ept=on protects this level from its guest (ept.c).
+// the loop of run_guest goes round once for each exit. Options: level=K of=N, given by the level below;
+// ept=on protects this level from its guest (ept.c), shadowing=on spares the guest exits (shadow.c).
 #include "ept.h"
+#include "nested.h"
+#include "shadow.h"
 
 #include "../lib/serial.h"
 
@@ -15,6 +17,7 @@ static void learn_place(const struct multiboot_info *info)
 	// the lowest level counts: every module but the last is a hypervisor, and so is this image
 	self.levels = (unsigned)number_option(options, "of", info->mods_count);
 	self.use_ept = switch_option(options, "ept");
+	self.use_shadowing = switch_option(options, "shadowing");
 	serial_start(self.level, "hypervisor");
 	print("level %u of %u, options '%s'", (u64)self.level, (u64)self.levels, options);
 }
@@ -26,10 +29,24 @@ static void describe_guest(const struct guest_start *start)
 	write_own_controls();
 	write_host_state();
 	write_guest_state(start);
+}
 
-	// as the boot protocol has it
-	exit_registers.rax = MULTIBOOT_LOADED;
-	exit_registers.rbx = start->info;
+/** From here on, this level runs only between an exit and the next entry. Which VMCS is entered, exit handling decides. */
+static _Noreturn void run_guest(const struct guest_start *start)
+{
+	static struct guest_registers registers; // of whoever exited last
+	self.stack_at_exit = enter_guest(&registers, ENTER_NOTHING);
+	describe_guest(start);
+	registers.rax = MULTIBOOT_LOADED; // as the boot protocol has it
+	registers.rbx = start->info;
+	enum entry_kind kind = ENTER_BY_VMLAUNCH;
+	for (;;) {
+		if (enter_guest(&registers, kind))
+			handle_exit(&registers);
+		else
+			handle_refused_entry();
+		kind = entry_is_launch() ? ENTER_BY_VMLAUNCH : ENTER_BY_VMRESUME;
+	}
 }
 
 void main(const struct multiboot_info *info)
@@ -39,8 +56,8 @@ void main(const struct multiboot_info *info)
 	enter_vmx_operation();
 	if (self.use_ept)
 		ept_start(info);
-	describe_guest(&start);
+	if (self.use_shadowing)
+		shadow_start();
 	print("entering the guest at %x", start.entry);
-	self.vmcs01_launched = true; // enter_guest_first uses VMLAUNCH; every later entry VMRESUME
-	enter_guest_first();
+	run_guest(&start);
 }

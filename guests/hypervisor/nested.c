@@ -5,6 +5,7 @@
 #include "emulate-vmx.h"
 #include "ept.h"
 #include "exit.h"
+#include "shadow.h"
 #include "vmcs12.h"
 
 /** A field of the VMCS's host-state area, and the guest-state field that a VM exit loads from it. */
@@ -45,8 +46,11 @@ bool entry_is_launch(void)
 
 static bool has_unsupported_secondary_controls(struct nested_vmcs *vmcs)
 {
-	const u32 known = self.use_ept ? ENABLE_EPT : 0;
-	return nested_read(vmcs, PRIMARY_CONTROLS) & ACTIVATE_SECONDARY_CONTROLS && nested_read(vmcs, SECONDARY_CONTROLS) & ~(u64)known;
+	const u32 known = (self.use_ept ? ENABLE_EPT : 0) | (self.use_shadowing ? VMCS_SHADOWING : 0);
+	if (!(nested_read(vmcs, PRIMARY_CONTROLS) & ACTIVATE_SECONDARY_CONTROLS))
+		return false;
+	u64 asked = nested_read(vmcs, SECONDARY_CONTROLS);
+	return asked & ~(u64)known || (asked & VMCS_SHADOWING && !shadow_covers(nested_read(vmcs, VMREAD_BITMAP), nested_read(vmcs, VMWRITE_BITMAP)));
 }
 
 /** Controls whose effect on vmcs02 we do not provide. Asking for one is refused as a processor without it would refuse. */
@@ -76,11 +80,16 @@ static void write_merged_controls(struct nested_vmcs *vmcs)
 
 void enter_nested(struct nested_vmcs *vmcs)
 {
+	shadow_pull(vmcs);
 	if (!vmcs->hardware_launched && has_unsupported_controls(vmcs)) {
 		finish_vmx_instruction(VM_FAIL_VALID, ERROR_ENTRY_CONTROLS);
 		return;
 	}
+	bool link_changed = nested_has_changed(vmcs, VMCS_LINK_POINTER);
+	u64 link = link_changed ? shadow_link_for_nested(vmcs) : 0;
 	make_current(vmcs->hardware);
+	if (link_changed)
+		vmwrite(VMCS_LINK_POINTER, link);
 	if (!vmcs->prepared) {
 		write_host_state();
 		vmwrite(EXIT_CONTROLS, allowed_control(IA32_VMX_EXIT_CTLS, SAVE_DEBUG_CONTROLS | HOST_ADDRESS_SPACE_SIZE));
@@ -151,7 +160,7 @@ static bool handle_ept_violation(struct nested_vmcs *vmcs)
 		return false;
 	note_launched(vmcs);
 	if (outcome == EPT_FORBIDDEN)
-		inject_exception(VECTOR_GENERAL_PROTECTION, true);
+		refuse_access();
 	else
 		repeat_interrupted_event();
 	nested_expect_changes(vmcs);
@@ -167,7 +176,10 @@ void deliver_exit(u32 reason)
 	if (!(reason & ENTRY_FAILURE))
 		note_launched(vmcs);
 	nested_note_exit(vmcs, reason);
-	foresee_reads(vmcs, reason);
+	if (self.use_shadowing)
+		shadow_push(vmcs);
+	else
+		foresee_reads(vmcs, reason);
 	load_host_state(vmcs);
 }
 

@@ -1,5 +1,6 @@
 // Filling a VMCS: our controls, our host state, and a guest's first state, which is the entry state of the boot protocol.
 #include "ept.h"
+#include "shadow.h"
 
 #include "../lib/descriptors.h"
 #include "../lib/processor.h"
@@ -35,12 +36,14 @@ u32 allowed_control(u32 capability_msr, u32 wanted)
 	return (wanted | (u32)capability) & (u32)(capability >> 32);
 }
 
+static u32 own_secondary_controls(void) { return (self.use_ept ? ENABLE_EPT : 0) | (self.use_shadowing ? VMCS_SHADOWING : 0); }
+
 /** We ask for as little as the processor allows: CPUID, VMX instructions and the few others that always exit. */
 void write_own_controls(void)
 {
 	const struct field_value rows[] = {
 		{PIN_BASED_CONTROLS, allowed_control(IA32_VMX_PINBASED_CTLS, 0)},
-		{PRIMARY_CONTROLS, allowed_control(IA32_VMX_PROCBASED_CTLS, USE_MSR_BITMAPS | (self.use_ept ? ACTIVATE_SECONDARY_CONTROLS : 0))},
+		{PRIMARY_CONTROLS, allowed_control(IA32_VMX_PROCBASED_CTLS, USE_MSR_BITMAPS | (own_secondary_controls() ? ACTIVATE_SECONDARY_CONTROLS : 0))},
 		{EXIT_CONTROLS, allowed_control(IA32_VMX_EXIT_CTLS, HOST_ADDRESS_SPACE_SIZE)},
 		{ENTRY_CONTROLS, allowed_control(IA32_VMX_ENTRY_CTLS, IA32E_MODE_GUEST)},
 		{MSR_BITMAP, physical_of(msr_bitmap)},
@@ -51,13 +54,17 @@ void write_own_controls(void)
 		{VMCS_LINK_POINTER, ~0ull},
 	};
 	write_fields(rows, ARRAY_LENGTH(rows));
-	if (self.use_ept) {
-		write_field(SECONDARY_CONTROLS, ENABLE_EPT);
+	if (own_secondary_controls())
+		write_field(SECONDARY_CONTROLS, own_secondary_controls());
+	if (self.use_ept)
 		write_field(EPT_POINTER, ept_pointer());
+	if (self.use_shadowing) {
+		write_field(VMREAD_BITMAP, shadow_bitmap());
+		write_field(VMWRITE_BITMAP, shadow_bitmap());
 	}
 }
 
-/** Where and how this level continues at a VM exit: the state it runs in now, on the stack for exits. */
+/** Where and how this level continues at a VM exit: the state it runs in now, in the middle of enter_guest. */
 void write_host_state(void)
 {
 	const struct field_value rows[] = {
@@ -67,7 +74,7 @@ void write_host_state(void)
 		{HOST_FS_BASE, 0}, {HOST_GS_BASE, 0}, {HOST_TR_BASE, (u64)&task_state},
 		{HOST_GDTR_BASE, read_gdtr().base}, {HOST_IDTR_BASE, read_idtr().base},
 		{HOST_SYSENTER_CS, 0}, {HOST_SYSENTER_ESP, 0}, {HOST_SYSENTER_EIP, 0},
-		{HOST_RSP, (u64)(&exit_registers + 1)}, {HOST_RIP, (u64)exit_entry},
+		{HOST_RSP, self.stack_at_exit}, {HOST_RIP, (u64)exit_entry},
 	};
 	write_fields(rows, ARRAY_LENGTH(rows));
 }

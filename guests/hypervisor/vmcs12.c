@@ -1,15 +1,15 @@
 // Keeping the guest's VMCSs: the table of fields, the entries, and the lazy copies between region and hardware VMCS (vmcs12.h).
-#include "vmcs12.h"
+#include "shadow.h"
 
 #include "../lib/memory.h"
 
-enum { ENTRIES = 16 };
+enum { ENTRIES = 24 };
 
 /** Every field that a guest hypervisor can use. Others do not exist for it: VMREAD and VMWRITE answer with error 12. */
 static const u16 fields[] = {
 	GUEST_ES_SELECTOR, GUEST_CS_SELECTOR, GUEST_SS_SELECTOR, GUEST_DS_SELECTOR, GUEST_FS_SELECTOR, GUEST_GS_SELECTOR, GUEST_LDTR_SELECTOR, GUEST_TR_SELECTOR,
 	HOST_ES_SELECTOR, HOST_CS_SELECTOR, HOST_SS_SELECTOR, HOST_DS_SELECTOR, HOST_FS_SELECTOR, HOST_GS_SELECTOR, HOST_TR_SELECTOR,
-	IO_BITMAP_A, IO_BITMAP_B, MSR_BITMAP, TSC_OFFSET, EPT_POINTER, GUEST_PHYSICAL_ADDRESS, VMCS_LINK_POINTER, GUEST_DEBUGCTL,
+	IO_BITMAP_A, IO_BITMAP_B, MSR_BITMAP, TSC_OFFSET, EPT_POINTER, VMREAD_BITMAP, VMWRITE_BITMAP, GUEST_PHYSICAL_ADDRESS, VMCS_LINK_POINTER, GUEST_DEBUGCTL,
 	PIN_BASED_CONTROLS, PRIMARY_CONTROLS, EXCEPTION_BITMAP, PAGE_FAULT_ERROR_CODE_MASK, PAGE_FAULT_ERROR_CODE_MATCH, CR3_TARGET_COUNT,
 	EXIT_CONTROLS, EXIT_MSR_STORE_COUNT, EXIT_MSR_LOAD_COUNT, ENTRY_CONTROLS, ENTRY_MSR_LOAD_COUNT,
 	ENTRY_INTERRUPTION_INFORMATION, ENTRY_EXCEPTION_ERROR_CODE, ENTRY_INSTRUCTION_LENGTH, SECONDARY_CONTROLS,
@@ -29,7 +29,7 @@ static const u16 fields[] = {
 _Static_assert(ARRAY_LENGTH(fields) <= FIELD_ROWS, "the region has too few places for fields");
 _Static_assert(sizeof(struct vmcs12_region) <= PAGE_SIZE, "the region is larger than a page");
 
-static struct vmx_region hardware_regions[ENTRIES];
+static struct vmx_region hardware_regions[ENTRIES], shadow_regions[ENTRIES];
 static struct nested_vmcs entries[ENTRIES];
 static u64 uses;
 
@@ -46,6 +46,7 @@ static void fill_rows(void)
 		if (field_type(fields[row]) == FIELD_GUEST || field_type(fields[row]) == FIELD_READ_ONLY)
 			add_row(&changed_by_processor, row);
 	}
+	remove_row(&changed_by_processor, (unsigned)row_of_field(VMCS_LINK_POINTER)); // in the guest-state area, but ours to fill (shadow.c)
 }
 
 int row_of_field(u32 encoding)
@@ -61,9 +62,12 @@ enum vmcs_field field_of_row(unsigned row) { return fields[row]; }
 
 static void free_entry(struct nested_vmcs *vmcs)
 {
+	shadow_pull(vmcs);
 	for (unsigned row = 0; row < ARRAY_LENGTH(fields); row++)
 		nested_read(vmcs, fields[row]);
 	clear_region(vmcs->hardware);
+	if (self.use_shadowing)
+		clear_region(vmcs->shadow);
 	vmcs->pointer = 0;
 }
 
@@ -96,11 +100,14 @@ struct nested_vmcs *nested_acquire(u64 pointer)
 		vmcs->region = at_physical(pointer);
 		vmcs->hardware = &hardware_regions[vmcs - entries];
 		vmcs->controls_stale = true;
+		vmcs->shadow = &shadow_regions[vmcs - entries];
 		clear_region(vmcs->hardware);
 		for (unsigned row = 0; row < ARRAY_LENGTH(fields); row++) {
 			add_row(&vmcs->newest_in_region, row);
 			add_row(&vmcs->to_write, row);
 		}
+		if (self.use_shadowing)
+			shadow_create(vmcs);
 	}
 	vmcs->last_use = ++uses;
 	return vmcs;
@@ -151,6 +158,7 @@ static bool is_copied(enum vmcs_field field)
 	case PRIMARY_CONTROLS:
 	case SECONDARY_CONTROLS:
 	case EXIT_CONTROLS:
+	case VMCS_LINK_POINTER:
 	case EPT_POINTER: return false;
 	default: return field_type(field) == FIELD_GUEST || field_type(field) == FIELD_CONTROL;
 	}

@@ -28,6 +28,8 @@ struct nested_vmcs {
 	u64 pointer;                  // guest-physical address of the region; 0 = this entry is free
 	struct vmcs12_region *region;
 	struct vmx_region *hardware;  // vmcs02
+	struct vmx_region *shadow;    // shadow VMCS for the guest's accesses (shadow.h)
+	bool shadow_is_newer;         // the guest may have written to it
 	bool prepared;                // the hardware VMCS has our host state
 	bool hardware_launched;
 	struct row_set newest_in_region; // the others are newer in the hardware VMCS
@@ -65,7 +67,7 @@ void nested_forget_ept(void);
 void nested_expect_changes(struct nested_vmcs *vmcs);
 
 /** Brings the hardware VMCS, which must be current, up to date: called before an entry.
- * Controls that depend on ours too are left to the caller: primary, secondary and exit controls, and the EPT pointer. */
+ * Controls that depend on ours too are left to the caller: primary, secondary and exit controls, the EPT pointer and the link pointer. */
 void nested_write_changes(struct nested_vmcs *vmcs);
 
 /** Notes the exit reason, which the caller has read already, and that a pending injection is done. */

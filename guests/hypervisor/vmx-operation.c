@@ -20,17 +20,25 @@ static void allow_vmx(void)
 		stop_with("VMX is locked off by IA32_FEATURE_CONTROL");
 }
 
-static void check_ept(void)
+static bool has_secondary_control(u32 control)
 {
-	if (!(allowed_control(IA32_VMX_PROCBASED_CTLS, ACTIVATE_SECONDARY_CONTROLS) & ACTIVATE_SECONDARY_CONTROLS)
-		|| !(allowed_control(IA32_VMX_PROCBASED_CTLS2, ENABLE_EPT) & ENABLE_EPT))
+	return allowed_control(IA32_VMX_PROCBASED_CTLS, ACTIVATE_SECONDARY_CONTROLS) & ACTIVATE_SECONDARY_CONTROLS
+		&& allowed_control(IA32_VMX_PROCBASED_CTLS2, control) & control;
+}
+
+/** What the options ask for must be there. Shadow VMCSs hold exit information, which we must be able to write. */
+static void check_options(void)
+{
+	self.writes_read_only_fields = read_msr(IA32_VMX_MISC) >> 29 & 1;
+	if (self.use_ept && !has_secondary_control(ENABLE_EPT))
 		stop_with("this processor has no EPT");
+	if (self.use_shadowing && !(has_secondary_control(VMCS_SHADOWING) && self.writes_read_only_fields))
+		stop_with("this processor has no VMCS shadowing");
 }
 
 void enter_vmx_operation(void)
 {
-	if (self.use_ept)
-		check_ept();
+	check_options();
 	if (!(cpuid(1, 0).ecx & CPUID_VMX))
 		stop_with("this processor has no VMX");
 	allow_vmx();

@@ -1,61 +1,93 @@
-# The border between worlds. An exit comes to exit_entry with the guest's general registers still in place: they are saved, C decides what to
-# do, they are restored, and VMRESUME (or the first time VMLAUNCH) goes back. Whoever runs next finds the registers as they are in the frame:
-# that is how they pass from one level to another without being copied.
+# The border between worlds, as one function. enter_guest looks like a call: C calls it, the guest runs, and when an exit comes it returns.
+# The general registers of the guest are loaded before and saved after; the rest of its state is in the VMCS. Whoever runs next finds the
+# general registers as they were left: that is how they pass from one level to another without being copied.
 
-        .macro  save_registers          # in memory as struct guest_registers says; the guest's RSP is in the VMCS
-        .irp    register, r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rsp, rbx, rdx, rcx, rax
+        .set    FROM_RDI, 56            # place of RDI in struct guest_registers; RSP's place, 32, is not used
+
+        .macro  preserve register
         pushq   %\register
         .cfi_adjust_cfa_offset 8
-        .endr
+        .cfi_rel_offset \register, 0
         .endm
 
-        .macro  restore_registers       # POP leaves the flags alone
-        .irp    register, rax, rcx, rdx, rbx, rbp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15
-        popq    %\register              # the place of RSP is popped into RBP, which the next POP corrects
+        .macro  restore register
+        popq    %\register
         .cfi_adjust_cfa_offset -8
-        .endr
+        .cfi_restore \register
         .endm
 
         .text
-        .globl  enter_guest_first
-        .type   enter_guest_first, @function
-enter_guest_first:
-        .cfi_startproc
-        .cfi_undefined rip
-        leaq    exit_registers(%rip), %rsp
-        orb     $1, %al                 # not zero: use VMLAUNCH
-        jmp     enter
-        .cfi_endproc
-        .size   enter_guest_first, . - enter_guest_first
 
-        .globl  exit_entry
-        .type   exit_entry, @function
-exit_entry:                             # RSP is at the end of exit_registers
+# u64 enter_guest(struct guest_registers *, enum entry_kind): 1 = an exit came, 0 = the processor refused the entry.
+# The third kind enters nothing and returns the stack pointer that the host has at exits: C writes it into the VMCS once, because
+# enter_guest is always called from the same frame.
+        .globl  enter_guest
+        .type   enter_guest, @function
+enter_guest:
         .cfi_startproc
-        .cfi_def_cfa rsp, 0
-        .cfi_undefined rip
-        save_registers
-        movq    %rsp, %rdi
-        call    handle_exit
-enter:                                  # AL: 0 = VMRESUME, else VMLAUNCH
-        testb   %al, %al
-        restore_registers
-        jnz     1f
+        preserve rbx
+        preserve rbp
+        preserve r12
+        preserve r13
+        preserve r14
+        preserve r15
+        preserve rdi
+        movq    %rsp, %rax
+        cmpl    $1, %esi                # below: VMRESUME, equal: VMLAUNCH, above: only the stack pointer
+        ja      2f
+        movq    0(%rdi), %rax           # MOV leaves the flags alone
+        movq    8(%rdi), %rcx
+        movq    16(%rdi), %rdx
+        movq    24(%rdi), %rbx
+        movq    40(%rdi), %rbp
+        movq    48(%rdi), %rsi
+        movq    64(%rdi), %r8
+        movq    72(%rdi), %r9
+        movq    80(%rdi), %r10
+        movq    88(%rdi), %r11
+        movq    96(%rdi), %r12
+        movq    104(%rdi), %r13
+        movq    112(%rdi), %r14
+        movq    120(%rdi), %r15
+        movq    FROM_RDI(%rdi), %rdi
+        je      1f
         vmresume
+        xorl    %eax, %eax              # still here: refused
         jmp     2f
 1:      vmlaunch
-2:      save_registers                  # still here: the processor refused the entry, the registers are the guest's
-        movq    %rsp, %rdi
-        call    entry_refused
-        jmp     enter
-        .cfi_endproc
-        .size   exit_entry, . - exit_entry
+        xorl    %eax, %eax
+        jmp     2f
 
-        .section .bss.stack, "aw", @nobits
-        .balign 16
-        .skip   16384
-        .globl  exit_registers
-exit_registers:
-        .skip   128
+        .globl  exit_entry
+exit_entry:                             # an exit continues here, with RSP as it was at the entry
+        xchgq   %rdi, (%rsp)
+        movq    %rax, 0(%rdi)
+        movq    %rcx, 8(%rdi)
+        movq    %rdx, 16(%rdi)
+        movq    %rbx, 24(%rdi)
+        movq    %rbp, 40(%rdi)
+        movq    %rsi, 48(%rdi)
+        movq    %r8, 64(%rdi)
+        movq    %r9, 72(%rdi)
+        movq    %r10, 80(%rdi)
+        movq    %r11, 88(%rdi)
+        movq    %r12, 96(%rdi)
+        movq    %r13, 104(%rdi)
+        movq    %r14, 112(%rdi)
+        movq    %r15, 120(%rdi)
+        movq    (%rsp), %rax            # the guest's RDI
+        movq    %rax, FROM_RDI(%rdi)
+        movl    $1, %eax
+
+2:      restore rdi
+        restore r15
+        restore r14
+        restore r13
+        restore r12
+        restore rbp
+        restore rbx
+        ret
+        .cfi_endproc
+        .size   enter_guest, . - enter_guest
 
         .section .note.GNU-stack, "", @progbits

@@ -1,5 +1,5 @@
 // The machine behind the façade: one WebAssembly memory, the core and the interpreter over it.
-import { eventFields, eventKinds, eventSlots, eventSlotBytes, machineCell, cpuCell, ramBase, region, stopKinds, type EventKind } from './codegen/state-layout';
+import { eventFields, eventKinds, eventSlots, eventSlotBytes, machineCells, cpuCells, ramBase, region, stopKinds, type EventKind } from './codegen/state-layout';
 import { vmcsFieldByEncoding, vmcsOffset } from '../spec/vmcs-fields';
 import { defaultProcessorModel } from '../spec/processor-models';
 import { EventReader } from './event-ring';
@@ -46,10 +46,12 @@ export async function createMachine(modules: EngineModules, options: MachineOpti
   return new WasmMachine(memory, core.exports as unknown as CoreExports, interpreter.exports.run as () => void, memoryBytes, vcpus);
 }
 
-const cell = (name: string): number => machineCell(name).address;
-const cpu = (name: string): number => cpuCell(name).address;
+/** Addresses of the cells, looked up once: `run` is called for every stop that a condition refuses. */
+const at = Object.fromEntries(machineCells.map(({ name, address }) => [name, address]));
+const cpuAt = Object.fromEntries(cpuCells.map(({ name, address }) => [name, address]));
+const codeHooks = region('codeHooks'), serialOut = region('serialOut');
 // looked up once: a stack of hypervisors makes millions of events a second
-const ringHead = cell('ringHead'), ringTail = cell('ringTail'), ringBase = region('events').base;
+const ringHead = at.ringHead, ringTail = at.ringTail, ringBase = region('events').base;
 
 class WasmMachine implements Machine {
   readonly activeVcpu = 0;
@@ -64,9 +66,9 @@ class WasmMachine implements Machine {
     this.view = new DataView(memory.buffer);
     this.bytes = new Uint8Array(memory.buffer);
     this.reader = new EventReader(this.view);
-    this.view.setUint32(cell('ramSize'), memoryBytes, true);
-    this.view.setUint32(cell('vcpuCount'), vcpuCount, true);
-    this.view.setUint32(cell('physicalWidth'), defaultProcessorModel.physicalBits, true);
+    this.view.setUint32(at.ramSize, memoryBytes, true);
+    this.view.setUint32(at.vcpuCount, vcpuCount, true);
+    this.view.setUint32(at.physicalWidth, defaultProcessorModel.physicalBits, true);
     this.recordEvents(defaultEvents);
     core.reset(0);
   }
@@ -77,25 +79,25 @@ class WasmMachine implements Machine {
     if (!Number.isInteger(maxUnits) || maxUnits < 1 || maxUnits > 0x7fff_ffff) throw new RangeError('a run is 1 to 2147483647 units long');
     if (this.hooksChanged) this.writeHooks();
     // a hook that was stopped at is passed once, but only when the run goes on from there
-    if (this.view.getBigUint64(cell('hookSkip'), true) !== this.linearRip()) this.view.setBigUint64(cell('hookSkip'), noAddress, true);
+    if (this.view.getBigUint64(at.hookSkip, true) !== this.linearRip()) this.view.setBigUint64(at.hookSkip, noAddress, true);
     const before = this.time();
     this.core.beginRun(maxUnits);
     this.enter();
     return {
-      kind: stopKinds[this.view.getUint32(cell('stopKind'), true)], vcpu: 0, units: Number(this.time() - before),
-      index: this.view.getUint32(cell('stopReasonIndex'), true), address: this.view.getBigUint64(cell('stopAddress'), true),
+      kind: stopKinds[this.view.getUint32(at.stopKind, true)], vcpu: 0, units: Number(this.time() - before),
+      index: this.view.getUint32(at.stopReasonIndex, true), address: this.view.getBigUint64(at.stopAddress, true),
     };
   }
-  private linearRip(): bigint { return this.view.getBigUint64(cpu('rip'), true) + this.view.getBigUint64(cpu('segBase') + 8, true); }
+  private linearRip(): bigint { return this.view.getBigUint64(cpuAt.rip, true) + this.view.getBigUint64(cpuAt.segBase + 8, true); }
 
   setStops(mask: StopMask): void {
     const exits = [0, 0, 0, 0];
     for (const reason of mask.exits ?? []) if (reason >= 0 && reason < 128) exits[reason >> 5] |= 1 << (reason & 31);
-    exits.forEach((word, n) => this.view.setUint32(cell('stopOnExit') + 4 * n, word >>> 0, true));
+    exits.forEach((word, n) => this.view.setUint32(at.stopOnExit + 4 * n, word >>> 0, true));
     const bits = (list: Iterable<number> | undefined): number => { let word = 0; for (const n of list ?? []) if (n >= 0 && n < 32) word |= 1 << n; return word >>> 0; };
-    this.view.setUint32(cell('stopOnVmx'), bits(mask.vmxInstructions), true);
-    this.view.setUint32(cell('stopOnException'), bits(mask.exceptions), true);
-    const flag = (name: string, on: boolean | undefined): void => this.view.setUint32(cell(name), on ? 1 : 0, true);
+    this.view.setUint32(at.stopOnVmx, bits(mask.vmxInstructions), true);
+    this.view.setUint32(at.stopOnException, bits(mask.exceptions), true);
+    const flag = (name: string, on: boolean | undefined): void => this.view.setUint32(at[name], on ? 1 : 0, true);
     flag('stopOnEntry', mask.everyEntry);
     flag('stopOnVmfail', mask.vmfail);
     flag('stopOnEntryFailure', mask.entryFailure);
@@ -114,16 +116,16 @@ class WasmMachine implements Machine {
   }
   /** The core finds hooks by page offset while it decodes and by full address when it gets there; decoded code is dropped. */
   private writeHooks(): void {
-    const { base, size } = region('codeHooks'), slots = BigInt(size / 8);
+    const { base, size } = codeHooks, slots = BigInt(size / 8);
     this.bytes.fill(0xff, base, base + size);
-    this.bytes.fill(0, cell('hookOffsets'), cell('hookOffsets') + 4096);
+    this.bytes.fill(0, at.hookOffsets, at.hookOffsets + 4096);
     for (const linear of this.hooks.keys()) {
       let n = (linear ^ linear >> 13n) & (slots - 1n);
       while (this.view.getBigUint64(base + Number(n) * 8, true) !== noAddress) n = (n + 1n) & (slots - 1n);
       this.view.setBigUint64(base + Number(n) * 8, linear, true);
-      this.bytes[cell('hookOffsets') + Number(linear & 0xfffn)] = 1;
+      this.bytes[at.hookOffsets + Number(linear & 0xfffn)] = 1;
     }
-    this.view.setUint32(cell('hookCount'), this.hooks.size, true);
+    this.view.setUint32(at.hookCount, this.hooks.size, true);
     this.core.dropCode();
     this.hooksChanged = false;
   }
@@ -131,7 +133,7 @@ class WasmMachine implements Machine {
   recordEvents(kinds: Iterable<EventKind>): void {
     let mask = 0;
     for (const kind of kinds) mask |= 1 << eventKinds.indexOf(kind);
-    this.view.setUint32(cell('eventMask'), mask >>> 0, true);
+    this.view.setUint32(at.eventMask, mask >>> 0, true);
   }
   drainEvents(visit: (event: EventReader) => void): void {
     const head = this.view.getUint32(ringHead, true);
@@ -155,11 +157,11 @@ class WasmMachine implements Machine {
     });
   }
   vmx(_vcpu: number): VmxState {
-    const pointer = (name: string): bigint | undefined => { const v = this.view.getBigUint64(cpu(name), true); return v === noAddress ? undefined : v; };
-    const vmxOn = this.view.getUint32(cpu('vmxOn'), true) !== 0, eptp = this.view.getBigUint64(cpu('eptp'), true);
+    const pointer = (name: string): bigint | undefined => { const v = this.view.getBigUint64(cpuAt[name], true); return v === noAddress ? undefined : v; };
+    const vmxOn = this.view.getUint32(cpuAt.vmxOn, true) !== 0, eptp = this.view.getBigUint64(cpuAt.eptp, true);
     return {
-      vmxOn, nonRoot: this.view.getUint32(cpu('nonRoot'), true) !== 0, vmxonPointer: vmxOn ? pointer('vmxonPointer') : undefined, currentVmcs: vmxOn ? pointer('currentVmcs') : undefined,
-      eptp: eptp === 0n ? undefined : eptp, vpid: this.view.getUint32(cpu('vpid'), true),
+      vmxOn, nonRoot: this.view.getUint32(cpuAt.nonRoot, true) !== 0, vmxonPointer: vmxOn ? pointer('vmxonPointer') : undefined, currentVmcs: vmxOn ? pointer('currentVmcs') : undefined,
+      eptp: eptp === 0n ? undefined : eptp, vpid: this.view.getUint32(cpuAt.vpid, true),
     };
   }
 
@@ -199,7 +201,7 @@ class WasmMachine implements Machine {
   }
 
   translate(_vcpu: number, linear: bigint, context?: PagingContext): Translation {
-    const read = (name: string): bigint => this.view.getBigUint64(cpu(name), true);
+    const read = (name: string): bigint => this.view.getBigUint64(cpuAt[name], true);
     const { cr0, cr3, cr4, efer, eptp = 0n } = context ?? { cr0: read('cr0'), cr3: read('cr3'), cr4: read('cr4'), efer: read('efer'), eptp: read('eptp') };
     const pageBytes = this.core.inspectTranslation(BigInt.asIntN(64, linear), cr0, cr3, cr4, efer, eptp) >>> 0;
     const physical = BigInt.asUintN(64, this.core.translatedPhysical.value as bigint), guestPhysical = BigInt.asUintN(64, this.core.translatedGuestPhysical.value as bigint);
@@ -231,13 +233,13 @@ class WasmMachine implements Machine {
   }
 
   takeSerialOutput(): Uint8Array {
-    const head = this.view.getUint32(cell('serialHead'), true), { base, size } = region('serialOut');
+    const head = this.view.getUint32(at.serialHead, true), { base, size } = serialOut;
     const from = Math.max(this.serialTail, head - size), out = new Uint8Array(head - from);
     for (let n = from; n < head; n++) out[n - from] = this.bytes[base + n % size];
     this.serialTail = head;
     return out;
   }
   counters(): { exits: number; entries: number } {
-    return { exits: Number(this.view.getBigUint64(cell('exits'), true)), entries: Number(this.view.getBigUint64(cell('entries'), true)) };
+    return { exits: Number(this.view.getBigUint64(at.exits, true)), entries: Number(this.view.getBigUint64(at.entries, true)) };
   }
 }

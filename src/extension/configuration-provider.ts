@@ -7,12 +7,17 @@ const largestOffer = 20;
 
 type Properties = Parameters<typeof checkConfiguration>[1];
 
+/** The part of package.json that is read back. */
+interface Manifest {
+  contributes: { debuggers: readonly { type: string; configurationAttributes: { launch: { properties: Properties } }; initialConfigurations: readonly vscode.DebugConfiguration[] }[] };
+}
+
 export class ConfigurationProvider implements vscode.DebugConfigurationProvider {
   private readonly properties: Properties;
   private readonly demonstration: vscode.DebugConfiguration;
 
   /** Schema and demonstration are read back from the manifest, which is their only place. */
-  constructor(manifest: { contributes: { debuggers: readonly { type: string; configurationAttributes: { launch: { properties: Properties } }; initialConfigurations: readonly vscode.DebugConfiguration[] }[] } }) {
+  constructor(manifest: Manifest) {
     const [contribution] = manifest.contributes.debuggers.filter(({ type }) => type === 'abyme');
     this.properties = contribution!.configurationAttributes.launch.properties;
     this.demonstration = contribution!.initialConfigurations[0]!;
@@ -34,7 +39,9 @@ export class ConfigurationProvider implements vscode.DebugConfigurationProvider 
   }
 
   /** The check comes after variables are substituted, so that messages show values. */
-  async resolveDebugConfigurationWithSubstitutedVariables(_folder: vscode.WorkspaceFolder | undefined, configuration: vscode.DebugConfiguration): Promise<vscode.DebugConfiguration | undefined | null> {
+  async resolveDebugConfigurationWithSubstitutedVariables(
+    _folder: vscode.WorkspaceFolder | undefined, configuration: vscode.DebugConfiguration,
+  ): Promise<vscode.DebugConfiguration | undefined | null> {
     const mistakes = configuration.request === 'launch' ? checkConfiguration(configuration, this.properties) : [`'request' must be 'launch'; it is ${JSON.stringify(configuration.request)}.`];
     if (mistakes.length === 0) return configuration;
     const open = await vscode.window.showErrorMessage(`The launch configuration '${configuration.name}' cannot be used.`, { modal: true, detail: mistakes.join('\n') }, 'Open launch.json');

@@ -39,7 +39,10 @@ export function levelRow(level: LevelDescription, manyProcessors: boolean): Leve
       ...(level.uncertain ? ['Uncertain: the events of the machine fit no level known before.'] : []),
     ].join('\n'),
     icon: icons[level.state],
-    spoken: `Level ${level.level}${manyProcessors ? ` of processor ${level.vcpu}` : ''}, ${image}, ${level.state}${level.state === 'running' ? '' : `, at ${place}`}${level.uncertain ? ', uncertain' : ''}`,
+    spoken: [
+      `Level ${level.level}${manyProcessors ? ` of processor ${level.vcpu}` : ''}`, image, level.state,
+      ...(level.state === 'running' ? [] : [`at ${place}`]), ...(level.uncertain ? ['uncertain'] : []),
+    ].join(', '),
     context: level.state === 'ended' || level.state === 'running' ? 'level.ended' : 'level.located',
   };
 }

@@ -11,7 +11,8 @@ export function registerStopsPicker(sessions: Sessions): vscode.Disposable {
   return vscode.commands.registerCommand('abyme.chooseStops', async () => {
     const session = sessions.active;
     if (!session) {
-      void vscode.window.showInformationMessage('Stops are chosen while a session runs: start one first.', 'Start the Demonstration Stack').then((choice) => choice && vscode.commands.executeCommand('abyme.startDemonstration'));
+      const start = await vscode.window.showInformationMessage('Stops are chosen while a session runs: start one first.', 'Start the Demonstration Stack');
+      if (start) await vscode.commands.executeCommand('abyme.startDemonstration');
       return;
     }
     const { filters, levels } = await session.request('abyme/filters', {});

@@ -50,7 +50,7 @@ describe('stops', () => {
     const stop = await session.resume('continue'), info = await report(session, stop);
     expect(stop.description).toBe('VMfail of VMRESUME in L0');
     expect(info.details?.stackTrace).toMatch(/VM-instruction error 7: /);
-    expect(info.details?.stackTrace).toMatch(/Check .*\n.*\n(.*\n)?PIN_BASED_CONTROLS = 0x0/);
+    expect(info.details?.stackTrace).toMatch(/Check .*\n(.*\n)?PIN_BASED_CONTROLS = 0x0/);
   });
 
   it('at a failed VM entry because of controls are one stop, with the check', async () => {

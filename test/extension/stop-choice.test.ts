@@ -26,9 +26,11 @@ describe('rows', () => {
 describe('a new choice', () => {
   it.each<[string, number | undefined, string[], ChosenFilter[]]>([
     ['for any level leaves those for one', undefined, ['exit'], [{ filter: 'exit' }, { filter: 'exit.cr-access', level: 1 }, { filter: 'exit.cr-access', level: 3 }, { filter: 'vmfail', level: 2 }]],
-    ['for one level leaves the others', 2, ['exit.cr-access'], [{ filter: 'exit.cpuid' }, { filter: 'exit.cr-access', level: 1 }, { filter: 'exit.cr-access', level: 2 }, { filter: 'exit.cr-access', level: 3 }, { filter: 'vmfail' }]],
+    ['for one level leaves the others', 2, ['exit.cr-access'],
+      [{ filter: 'exit.cpuid' }, { filter: 'exit.cr-access', level: 1 }, { filter: 'exit.cr-access', level: 2 }, { filter: 'exit.cr-access', level: 3 }, { filter: 'vmfail' }]],
     ['of nothing for a level removes its own', 1, [], [{ filter: 'exit.cpuid' }, { filter: 'exit.cr-access', level: 3 }, { filter: 'vmfail' }, { filter: 'vmfail', level: 2 }]],
-    ['that changes nothing gives back what was', 3, ['exit.cr-access'], [{ filter: 'exit.cpuid' }, { filter: 'exit.cr-access', level: 1 }, { filter: 'exit.cr-access', level: 3 }, { filter: 'vmfail' }, { filter: 'vmfail', level: 2 }]],
+    ['that changes nothing gives back what was', 3, ['exit.cr-access'],
+      [{ filter: 'exit.cpuid' }, { filter: 'exit.cr-access', level: 1 }, { filter: 'exit.cr-access', level: 3 }, { filter: 'vmfail' }, { filter: 'vmfail', level: 2 }]],
   ])('%s', (_, level, picked, expected) => expect(replaceChoice(filters, level, new Set(picked))).toEqual(expected));
 });
 

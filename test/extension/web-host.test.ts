@@ -71,7 +71,8 @@ describe('the server', () => {
   });
 
   /** node:http leaves paths and headers as they are, where fetch would tidy them. */
-  const ask = (route: string, { method = 'GET', headers = {}, body = '' }: { method?: string; headers?: Record<string, string>; body?: string } = {}) => new Promise<{ status: number; text: string }>((resolve, reject) => {
+  interface Question { method?: string; headers?: Record<string, string>; body?: string }
+  const ask = (route: string, { method = 'GET', headers = {}, body = '' }: Question = {}) => new Promise<{ status: number; text: string }>((resolve, reject) => {
     const sent = request({ host: '127.0.0.1', port: new URL(host.url).port, path: route, method, headers }, (response) => {
       let text = '';
       response.on('data', (chunk) => text += chunk);

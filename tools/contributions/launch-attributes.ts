@@ -66,8 +66,8 @@ export const launchAttributes: Record<string, AttributeSchema> = {
   sourceMap: {
     type: 'object',
     additionalProperties: { type: 'string' },
-    markdownDescription: 'Where sources are that the debug information names by another path: from a prefix of the recorded path to a folder here, for example `{ "/build/hv": "${workspaceFolder}/hv" }`. '
-      + 'The longest matching prefix wins. Sources of the demonstration need no entry.',
+    markdownDescription: 'Where sources are that the debug information names by another path: from a prefix of the recorded path to a folder here, for example '
+      + '`{ "/build/hv": "${workspaceFolder}/hv" }`. The longest matching prefix wins. Sources of the demonstration need no entry.',
   },
   levels: {
     type: 'array',

@@ -19,6 +19,7 @@ const machine = 'depends on the machine that records';
 export const notRecorded: readonly (readonly [names: string, why: string])[] = [
   ['SYSCALL SYSRET SYSENTER SYSEXIT INT INT3 INT1 IRET CALLfar JMPfar RETfar MOVtoSreg POPsreg LSS', own],
   ['CPUID RDTSC RDTSCP RDPMC XGETBV XSETBV RDPID RDRAND RDSEED SLDT STR SGDT SIDT SMSW LAR LSL VERR VERW MONITOR MWAIT RDFSBASE FXRSTOR FXSAVE', machine],
+  ['RCPPS RCPSS RSQRTPS RSQRTSS', 'estimates differ between processors'],
   ['GETSEC RSM INVPCID SWAPGS HOOK UD END ADDRESS ABSOLUTE UD0 UD1', 'not user-mode, or of another vendor'],
 ];
 const excluded = new Set(notRecorded.flatMap(([names]) => names.split(' ')));
@@ -184,6 +185,10 @@ function draw(definition: Definition, encoding: Encoding, memory: boolean, size:
     if (!chance(3)) put(2, negative ? -1n : 0n); else put(2, BigInt(next() & 0xff));
     if (size === 0 && gprFree(0)) put(0, initial.gpr[0] & ~0xff00n | (negative ? 0xff00n : BigInt(next() & 0x1f00)));
     if (negative && gprFree(0) && size > 0) put(0, initial.gpr[0] | 1n << BigInt((8 << size) - 1));
+  }
+  if (name === 'LDMXCSR' && memory && target >= place.window && target < place.window + 480 && chance(2)) {
+    const at = (target - place.window) >> 3 << 3;
+    for (const n of [0, 8]) put(word(place.window + at + n), initial.window[(at + n) >> 3] & 0x0000_ffff_0000_ffffn);
   }
   const inWindow = target >= place.window && target <= place.window + 480;
   if (/^(CMPXCHG)/.test(name) && chance(2) && memory && inWindow && gprFree(0) && gprFree(2)) {

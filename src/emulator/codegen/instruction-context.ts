@@ -19,7 +19,7 @@ const extendOps: readonly Op[] = ['i64_extend8_s', 'i64_extend16_s', 'i64_extend
 const masks = [0xffn, 0xffffn, 0xffffffffn, -1n] as const;
 
 export const RAX = 0, RCX = 1, RDX = 2, RBX = 3, RSP = 4, RBP = 5, RSI = 6, RDI = 7;
-export type StopOrFault = 'DE' | 'UD' | 'BR';
+export type StopOrFault = 'DE' | 'UD' | 'BR' | 'GP';
 
 const tlbEntries = 1024;
 /** Byte offsets of the three tables in a TLB context; entry: u64 tag, i32 addend, u32 code descriptor. */
@@ -188,6 +188,57 @@ export abstract class InstructionContext extends WasmEmitter {
   }
   simd(opcode: number): void { this.byte(op.simd); this.unsigned(opcode); }
   simdBinary(opcode: number, a: Value, b: Value): Value { this.get(a); this.get(b); this.simd(opcode); const t = this.localVector(); this.set(t); return t; }
+
+  // ---- SSE
+  /** #UD or #NM when the system has SSE off: the first thing that an SSE instruction does. */
+  sseIsOn(): void {
+    this.mayFault();
+    const at = (name: string, mask: number): void => { this.i32(0); this.memory('i32_load', cpuCell(name).address); this.i32(mask); this.emit('i32_and'); };
+    at('cr0', 0xc); at('cr4', 0x200); this.i32(0x200); this.emit('i32_xor', 'i32_or');
+    this.if(); this.callCore('vectorsUnavailable'); this.emit('drop'); this.abandon(); this.close();
+  }
+  /** After the last lane, before the first write: MXCSR gets the flags of the lanes, or the instruction ends with #XM. */
+  floatsDone(): void {
+    this.mayFault();
+    this.callCore('floatsDone');
+    this.if(); this.abandon(); this.close();
+  }
+  /** A function of the core with leading i32 numbers: lanes of floating-point instructions. */
+  lane(name: CoreFunction, numbers: readonly (number | Value)[], ...values: Value[]): Value {
+    for (const n of numbers) if (typeof n === 'number') this.i32(n); else { this.get(n); this.emit('i32_wrap_i64'); }
+    return this.pure(name, ...values);
+  }
+  simdUnary(opcode: number, a: Value): Value { this.get(a); this.simd(opcode); const t = this.localVector(); this.set(t); return t; }
+  /** A shift of all lanes by a 64-bit count. */
+  simdShift(opcode: number, a: Value, count: Value): Value { this.get(a); this.get(count); this.emit('i32_wrap_i64'); this.simd(opcode); const t = this.localVector(); this.set(t); return t; }
+  /** A result of 32 bits (bit masks), zero-extended. */
+  simdMask(opcode: number, a: Value): Value { this.get(a); this.simd(opcode); this.emit('i64_extend_i32_u'); return this.set64(); }
+  vectorOf(low: Value, high: Value): Value {
+    this.get(low); this.simd(0x12); this.get(high); this.simd(0x1e); this.byte(1);
+    const t = this.localVector(); this.set(t); return t;
+  }
+  splat64(v: Value): Value { this.get(v); this.simd(0x12); const t = this.localVector(); this.set(t); return t; }
+  quad(v: Value, n: 0 | 1): Value { this.get(v); this.simd(0x1d); this.byte(n); return this.set64(); }
+  /** i8x16.shuffle: lanes 0 to 15 of `a`, 16 to 31 of `b`. */
+  shuffle(a: Value, b: Value, lanes: readonly number[]): Value { this.get(a); this.get(b); this.simd(0x0d); this.raw(lanes); const t = this.localVector(); this.set(t); return t; }
+  /** 16 bytes of an operand; memory must be aligned to 16 bytes unless the instruction is one of the unaligned moves. */
+  readWide(operand: Operand, aligned = true): Value {
+    if (operand.kind === 'memory' && aligned) this.mustBeAligned();
+    return this.readVector(operand);
+  }
+  writeWide(operand: Operand, value: Value, aligned = true): void {
+    if (operand.kind === 'memory' && aligned) this.mustBeAligned();
+    this.writeVector(operand, value);
+  }
+  private mustBeAligned(): void { this.faultIf(this.notZero(this.and64(this.effective(), this.constant(15))), 'GP'); }
+  /** The low 4 or 8 bytes of an XMM register, or so many of memory, or a general register. */
+  readLow(operand: Operand, size: 2 | 3): Value { return operand.kind === 'vector' ? this.readVectorLow(operand, size) : this.read(operand, size); }
+  /** Writes the low 4 or 8 bytes and keeps the rest of an XMM register. */
+  writeLow(operand: Operand, value: Value, size: 2 | 3): void {
+    if (operand.kind === 'vector') { this.commit(); this.writeVectorLow(operand, value, size); } else this.write(operand, value, size);
+  }
+  protected abstract readVectorLow(operand: Operand, size: 2 | 3): Value;
+  protected abstract writeVectorLow(operand: Operand, value: Value, size: 2 | 3): void;
 
   /** Moves the memory operand by a byte distance (bit tests with a register offset); before its first access. */
   moveEffective(distance: Value): void {

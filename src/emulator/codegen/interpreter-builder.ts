@@ -30,7 +30,7 @@ export function buildInterpreter(definitions: readonly Definition[]): Interprete
   const imports = [...coreFunctions, ...procedureNames.map(name => ({ name, type: status }))];
   const types = new TypeSection(), functions: FunctionBody[] = [];
   const e = new InterpreterContext(imports.map(i => i.name));
-  const temporaries32 = 14, temporariesVector = 4;
+  const temporaries32 = 16, temporariesVector = 16;
 
   // condition(code): shared by SETcc, CMOVcc and such
   e.restart();

@@ -17,6 +17,15 @@ export const coreFunctions: readonly { name: CoreFunction; type: FunctionType }[
   { name: 'depositBits', type: { params: [I64, I64], results: [I64] } },
   { name: 'extractBits', type: { params: [I64, I64], results: [I64] } },
   { name: 'accumulateCrc', type: { params: [I64, I64, I64], results: [I64] } },
+  { name: 'vectorsUnavailable', type: { params: [], results: [I32] } },
+  { name: 'floatsDone', type: { params: [], results: [I32] } },
+  { name: 'floatBinary', type: { params: [I32, I32, I64, I64], results: [I64] } },
+  { name: 'floatCompare', type: { params: [I32, I32, I64, I64], results: [I64] } },
+  { name: 'floatOrder', type: { params: [I32, I32, I64, I64], results: [I64] } },
+  { name: 'floatFromInteger', type: { params: [I32, I64], results: [I64] } },
+  { name: 'floatToInteger', type: { params: [I32, I32, I32, I64], results: [I64] } },
+  { name: 'floatConvert', type: { params: [I32, I64], results: [I64] } },
+  { name: 'floatEstimate', type: { params: [I32, I64], results: [I64] } },
   { name: 'divideWide', type: { params: [I32, I64], results: [I32] } },
   { name: 'raiseException', type: { params: [I32], results: [] } },
   { name: 'linkBlock', type: { params: [I32, I32, I64], results: [I32] } },
@@ -24,7 +33,7 @@ export const coreFunctions: readonly { name: CoreFunction; type: FunctionType }[
   { name: 'proceed', type: { params: [I32], results: [I32] } },
 ];
 
-const vectors: Record<StopOrFault, number> = { DE: 0, BR: 5, UD: 6 };
+const vectors: Record<StopOrFault, number> = { DE: 0, BR: 5, UD: 6, GP: 13 };
 const cpu = (name: string): number => cpuCell(name).address;
 const gpr = cpu('gpr');
 const budgetAddress = machineCell('budget').address;
@@ -100,6 +109,8 @@ export class InterpreterContext extends InstructionContext {
     this.vectorAddress(operand); this.get(value);
     this.simd(11); this.byte(0); this.unsigned(cpu('xmm'));
   }
+  protected override readVectorLow(operand: Operand, size: 2 | 3): Value { this.vectorAddress(operand); this.memory(loadOps[size], cpu('xmm')); return this.set64(); }
+  protected override writeVectorLow(operand: Operand, value: Value, size: 2 | 3): void { this.vectorAddress(operand); this.get(value); this.memory(storeOps[size], cpu('xmm')); }
   override readThird(): Value { this.get(runLocals.pc); this.memory('i32_load8_u', record.aux); this.memory(loadOps[this.size], gpr); return this.set64(); }
   protected override setThird(value: Value): void {
     this.get(runLocals.pc); this.memory('i32_load8_u', record.aux);

@@ -11,6 +11,8 @@ export {
   ud2, undefinedOpcode, wbinvd, xgetbv, xsetbv,
 } from './system';
 export { accumulateCrc, depositBits, extractBits } from './bit-functions';
+export { floatBinary, floatCompare, floatConvert, floatEstimate, floatFromInteger, floatOrder, floatsDone, floatToInteger, vectorsUnavailable } from './floating-point';
+export { fxrstor, fxsave, ldmxcsr, stmxcsr } from './vector-state';
 export { cmps, ins, lods, movs, outs, scas, stos } from './strings';
 export { clac, cli, cld, popf, pushf, stac, std, sti } from './flag-instructions';
 export { callFar, jmpFar, retFar } from './far-transfers';

@@ -149,6 +149,8 @@ export function slowLoadVector(linear: u64): u32 {
   return <u32>VECTOR_SCRATCH;
 }
 export function slowStoreVector(linear: u64, low: u64, high: u64): i32 {
+  readAcross(linear, 8, userAccess(), false, true);
+  if (aborted()) return ABORT;
   readAcross(linear + 8, 8, userAccess(), false, true);
   if (aborted()) return ABORT;
   if (writeAcross(linear, low, 8, userAccess(), false)) return ABORT;

@@ -146,8 +146,8 @@ export function divideWide(signed: i32, divisor: u64): i32 {
   setReg(RDX, remainder);
   return NEXT;
 }
-/** For faults that emitted code finds (#DE, #BR). */
-export function raiseException(vector: u32): void { raise(vector); }
+/** For faults that emitted code finds (#DE, #BR, #UD, #GP(0)). */
+export function raiseException(vector: u32): void { if (vector == GP) raiseError(GP, 0); else raise(vector); }
 
 /** A hooked page offset was reached: stop when the linear address is hooked, else run the instruction alone, without looking at hooks. */
 export function codeHook(_pc: usize): i32 {

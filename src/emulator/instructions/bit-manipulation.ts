@@ -73,7 +73,7 @@ export function defineBitManipulation(t: InstructionTable): void {
     }, { feature: 'adx' });
   carryChain('ADCX', '66', i => i.carryFlag(), (i, carry) => i.setCarry(carry));
   carryChain('ADOX', 'F3', i => i.overflowFlag(), (i, carry) => i.setOverflow(carry));
-  t.define('CRC32b', ['F2 0F 38 F0 Gy Eb'], i => i.write(i.dst, i.pure('accumulateCrc', i.read(i.dst, 2), i.read(i.src, 0), i.constant(8))), { feature: 'sse42' });
+  t.define('CRC32byte', ['F2 0F 38 F0 Gy Eb'], i => i.write(i.dst, i.pure('accumulateCrc', i.read(i.dst, 2), i.read(i.src, 0), i.constant(8))), { feature: 'sse42' });
   t.define('CRC32', ['F2 0F 38 F1 Gv Ev'], i => {
     i.write(i.dst, i.pure('accumulateCrc', i.read(i.dst, 2), i.read(i.src), i.constant(bits(i))), i.size === 3 ? 3 : 2);   // the checksum has 32 bits in every form
   }, { feature: 'sse42' });

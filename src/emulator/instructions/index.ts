@@ -2,6 +2,8 @@
 import { InstructionTable } from '../codegen/definitions';
 import { defineArithmetic } from './arithmetic';
 import { defineBitManipulation } from './bit-manipulation';
+import { defineFloatingPoint } from './floating-point';
+import { defineVectors } from './vectors';
 import { defineControlFlow } from './control-flow';
 import { defineMoves } from './moves';
 import { defineShifts } from './shifts';
@@ -13,6 +15,8 @@ defineMoves(instructions);
 defineArithmetic(instructions);
 defineShifts(instructions);
 defineBitManipulation(instructions);
+defineVectors(instructions);
+defineFloatingPoint(instructions);
 defineControlFlow(instructions);
 defineSegmented(instructions);
 defineSystem(instructions);
@@ -22,7 +26,7 @@ defineVmx(instructions);
 export function mnemonics(): string[] {
   const conditions = ['O', 'NO', 'B', 'AE', 'E', 'NE', 'BE', 'A', 'S', 'NS', 'P', 'NP', 'L', 'GE', 'LE', 'G', 'C', 'NC', 'Z', 'NZ', 'NAE', 'NB', 'NA', 'NBE', 'PE', 'PO', 'NGE', 'NL', 'NG', 'NLE'];
   const names = instructions.definitions.filter(d => d.encodings.length > 0).flatMap(d => {
-    const name = d.name.replace(/(rel|far|imm|cl|toSreg|fromSreg|toCR|fromCR|toDR|fromDR|sreg|8|16|2|3)$/, '');
+    const name = d.name.replace(/(rel|far|imm|cl|toSreg|fromSreg|toCR|fromCR|toDR|fromDR|sreg|store|byte|8|16|(?<!CRC3)2|3)$/, '');
     return name.endsWith('cc') ? conditions.map(c => name.slice(0, -2) + c) : [name];
   });
   const written: Record<string, string[]> = { MOVZX: ['MOVZX'], FENCE: ['LFENCE', 'MFENCE', 'SFENCE'], LSS: ['LSS', 'LFS', 'LGS'], CBW: ['CBW', 'CWDE', 'CDQE'], CWD: ['CWD', 'CDQ', 'CQO'],

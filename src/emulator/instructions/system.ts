@@ -85,6 +85,10 @@ export function defineSystem(t: InstructionTable): void {
   p('RDFSBASE', ['F3 0F AE/0r Ry ;o64', 'F3 0F AE/1r Ry ;o64', 'F3 0F AE/2r Ry ;o64', 'F3 0F AE/3r Ry ;o64'], 'fsGsBase', 'fsgsbase');
   p('INVPCID', ['66 0F 38 82 Gy Mx'], 'invpcid', 'invpcid');
   p('FENCE', ['NP 0F AE/5r', 'NP 0F AE/6r', 'NP 0F AE/7r'], 'fence');
+  p('FXSAVE', ['NP 0F AE/0m M'], 'fxsave', 'fxsr');
+  p('FXRSTOR', ['NP 0F AE/1m M'], 'fxrstor', 'fxsr');
+  p('LDMXCSR', ['NP 0F AE/2m Md'], 'ldmxcsr', 'sse');
+  p('STMXCSR', ['NP 0F AE/3m Md'], 'stmxcsr', 'sse');
   p('CLFLUSHOPT', ['66 0F AE/7m Mb'], 'clflush', 'clflushopt');
   p('RDPID', ['F3 0F C7/7r Ry'], 'rdpid', 'rdpid');
   p('CLFLUSH', ['NP 0F AE/7m Mb'], 'clflush');

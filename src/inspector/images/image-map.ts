@@ -75,8 +75,9 @@ export class ImageMap {
 
   /** Whether memory still has the image's text at the address. */
   private agrees(context: Context, { image, bias }: MappedImage, address: bigint): boolean {
-    const bytes = this.memory.read(context, 'linear', address, 16);
-    return bytes.length > 0 && agreement(bytes, image.symbols.textBytes(address - bias, bytes.length)) >= tolerance;
+    const bytes = this.memory.read(context, 'linear', address, 16), text = image.symbols.textBytes(address - bias, bytes.length);
+    // the text may end here: what there is of it decides
+    return text.length > 0 && agreement(bytes.subarray(0, text.length), text) >= tolerance;
   }
 
   private search(context: Context, address: bigint): MappedImage | undefined {

@@ -41,7 +41,7 @@ function sourceOf({ machine, tracker }: MachineSession, context: Context): Retur
 }
 
 function explain(session: MachineSession, { id, section, rule, hint, fields }: CheckExplanation): string[] {
-  return [`Check ${id}: ${section}`, rule, ...hint === '' ? [] : [hint], ...fields.map(field => fieldLine(session, field))];
+  return [rule, `Check ${id}: ${section}`, ...hint === '' ? [] : [hint], ...fields.map(field => fieldLine(session, field))];
 }
 
 function fieldLine({ tracker, images }: MachineSession, { id, text, writer }: CheckedField): string {

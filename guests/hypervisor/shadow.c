@@ -1,0 +1,83 @@
+// Shadow VMCSs. Each entry of vmcs12.c has one, for the few fields that are read or written in every exit. A guest hypervisor that uses shadowing
+// for *its* guest names one of its own VMCSs as shadow; it is an entry here, whose shadow holds the same fields, so the processor can be given
+// that one: shadowing works at every depth without further copies.
+#include "shadow.h"
+
+#include "../lib/memory.h"
+
+enum { BIT_SHADOW_VMCS = 1u << 31 };
+
+/** Exit information is written too: by a guest hypervisor that fills a shadow VMCS for its own guest, as shadow_push does. */
+static const u16 shadowed[] = {
+	EXIT_REASON, EXIT_QUALIFICATION, EXIT_INSTRUCTION_LENGTH, EXIT_INSTRUCTION_INFORMATION,
+	GUEST_CR3, GUEST_RIP, GUEST_RSP, GUEST_RFLAGS, VMCS_LINK_POINTER,
+};
+
+/** For VMREAD and VMWRITE alike. A set bit makes the access exit; the bit's number is that of the encoding. */
+static u8 bitmap[PAGE_SIZE] PAGE_ALIGNED;
+
+void shadow_start(void)
+{
+	memset(bitmap, 0xff, PAGE_SIZE);
+	for (unsigned n = 0; n < ARRAY_LENGTH(shadowed); n++)
+		bitmap[shadowed[n] / 8] &= (u8)~(1u << shadowed[n] % 8);
+}
+
+u64 shadow_bitmap(void) { return physical_of(bitmap); }
+
+bool shadow_covers(u64 read_bitmap, u64 write_bitmap)
+{
+	const u8 *reads = at_physical(read_bitmap), *writes = at_physical(write_bitmap);
+	for (unsigned n = 0; n < PAGE_SIZE; n++)
+		if (bitmap[n] & ~(reads[n] & writes[n]))
+			return false;
+	return true;
+}
+
+bool is_shadowed(enum vmcs_field field)
+{
+	return self.use_shadowing && !(bitmap[field / 8] >> field % 8 & 1);
+}
+
+void shadow_create(struct nested_vmcs *vmcs)
+{
+	clear_region(vmcs->shadow);
+	vmcs->shadow->revision |= BIT_SHADOW_VMCS; // the state is 'clear' already, so the type may change
+	shadow_push(vmcs);
+}
+
+void shadow_push(struct nested_vmcs *vmcs)
+{
+	u64 values[ARRAY_LENGTH(shadowed)];
+	for (unsigned n = 0; n < ARRAY_LENGTH(shadowed); n++) // all reads first: they may need another VMCS
+		values[n] = nested_read(vmcs, shadowed[n]);
+	make_current(vmcs->shadow);
+	for (unsigned n = 0; n < ARRAY_LENGTH(shadowed); n++)
+		vmwrite(shadowed[n], values[n]);
+	vmcs->shadow_is_newer = true;
+}
+
+void shadow_pull(struct nested_vmcs *vmcs)
+{
+	if (!vmcs->shadow_is_newer)
+		return;
+	vmcs->shadow_is_newer = false;
+	make_current(vmcs->shadow);
+	for (unsigned n = 0; n < ARRAY_LENGTH(shadowed); n++) {
+		u64 value = vmread(shadowed[n]);
+		if (value != nested_read(vmcs, shadowed[n]))
+			nested_write(vmcs, shadowed[n], value);
+	}
+}
+
+void shadow_link(void)
+{
+	if (self.use_shadowing)
+		vmwrite(VMCS_LINK_POINTER, self.believed ? physical_of(self.believed->shadow) : ~0ull);
+}
+
+u64 shadow_link_for_nested(struct nested_vmcs *vmcs)
+{
+	u64 link = nested_read(vmcs, VMCS_LINK_POINTER);
+	return link == ~0ull ? link : physical_of(nested_acquire(link)->shadow);
+}
