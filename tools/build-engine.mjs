@@ -1,6 +1,6 @@
 // Builds the engine: constants of the core from the tables, core.wasm (AssemblyScript), interpreter.wasm and decode-tables.bin.
 // The tables are TypeScript: they are bundled and run first. Output in dist/.
-import { mkdirSync, readFileSync, writeFileSync, existsSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
@@ -22,11 +22,14 @@ await build({ entryPoints: [join(root, 'src/emulator/codegen/engine-files.ts')],
 const { engineFiles } = await import(`${pathToFileURL(bundle).href}?${Date.now()}`);
 const files = engineFiles();
 for (const [name, text] of Object.entries(files.constants)) put(join(generated, `${name}.ts`), text);
-for (const [name, bytes] of Object.entries(files.binaries)) put(join(dist, name), bytes);
 writeFileSync(join(root, 'build/engine.json'), JSON.stringify(files.facts, null, 1));
 
 const { error, stderr } = await asc.main([
-  'src/emulator/core/index.ts', '--outFile', 'dist/core.wasm', '-O3', '--converge', '--runtime', 'stub', '--importMemory', '--initialMemory', '1', '--maximumMemory', '65536',
+  'src/emulator/core/index.ts', '--outFile', 'build/core.wasm', '-O3', '--converge', '--runtime', 'stub', '--importMemory', '--initialMemory', '1', '--maximumMemory', '65536',
   '--memoryBase', String(files.facts.coreDataBase), '--noAssert', '--enable', 'simd', '--baseDir', root, ...(process.argv.includes('--debug') ? ['--debug'] : []),
 ], { });
 if (error) { console.error(String(stderr)); process.exit(1); }
+// all binaries at once, so that nothing runs a new core with an old interpreter
+mkdirSync(dist, { recursive: true });
+for (const [name, bytes] of Object.entries(files.binaries)) put(join(dist, name), bytes);
+renameSync(join(root, 'build/core.wasm'), join(dist, 'core.wasm'));

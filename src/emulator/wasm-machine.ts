@@ -153,9 +153,11 @@ class WasmMachine implements Machine {
       rflags: () => BigInt.asUintN(64, this.core.rflagsImage()), setRflags: value => this.core.setRflagsImage(value),
       taskPriority: () => this.core.taskPriority(), setTaskPriority: priority => this.core.setTaskPriority(priority),
       readMsr: index => BigInt.asUintN(64, this.core.readMsrForDebugger(index)), writeMsr: (index, value) => this.core.writeMsrForDebugger(index, value) === 0,
-      refresh: () => this.core.refresh(),
+      refresh: () => { this.forgetChecks(); this.core.refresh(); },
     });
   }
+  /** The next VM entry checks the whole VMCS: something was changed from outside. */
+  private forgetChecks(): void { this.view.setUint32(cpuAt.checkedVmcs, 0, true); }
   vmx(_vcpu: number): VmxState {
     const pointer = (name: string): bigint | undefined => { const v = this.view.getBigUint64(cpuAt[name], true); return v === noAddress ? undefined : v; };
     const vmxOn = this.view.getUint32(cpuAt.vmxOn, true) !== 0, eptp = this.view.getBigUint64(cpuAt.eptp, true);
@@ -182,6 +184,7 @@ class WasmMachine implements Machine {
     const place = this.vmcsField(pointer, encoding);
     if (!place) return false;
     const old = this.view.getBigUint64(place.at, true), wanted = BigInt.asUintN(place.bits, value);
+    this.forgetChecks();
     this.view.setBigUint64(place.at, place.high ? (old & 0xffff_ffffn) | wanted << 32n : wanted, true);
     return true;
   }
@@ -196,6 +199,7 @@ class WasmMachine implements Machine {
     if (!this.isRam(address, bytes.length)) return false;
     if (bytes.length === 0) return true;
     this.bytes.set(bytes, ramBase + Number(address));
+    this.forgetChecks();
     this.core.invalidateRange(Number(address), bytes.length);
     return true;
   }

@@ -253,7 +253,7 @@ describe('breakpoints', () => {
       const seen = new Set<number>([(await session.levels()).find(({ threadId }) => threadId === stop.threadId)!.level]);
       expect([...seen]).toEqual([2]);
       await session.request('setBreakpoints', { source, breakpoints: [{ line: place.line }] });
-      for (let i = 0; i < 40 && seen.size < 3; i++) {
+      for (let i = 0; i < 400 && seen.size < 3; i++) {
         const { threadId } = await session.resume('continue');
         seen.add((await session.levels()).find(level => level.threadId === threadId)!.level);
       }

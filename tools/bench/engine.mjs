@@ -2,12 +2,17 @@
 // time and in exact units (retired instructions).
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { loadTypeScript } from '../load-typescript.mjs';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
-const { createMachine } = await loadTypeScript(join(root, 'src/emulator/machine.ts'));
-export const { bootImages } = await loadTypeScript(join(root, 'src/emulator/boot/index.ts'));
+const bundle = join(root, 'build/bench-engine.mjs');
+await build({
+  stdin: { contents: "export { createMachine } from './machine'; export { bootImages } from './boot';", resolveDir: join(root, 'src/emulator'), loader: 'ts' },
+  outfile: bundle, bundle: true, format: 'esm', platform: 'neutral', logLevel: 'warning',
+});
+const { createMachine, bootImages } = await import(pathToFileURL(bundle).href);
+export { bootImages };
 
 const dist = name => readFileSync(join(root, 'dist', name));
 export const image = name => new Uint8Array(readFileSync(join(root, 'guests/images', name)));

@@ -15,12 +15,28 @@ import type { ProcessorModel } from '../../spec/processor-models';
 import { vmcsOffset } from '../../spec/vmcs-fields';
 import type { VmcsFieldId } from '../../spec/vmcs-fields';
 
-/** Functions of the generated module, with the sections whose rows they run, in order. */
-const functions: readonly (readonly [name: string, sections: readonly string[]])[] = [
-  ['checkControls', ['controls.exec', 'controls.exit', 'controls.entry']],
+const controlSections = ['controls.exec', 'controls.exit', 'controls.entry'];
+const guestSections = ['guest.crMsr', 'guest.segments', 'guest.descriptorTables', 'guest.ripRflagsSsp', 'guest.nonRegister', 'guest.pdptes'];
+
+/**
+ * Functions of the generated module, with the sections whose rows they run, in order. Those that repeat a check run the rows that can fail in
+ * a VMCS that has passed all of them and of which only `uncheckedFields` were written since: rows that look at these or at other memory.
+ */
+const functions: readonly (readonly [name: string, sections: readonly string[], repeats?: boolean])[] = [
+  ['checkControls', controlSections],
   ['checkHostState', ['host.crMsr', 'host.segments', 'host.addressSpace']],
-  ['checkGuestState', ['guest.crMsr', 'guest.segments', 'guest.descriptorTables', 'guest.ripRflagsSsp', 'guest.nonRegister', 'guest.pdptes']],
+  ['checkGuestState', guestSections],
+  ['recheckControls', controlSections, true],
+  ['recheckGuestState', guestSections, true],
 ];
+
+/** Fields that nearly every exit handler writes; see core/vmx/vmcs. */
+export const uncheckedFields: readonly VmcsFieldId[] = ['GUEST_RIP', 'GUEST_RSP'];
+
+function canFailAgain(row: EntryCheck): boolean {
+  return [...partsOf(row.when), ...partsOf(row.require)].some((part) => (part.kind === 'fact' && memoryFacts[part.name] !== undefined)
+    || (part.kind === 'field' && uncheckedFields.includes(part.id as VmcsFieldId)));
+}
 
 /** Facts that need a field to be found: getter and the field that it is given. */
 const memoryFacts: Readonly<Record<string, readonly [getter: string, field: VmcsFieldId]>> = {
@@ -248,12 +264,13 @@ function functionText(model: ProcessorModel, name: string, rows: readonly EntryC
 
 /**
  * The module core/generated/entry-checks.ts: `checkControls`, `checkHostState` and `checkGuestState`, each of the WASM address of a VMCS region,
+ * what of them can fail again,
  * and `guestStateQualification`, the exit qualification for what checkGuestState returned.
  */
 export function entryChecksModule(model: ProcessorModel): string {
   const rows = generatedChecks(model);
   const imports = new Set<string>();
-  const bodies = functions.flatMap(([name, ids]) => ['', ...functionText(model, name, rows.filter((row) => ids.includes(row.section.id)), imports)]);
+  const bodies = functions.flatMap(([name, ids, repeats]) => ['', ...functionText(model, name, rows.filter((row) => ids.includes(row.section.id) && (!repeats || canFailAgain(row))), imports)]);
   return [
     '// Generated from src/spec/entry-checks.ts.',
     `import { ${[...imports].sort().join(', ')} } from '../processor-facts';`,

@@ -1,6 +1,6 @@
 // Writes the event ring. A record whose kind is not recorded costs one test. When the ring is nearly full, run stops so that the
 // reader can drain it: no event is lost.
-import { CPU_CPL, CPU_CR0, CPU_CR3, CPU_EFER, CPU_GPR, CPU_ID, CPU_NON_ROOT, CPU_RIP, EV_AUX, EV_CR0, EV_CR3, EV_FLAGS, EV_GPR, EV_KIND, EV_RFLAGS, EV_RIP, EV_RSP, EV_SLOTS, EV_TIME,
+import { CPU_CPL, CPU_CR0, CPU_CR3, CPU_EFER, CPU_GPR, CPU_ID, CPU_NON_ROOT, CPU_RIP, EV_A, EV_AUX, EV_B, EV_C, EV_CR0, EV_CR3, EV_FLAGS, EV_GPR, EV_KIND, EV_RFLAGS, EV_RIP, EV_RSP, EV_SLOTS, EV_TIME,
   EV_VCPU, EVENT_PAD, EVENT_SLOT_BYTES, EVENT_SLOTS, M_EVENT_MASK, M_RING_HEAD, M_RING_TAIL, REGION_EVENTS, STOP_RING_FULL } from './generated/layout';
 import { EFER_LMA, rflags, time } from './state';
 import { requestStop } from './stop';
@@ -9,8 +9,8 @@ import { requestStop } from './stop';
 @inline const RESERVE: u32 = 256;
 
 /**
- * Starts a record of `slots` slots (1 or 4): kind, flags, vCPU, time, RIP, RSP and CR3 are filled, the rest is zero. Returns its address, 0
- * when the kind is not recorded.
+ * Starts a record of `slots` slots (1 or 4): kind, flags, vCPU, time, RIP, RSP and CR3 are filled, the rest of the
+ * first slot is zero, the other slots are the caller's to fill. Returns its address, 0 when the kind is not recorded.
  */
 export function eventSlot(kind: u32, slots: u32): usize {
   if ((load<u32>(M_EVENT_MASK) >> kind & 1) == 0) return 0;
@@ -26,15 +26,18 @@ export function eventSlot(kind: u32, slots: u32): usize {
   head += slots;
   store<u32>(M_RING_HEAD, head);
   if (EVENT_SLOTS - (head - load<u32>(M_RING_TAIL)) < RESERVE) requestStop(STOP_RING_FULL, 0, 0);
-  for (let end = at + slots * EVENT_SLOT_BYTES, part = at; part < end; part += 16) v128.store(part, i32x4.splat(0)); // a call of memory.fill costs more
   store<u8>(at + EV_KIND, <u8>kind);
   store<u8>(at + EV_FLAGS, <u8>(load<u32>(CPU_NON_ROOT) | ((load<u64>(CPU_EFER) & EFER_LMA) != 0 ? 2 : 0) | load<u32>(CPU_CPL) << 2));
   store<u8>(at + EV_SLOTS, <u8>slots);
   store<u8>(at + EV_VCPU, <u8>load<u32>(CPU_ID));
+  store<u32>(at + EV_AUX, 0);
   store<u64>(at + EV_TIME, time());
   store<u64>(at + EV_RIP, load<u64>(CPU_RIP));
   store<u64>(at + EV_RSP, load<u64>(CPU_GPR + 32));
   store<u64>(at + EV_CR3, load<u64>(CPU_CR3));
+  store<u64>(at + EV_A, 0);
+  store<u64>(at + EV_B, 0);
+  store<u64>(at + EV_C, 0);
   return at;
 }
 

@@ -2,10 +2,10 @@
 // checks on guest state and the MSR-load area fail the entry (exit reasons 33 and 34), with host state loaded. The checks themselves are
 // generated from spec/entry-checks; CPU_FAILED_CHECK keeps 1 + the number of the row that refused.
 import {
-  CPU_ALONE, CPU_CURRENT_VMCS, CPU_EXIT_QUALIFICATION, CPU_EXIT_REASON, CPU_FAILED_CHECK, CPU_MTF_PENDING, CPU_NMI_BLOCKED, CPU_NON_ROOT, CPU_VMX_BOUNDARY, CPU_VPID, M_ENTRIES,
+  CPU_ALONE, CPU_CHECKED_VMCS, CPU_CURRENT_VMCS, CPU_EXIT_QUALIFICATION, CPU_EXIT_REASON, CPU_FAILED_CHECK, CPU_MTF_PENDING, CPU_NMI_BLOCKED, CPU_NON_ROOT, CPU_VMX_BOUNDARY, CPU_VPID, M_ENTRIES,
   M_STOP_ON_ENTRY, M_STOP_ON_ENTRY_FAILURE, STOP_ENTRY_FAILURE, STOP_VM_ENTRY, VMX_VMLAUNCH, VMX_VMRESUME,
 } from '../generated/layout';
-import { checkControls, checkGuestState, checkHostState, guestStateQualification } from '../generated/entry-checks';
+import { checkControls, checkGuestState, checkHostState, guestStateQualification, recheckControls, recheckGuestState } from '../generated/entry-checks';
 import {
   EXIT_ENTRY_FAIL_GUEST_STATE, EXIT_ENTRY_FAIL_MSR_LOADING, VMCS_EXIT_QUALIFICATION, VMCS_EXIT_REASON, VMCS_VM_ENTRY_EXCEPTION_ERROR_CODE, VMCS_VM_ENTRY_INSTRUCTION_LENGTH,
   VMCS_VM_ENTRY_INTERRUPTION_INFO, VMCS_VM_ENTRY_MSR_LOAD_ADDRESS, VMCS_VM_ENTRY_MSR_LOAD_COUNT,
@@ -23,7 +23,7 @@ import { INFORMATION_ERROR_CODE, INFORMATION_VALID, TYPE_NMI, TYPE_OTHER_EVENT, 
 import { ERROR_ENTRY_INVALID_CONTROLS, ERROR_ENTRY_INVALID_HOST_STATE, recordSuccess, vmFailValid } from './outcome';
 import { startPreemptionTimer } from './preemption-timer';
 import { recordEntry, recordExit } from './transition-events';
-import { LAUNCH_LAUNCHED, field, field32, markVmcsWritten, setField, setLaunchState } from './vmcs';
+import { LAUNCH_LAUNCHED, checkedMark, field, field32, markVmcsWritten, setField, setLaunchState } from './vmcs';
 
 @inline const ENTRY_FAILURE: u32 = 0x80000000;
 
@@ -37,14 +37,16 @@ import { LAUNCH_LAUNCHED, field, field32, markVmcsWritten, setField, setLaunchSt
 
 /** Enters the guest of the current VMCS `vmcs`, by the instruction `id`. Returns JUMPED, NEXT (VMfail) or ABORT. */
 export function enterGuest(id: u32, vmcs: usize): i32 {
-  // 1. Checks on VMX controls and the host-state area (27.2).
-  let failed = checkControls(vmcs);
+  // 1. Checks on VMX controls and the host-state area (27.2). What the last entry with this VMCS has passed is not looked at again: an exit
+  // saves a state that can be entered.
+  const mark = checkedMark(vmcs), checked = load<u32>(CPU_CHECKED_VMCS) == mark;
+  let failed = checked ? recheckControls(vmcs) : checkControls(vmcs);
   if (failed != 0) return refuse(id, ERROR_ENTRY_INVALID_CONTROLS, failed);
-  failed = checkHostState(vmcs);
+  if (!checked) failed = checkHostState(vmcs);
   if (failed != 0) return refuse(id, ERROR_ENTRY_INVALID_HOST_STATE, failed);
   recordSuccess(id, load<u64>(CPU_CURRENT_VMCS), 0);
   // 2. Checks on the guest-state area, loading guest state (27.3).
-  failed = checkGuestState(vmcs);
+  failed = checked ? recheckGuestState(vmcs) : checkGuestState(vmcs);
   store<u32>(CPU_FAILED_CHECK, failed);
   if (failed != 0) return failEntry(vmcs, EXIT_ENTRY_FAIL_GUEST_STATE, guestStateQualification(failed));
   loadGuestRegisters(vmcs);
@@ -54,6 +56,7 @@ export function enterGuest(id: u32, vmcs: usize): i32 {
     const entry = loadMsrArea(field(vmcs, VMCS_VM_ENTRY_MSR_LOAD_ADDRESS), msrs);
     if (entry != 0) return failEntry(vmcs, EXIT_ENTRY_FAIL_MSR_LOADING, entry);
   }
+  store<u32>(CPU_CHECKED_VMCS, mark);
   // 4. The guest runs from here on.
   if (id == VMX_VMLAUNCH) setLaunchState(vmcs, LAUNCH_LAUNCHED);
   markVmcsWritten(vmcs);

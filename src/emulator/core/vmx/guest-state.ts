@@ -1,7 +1,7 @@
 // Guest registers between the guest-state area and the processor: SDM 3C 27.3.2 'Loading Guest State', 28.3 'Saving Guest State'.
 // Invariant: what is saved here and loaded again unchanged gives the same processor state.
 import {
-  CPU_CR0, CPU_CR3, CPU_CR4, CPU_DEBUGCTL, CPU_DR, CPU_EFER, CPU_EXIT_CONTROLS, CPU_GPR, CPU_PAT, CPU_PDPTE, CPU_PERF_GLOBAL_CTRL, CPU_RIP, CPU_SYSENTER_CS, CPU_SYSENTER_EIP,
+  CPU_CHECKED_VMCS, CPU_CR0, CPU_CR3, CPU_CR4, CPU_DEBUGCTL, CPU_DR, CPU_EFER, CPU_EXIT_CONTROLS, CPU_GPR, CPU_PAT, CPU_PDPTE, CPU_PERF_GLOBAL_CTRL, CPU_RIP, CPU_SYSENTER_CS, CPU_SYSENTER_EIP,
   CPU_SYSENTER_ESP,
 } from '../generated/layout';
 import {
@@ -96,8 +96,9 @@ export function saveGuestRegisters(vmcs: usize, rflagsImage: u64): void {
   if ((exitControls & EXIT_SAVE_PERF_GLOBAL_CTRL) != 0) setField(vmcs, VMCS_GUEST_IA32_PERF_GLOBAL_CTRL, load<u64>(CPU_PERF_GLOBAL_CTRL));
   if ((exitControls & EXIT_SAVE_EFER) != 0) setField(vmcs, VMCS_GUEST_IA32_EFER, efer);
   if (savesLmaToEntryControls()) {
-    const entryControls = field32(vmcs, VMCS_VM_ENTRY_CONTROLS) & ~ENTRY_IA32E_MODE_GUEST;
-    setField(vmcs, VMCS_VM_ENTRY_CONTROLS, (efer & EFER_LMA) != 0 ? entryControls | ENTRY_IA32E_MODE_GUEST : entryControls);
+    const before = field32(vmcs, VMCS_VM_ENTRY_CONTROLS), after = (efer & EFER_LMA) != 0 ? before | ENTRY_IA32E_MODE_GUEST : before & ~ENTRY_IA32E_MODE_GUEST;
+    setField(vmcs, VMCS_VM_ENTRY_CONTROLS, after);
+    if (before != after) store<u32>(CPU_CHECKED_VMCS, 0);                        // an EFER field that is not saved may contradict it now
   }
   // 2. Segments and descriptor tables (28.3.2).
   saveGuestSegments(vmcs);

@@ -1,9 +1,11 @@
 // The VMCS as this processor keeps it: SDM 3C 25.2 'Format of the VMCS Region'. Data live in the 4-KByte region in guest RAM, each field
 // in a slot of 8 bytes, zero-extended; nothing is cached outside the region but the controls in force (vmx/controls).
 // Invariant: CPU_VMCS_HOST is the WASM address of the region that CPU_CURRENT_VMCS names, and 0 when there is no current VMCS.
-import { CPU_CURRENT_VMCS, CPU_VMCS_HOST, M_PHYSICAL_WIDTH, RAM_BASE, REGION_PAGE_FLAGS, REGION_VMCS_OFFSETS } from '../generated/layout';
+import { CPU_CHECKED_VMCS, CPU_CURRENT_VMCS, CPU_VMCS_HOST, M_PHYSICAL_WIDTH, RAM_BASE, REGION_PAGE_FLAGS, REGION_VMCS_OFFSETS } from '../generated/layout';
 import { hostOf, readPhysical32 } from '../memory';
+import { longModeActive } from '../state';
 import { vmcsRevision } from './capability';
+import { ENC_GUEST_RIP, ENC_GUEST_RSP } from '../generated/vmx';
 
 /** A pointer that names no VMCS: the current-VMCS pointer or the link pointer. */
 @inline export const NO_VMCS: u64 = 0xffffffffffffffff;
@@ -35,9 +37,13 @@ import { vmcsRevision } from './capability';
   store<u8>(flags, load<u8>(flags) | PAGE_DIRTY);
 }
 
+/** The value of CPU_CHECKED_VMCS that says: all checks of an entry with this VMCS have passed. Some look at the processor's mode. */
+@inline export function checkedMark(vmcs: usize): u32 { return <u32>vmcs | (longModeActive() ? 1 : 0); }
+
 /** Makes the VMCS at physical address `pointer` current; NO_VMCS for none. The region must lie in RAM. */
 export function setCurrentVmcs(pointer: u64): void {
   store<u64>(CPU_CURRENT_VMCS, pointer);
+  store<u32>(CPU_CHECKED_VMCS, 0);
   store<u32>(CPU_VMCS_HOST, pointer == NO_VMCS ? 0 : <u32>hostOf(pointer, 4096));
 }
 
@@ -83,5 +89,6 @@ export function writeField(vmcs: usize, offset: usize, encoding: u64, value: u64
   else if (width == WIDTH_16) store<u64>(vmcs + offset, value & 0xffff);
   else if (width == WIDTH_32) store<u64>(vmcs + offset, value & 0xffffffff);
   else store<u64>(vmcs + offset, value);
+  if (encoding != ENC_GUEST_RIP && encoding != ENC_GUEST_RSP) store<u32>(CPU_CHECKED_VMCS, 0);   // the generated rechecks look at these two
   markVmcsWritten(vmcs);
 }
