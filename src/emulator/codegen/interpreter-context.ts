@@ -26,6 +26,7 @@ export const coreFunctions: readonly { name: CoreFunction; type: FunctionType }[
   { name: 'floatToInteger', type: { params: [I32, I32, I32, I64], results: [I64] } },
   { name: 'floatConvert', type: { params: [I32, I64], results: [I64] } },
   { name: 'floatEstimate', type: { params: [I32, I64], results: [I64] } },
+  { name: 'refineFault', type: { params: [I32], results: [] } },
   { name: 'divideWide', type: { params: [I32, I64], results: [I32] } },
   { name: 'raiseException', type: { params: [I32], results: [] } },
   { name: 'linkBlock', type: { params: [I32, I32, I64], results: [I32] } },
@@ -84,6 +85,7 @@ export class InterpreterContext extends InstructionContext {
     this.call(index);
   }
   protected override abandon(): void { if (this.outOfLine) { this.i32(1); this.emit('return'); } else this.branch(labels.fault); }
+  protected override operandBase(): void { this.field('base'); }
   protected override raise(vector: StopOrFault): void { this.i32(vectors[vector]); this.callCore('raiseException'); }
 
   private field(name: 'dst' | 'src' | 'base' | 'index'): void { this.get(runLocals.pc); this.memory('i32_load8_u', record[name]); }

@@ -1,7 +1,7 @@
 // Exports of the core: what the interpreter calls (slow paths, procedures) and what the façade calls.
 export { slowLoad, slowLoadForUpdate, slowLoadVector, slowStore, slowStoreVector } from './memory';
 export { beginRun, linkBlock, proceed } from './run';
-export { cmpxchgWide, clflush, codeHook, divideWide, enter, fence, fwait, getsec, hlt, invd, monitor, mwait, pause, raiseException, rdpid, rdpmc, rdtsc, rdtscp, rsm, ud2, undefinedOpcode, wbinvd, xgetbv, xsetbv } from './system';
+export { cmpxchgWide, clflush, codeHook, divideWide, enter, fence, fwait, getsec, hlt, invd, monitor, mwait, pause, raiseException, rdpid, refineFault, rdpmc, rdtsc, rdtscp, rsm, ud2, undefinedOpcode, wbinvd, xgetbv, xsetbv } from './system';
 export { accumulateCrc, depositBits, extractBits } from './bit-functions';
 export { floatBinary, floatCompare, floatConvert, floatEstimate, floatFromInteger, floatOrder, floatsDone, floatToInteger, vectorsUnavailable } from './floating-point';
 export { fxrstor, fxsave, ldmxcsr, stmxcsr } from './vector-state';
