@@ -12,6 +12,7 @@ import { readLaunch, type Launch } from './launch-configuration';
 import { ArgumentReader } from './request-arguments';
 import { Sources } from './sources';
 import { TargetClient } from './target-client';
+import { traceRequests } from './trace-requests';
 import { UserError } from './user-errors';
 
 type Handler = (args: ArgumentReader) => Promise<object | void>;
@@ -243,6 +244,7 @@ export class AbymeSession extends DebugSession implements Adapter {
       cancel: async () => undefined,
       'abyme/levels': async () => ({ levels: this.launch ? await Promise.all((await this.client.call('levels', [])).map(level => this.level(level))) : [] }),
       'abyme/switches': async () => { this.needLaunch('abyme/switches'); return { switches: await this.client.call('switches', []) }; },
+      ...traceRequests(command => { this.needLaunch(command); return this.client; }),
       'abyme/exit': async () => {
         const report = this.launch && await this.client.call('report', []);
         return report?.exit ? { exit: report.exit } : {};

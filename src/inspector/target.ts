@@ -3,6 +3,11 @@
 // valid until the machine runs on. The work is done in the rooms below: this class only joins them.
 import { placesOfLine } from './images/breakpoint-places';
 import type { StackFrame } from './images/stack-frames';
+import { traceDetails } from './exit-trace/trace-details';
+import { exportTrace } from './exit-trace/trace-export';
+import { type LaneWindow, traceLanes } from './exit-trace/trace-lanes';
+import { tracePage } from './exit-trace/trace-query';
+import { traceStatistics } from './exit-trace/trace-statistics';
 import type { Context } from './levels/context';
 import { checkFilters } from './run-control/armed-filters';
 import { CodeBreakpoints, unboundScope } from './run-control/code-breakpoints';
@@ -21,7 +26,8 @@ import { switchesOfStop } from './target/switch-words';
 import { VariableTree } from './target/variable-tree';
 import {
   TargetError, type BreakpointInfo, type BreakpointRequest, type EvaluationInfo, type FilterRequest, type FilterResult, type FrameInfo, type LevelInfo, type LoadedImage, type MemoryInfo,
-  type ScopeInfo, type StepRequest, type StepTarget, type StopReport, type SwitchInfo, type SymbolInfo, type TargetConfiguration, type TargetEvent, type VariableInfo,
+  type ScopeInfo, type StepRequest, type StepTarget, type StopReport, type SwitchInfo, type SymbolInfo, type TargetConfiguration, type TargetEvent, type TraceDetails,
+  type TraceFilter, type TraceFormat, type TraceLanes, type TracePage, type TraceQuery, type TraceStatistics, type VariableInfo,
 } from './target-types';
 
 export class Target {
@@ -195,6 +201,24 @@ export class Target {
 
   /** World switches since the innermost guest last executed: those of the exit that is being handled, or of the last one handled. */
   switches(): SwitchInfo[] { return switchesOfStop(this.stopped().tracker); }
+
+  // The trace of exits can be read while the machine runs.
+  trace(query: TraceQuery): TracePage { return tracePage(this.loaded().tracker.switches, query); }
+  traceStatistics(filter: TraceFilter): TraceStatistics { return traceStatistics(this.loaded().tracker.switches, filter); }
+  traceLanes(window: LaneWindow): TraceLanes { return traceLanes(this.loaded().tracker.switches, window); }
+  /** Undefined when the switch is not held (any more). */
+  traceDetails(number: number): TraceDetails | undefined {
+    const { tracker, images } = this.loaded();
+    return traceDetails(tracker.switches, number, (id, address) => {
+      const context = tracker.context(id), found = context && symbolAt(images, context, address);
+      return found?.symbol && (found.line === undefined ? found.symbol : `${found.symbol} (${found.source?.split('/').pop()}:${found.line})`);
+    });
+  }
+  traceExport(format: TraceFormat, filter: TraceFilter): string {
+    const session = this.loaded(), names: string[] = [];
+    for (const context of session.tracker.liveContexts) names[context.level] ??= levelName(session, context).replace(/^vCPU \d+ · /, '');
+    return exportTrace(session.tracker.switches, format, filter, names);
+  }
 
   /** Frames of a level: its own, then those of the levels that it is inside of. Throws TargetError for an unknown thread. */
   stack(threadId: number): FrameInfo[] {
