@@ -21,16 +21,11 @@ void inject_exception(unsigned vector, bool has_error_code)
 static void handle_cpuid(struct guest_registers *r)
 {
 	const u32 cpuid_length = 2;
-	if (policy_answered_cpuid(r)) {
-		r->rax = (u32)r->rax;
-	} else {
-		// the level below answers for the processor, as it would answer the guest
-		struct cpuid_result answer = cpuid((u32)r->rax, (u32)r->rcx);
-		r->rax = answer.eax;
-		r->rbx = answer.ebx;
-		r->rcx = answer.ecx;
-		r->rdx = answer.edx;
-	}
+	struct cpuid_result answer = policy_cpuid((u32)r->rax, (u32)r->rcx);
+	r->rax = answer.eax;
+	r->rbx = answer.ebx;
+	r->rcx = answer.ecx;
+	r->rdx = answer.edx;
 	advance_guest(cpuid_length);
 }
 

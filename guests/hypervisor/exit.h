@@ -20,5 +20,5 @@ void inject_exception(unsigned vector, bool has_error_code);
 /** Whoever runs in the current VMCS touched what is ours (ept.c): it gets #GP. */
 void refuse_access(void);
 
-/** Whether the levels together have answered this CPUID: then only the upper halves remain to be cleared. */
-bool policy_answered_cpuid(const struct guest_registers *registers);
+/** What our guest's CPUID answers: the level below's answer, with what this level adds to it. */
+struct cpuid_result policy_cpuid(u32 leaf, u32 subleaf);
