@@ -6,7 +6,7 @@ import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { BreakpointInfo, BreakpointRequest, FilterRequest, FilterResult, FrameInfo, LevelInfo, TargetEvent, VariableInfo } from '../inspector/target-types';
 import type { Adapter, AdapterHost, Disposable } from './adapter-types';
 import { capabilities } from './capabilities';
-import { disassemble, instructionText } from './disassembly';
+import { disassemble, instructionText, listCode } from './disassembly';
 import { FilterChoice } from './filter-choice';
 import { readLaunch, type Launch } from './launch-configuration';
 import { ArgumentReader } from './request-arguments';
@@ -195,8 +195,8 @@ export class AbymeSession extends DebugSession implements Adapter {
       setVariable: async args => asSet(await this.client.call('setVariable', [args.number('variablesReference'), args.string('name'), args.string('value')])),
       evaluate: async args => {
         this.needLaunch('evaluate');
-        const { value, type, reference, memory } = await this.client.call('evaluate', [args.string('expression'), args.optionalNumber('frameId'), args.optionalString('context') ?? 'repl']);
-        return { result: value, type, variablesReference: reference, memoryReference: memory };
+        const { value, type, reference, memory, listing } = await this.client.call('evaluate', [args.string('expression'), args.optionalNumber('frameId'), args.optionalString('context') ?? 'repl']);
+        return { result: listing && this.host.loadDisassembler ? await listCode(await this.host.loadDisassembler(), this.client, listing) : value, type, variablesReference: reference, memoryReference: memory };
       },
       completions: async args => {
         const text = args.string('text'), column = args.number('column', { min: 0, max: 1e6 });
