@@ -1,5 +1,5 @@
-// What this level adds to what passes through it: the proof that every level is in control. A CPUID answer for our guest comes from the level
-// below, which asks the one below it; on the way up each level writes its share of a sentence into it, and no level writes all of it.
+// What this level adds to what passes through it: the proof that every level is in control. To answer one CPUID leaf for our guest we ask the
+// level below, which asks the one below it; on the way up each level writes its share of a sentence, and no level writes all of it.
 #include "hypervisor.h"
 #include "exit.h"
 
@@ -21,18 +21,32 @@ static u32 our_share(u32 value, unsigned first_place)
 	return value;
 }
 
-struct cpuid_result policy_cpuid(u32 leaf, u32 subleaf)
+/** A hypervisor of another make knows nothing of it, and answers as it answers every unknown function. */
+static struct cpuid_result ask_level_below(void)
 {
-	struct cpuid_result answer = cpuid(leaf, subleaf);
-	if (leaf != SENTENCE_LEAF)
-		return answer;
-	if (self.level == 0) // no processor has this leaf
-		answer = (struct cpuid_result){ 0 };
+	struct cpuid_result r;
+	asm volatile("vmcall" : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx) : "a"(VMCALL_SENTENCE), "b"(0), "c"(0), "d"(0));
+	if (r.eax == ~0u)
+		r = (struct cpuid_result){ 0 };
+	return r;
+}
+
+struct cpuid_result policy_sentence(void)
+{
+	struct cpuid_result answer = { 0 };
+	if (self.level != 0)
+		answer = ask_level_below();
 	answer.eax = our_share(answer.eax, 0);
 	answer.ebx = our_share(answer.ebx, 4);
 	answer.ecx = our_share(answer.ecx, 8);
 	answer.edx = our_share(answer.edx, 12);
 	return answer;
+}
+
+struct cpuid_result policy_cpuid(u32 leaf, u32 subleaf)
+{
+	// the level below answers for the processor, as it would answer the guest
+	return leaf == SENTENCE_LEAF ? policy_sentence() : cpuid(leaf, subleaf);
 }
 
 /** VMCALL 'count': the lowest level sees every exit of the machine, so it answers, however deep the caller. */

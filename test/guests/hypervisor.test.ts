@@ -5,7 +5,7 @@ import { runImages } from './run-images';
 const stackOf = (hypervisors: number, options: string, guest: string): string[] =>
   [`hypervisor ${options}`.trim(), ...Array.from({ length: hypervisors - 1 }, () => 'hypervisor'), guest];
 
-/** Hardware exits for one VMCALL of the guest, by the number of hypervisors from 1. A CPUID costs those of the CPUID of the level below as well. */
+/** Hardware exits for one VMCALL of the guest, by the number of hypervisors from 1. A CPUID costs those of the VMCALLs by which levels ask each other as well. */
 const exitsOfVmcall: [options: string, exits: number[]][] = [
   ['', [1, 5, 40, 356]],
   ['ept=on', [1, 5, 40, 356]],
