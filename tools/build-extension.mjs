@@ -47,6 +47,7 @@ export const bundles = [
   { ...web, entryPoints: ['src/extension/web.ts'], outfile: 'dist/web/extension.cjs', format: 'cjs', external: ['vscode'], plugins: [disassemblerFromBytes] },
   { ...node, entryPoints: ['src/cli/worker.ts'], outfile: 'dist/worker.cjs', format: 'cjs' },
   { ...web, entryPoints: ['src/debug-adapter/worker.ts'], outfile: 'dist/web/worker.js', format: 'iife' },
+  { ...web, inject: [], entryPoints: ['src/extension/trace-page.ts'], outfile: 'dist/trace-page.js', format: 'iife' },
   { ...node, entryPoints: ['src/cli/main.ts'], outfile: 'dist/abyme.js', format: 'esm', banner: { js: `#!/usr/bin/env node\n${commonJsNames}` } },
 ];
 

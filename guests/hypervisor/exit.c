@@ -18,26 +18,29 @@ void inject_exception(unsigned vector, bool has_error_code)
 		vmwrite(ENTRY_EXCEPTION_ERROR_CODE, 0);
 }
 
+static void answer_in_registers(struct guest_registers *r, struct cpuid_result answer)
+{
+	r->rax = answer.eax;
+	r->rbx = answer.ebx;
+	r->rcx = answer.ecx;
+	r->rdx = answer.edx;
+}
+
 static void handle_cpuid(struct guest_registers *r)
 {
 	const u32 cpuid_length = 2;
-	if (policy_answered_cpuid(r)) {
-		r->rax = (u32)r->rax;
-	} else {
-		// the level below answers for the processor, as it would answer the guest
-		struct cpuid_result answer = cpuid((u32)r->rax, (u32)r->rcx);
-		r->rax = answer.eax;
-		r->rbx = answer.ebx;
-		r->rcx = answer.ecx;
-		r->rdx = answer.edx;
-	}
+	answer_in_registers(r, policy_cpuid((u32)r->rax, (u32)r->rcx));
 	advance_guest(cpuid_length);
 }
 
 static void handle_vmcall(struct guest_registers *r)
 {
 	const u32 vmcall_length = 3;
-	r->rax = (u32)r->rax == VMCALL_COUNT_EXITS ? self.levels : ~0u;
+	switch ((u32)r->rax) {
+	case VMCALL_COUNT_EXITS: r->rax = self.levels; break;
+	case VMCALL_SENTENCE: answer_in_registers(r, policy_sentence()); break;
+	default: r->rax = ~0u;
+	}
 	advance_guest(vmcall_length);
 }
 

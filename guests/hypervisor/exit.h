@@ -3,8 +3,9 @@
 
 #include "hypervisor.h"
 
-/** Functions of VMCALL, in EAX. Answers are in EAX (number of hypervisors, or all ones for an unknown function) and RCX. */
-enum vmcall_function { VMCALL_COUNT_EXITS = 0x4abe0001 };
+/** Functions of VMCALL, in EAX. Exits: number of hypervisors in EAX, exits in RCX. Sentence: as far as this level and those below have written it,
+ * in EAX to EDX. An unknown function is answered with all ones in EAX. */
+enum vmcall_function { VMCALL_COUNT_EXITS = 0x4abe0001, VMCALL_SENTENCE };
 
 enum { VECTOR_INVALID_OPCODE = 6, VECTOR_GENERAL_PROTECTION = 13, VECTOR_PAGE_FAULT = 14 };
 
@@ -20,5 +21,7 @@ void inject_exception(unsigned vector, bool has_error_code);
 /** Whoever runs in the current VMCS touched what is ours (ept.c): it gets #GP. */
 void refuse_access(void);
 
-/** Whether the levels together have answered this CPUID: then only the upper halves remain to be cleared. */
-bool policy_answered_cpuid(const struct guest_registers *registers);
+/** The sentence as far as this level and those below write it. */
+struct cpuid_result policy_sentence(void);
+/** What our guest's CPUID answers. */
+struct cpuid_result policy_cpuid(u32 leaf, u32 subleaf);

@@ -1,7 +1,9 @@
-// What this level adds to exits that pass through it, whoever they are for: the proof that every level is in control. Each level writes its
-// share of a sentence into the registers of a CPUID answer, and no level writes all of it. Exits come to the lowest level first.
+// What this level adds to what passes through it: the proof that every level is in control. To answer one CPUID leaf for our guest we ask the
+// level below, which asks the one below it; on the way up each level writes its share of a sentence, and no level writes all of it.
 #include "hypervisor.h"
 #include "exit.h"
+
+#include "../lib/processor.h"
 
 enum { SENTENCE_LEAF = 0x4abe0000 };
 
@@ -19,24 +21,32 @@ static u32 our_share(u32 value, unsigned first_place)
 	return value;
 }
 
-/** An answer of CPUID leaves the upper halves of registers zero. Until it is complete, that of RAX keeps the question for the levels above. */
-static void answer_cpuid(struct guest_registers *r)
+/** A hypervisor of another make knows nothing of it, and answers as it answers every unknown function. */
+static struct cpuid_result ask_level_below(void)
 {
-	if (self.level == 0) {
-		u32 question = (u32)r->rax;
-		if (question != SENTENCE_LEAF) {
-			r->rax = question; // so that no guest can make the upper levels believe that it asked
-			return;
-		}
-		r->rax = (u64)question << 32;
-		r->rbx = r->rcx = r->rdx = 0;
-	}
-	if (r->rax >> 32 != SENTENCE_LEAF)
-		return;
-	r->rax = (r->rax & ~0xffffffffull) | our_share((u32)r->rax, 0);
-	r->rbx = our_share((u32)r->rbx, 4);
-	r->rcx = our_share((u32)r->rcx, 8);
-	r->rdx = our_share((u32)r->rdx, 12);
+	struct cpuid_result r;
+	asm volatile("vmcall" : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx) : "a"(VMCALL_SENTENCE), "b"(0), "c"(0), "d"(0));
+	if (r.eax == ~0u)
+		r = (struct cpuid_result){ 0 };
+	return r;
+}
+
+struct cpuid_result policy_sentence(void)
+{
+	struct cpuid_result answer = { 0 };
+	if (self.level != 0)
+		answer = ask_level_below();
+	answer.eax = our_share(answer.eax, 0);
+	answer.ebx = our_share(answer.ebx, 4);
+	answer.ecx = our_share(answer.ecx, 8);
+	answer.edx = our_share(answer.edx, 12);
+	return answer;
+}
+
+struct cpuid_result policy_cpuid(u32 leaf, u32 subleaf)
+{
+	// the level below answers for the processor, as it would answer the guest
+	return leaf == SENTENCE_LEAF ? policy_sentence() : cpuid(leaf, subleaf);
 }
 
 /** VMCALL 'count': the lowest level sees every exit of the machine, so it answers, however deep the caller. */
@@ -48,10 +58,6 @@ static void answer_vmcall(struct guest_registers *r)
 
 void policy_on_exit(u32 reason, struct guest_registers *registers)
 {
-	switch (reason) {
-	case EXIT_CPUID: answer_cpuid(registers); break;
-	case EXIT_VMCALL: answer_vmcall(registers); break;
-	}
+	if (reason == EXIT_VMCALL)
+		answer_vmcall(registers);
 }
-
-bool policy_answered_cpuid(const struct guest_registers *r) { return r->rax >> 32 == SENTENCE_LEAF; }

@@ -3,7 +3,8 @@
 
 #include "../lib/memory.h"
 
-enum { ENTRIES = 24 };
+/** Enough for eight levels with shadowing: a guest hypervisor has a VMCS for each level above it, and a shadow for each of theirs. */
+enum { ENTRIES = 40 };
 
 /** Every field that a guest hypervisor can use. Others do not exist for it: VMREAD and VMWRITE answer with error 12. */
 static const u16 fields[] = {

@@ -3,6 +3,7 @@
 // meets the address again.
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { DisassemblerModule } from './adapter-types';
+import type { CodeListing } from '../inspector/target-types';
 import type { TargetClient } from './target-client';
 
 export interface DisassemblyWish { readonly reference: string; readonly byteOffset: number; readonly instructionOffset: number; readonly count: number }
@@ -32,6 +33,12 @@ export async function disassemble(iced: DisassemblerModule, target: TargetClient
       ...symbol !== undefined && { symbol }, ...source !== undefined && { source }, ...line !== undefined && { line }, ...!valid && { presentationHint: 'invalid' as const },
     };
   });
+}
+
+/** Instructions as text, a line each: address, symbol where one begins or changes, instruction. */
+export async function listCode(iced: DisassemblerModule, target: TargetClient, { reference, count }: CodeListing): Promise<string> {
+  const listed = await disassemble(iced, target, { reference, byteOffset: 0, instructionOffset: 0, count });
+  return listed.map(({ address, symbol, instruction, line }) => `${address}  ${symbol === undefined ? '' : `<${symbol}>  `}${instruction}${line === undefined ? '' : `  ; line ${line}`}`).join('\n');
 }
 
 async function decodeForwards(iced: DisassemblerModule, target: TargetClient, prefix: string, from: bigint, count: number, bits: number): Promise<Decoded[]> {

@@ -6,12 +6,13 @@ import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { BreakpointInfo, BreakpointRequest, FilterRequest, FilterResult, FrameInfo, LevelInfo, TargetEvent, VariableInfo } from '../inspector/target-types';
 import type { Adapter, AdapterHost, Disposable } from './adapter-types';
 import { capabilities } from './capabilities';
-import { disassemble, instructionText } from './disassembly';
+import { disassemble, instructionText, listCode } from './disassembly';
 import { FilterChoice } from './filter-choice';
 import { readLaunch, type Launch } from './launch-configuration';
 import { ArgumentReader } from './request-arguments';
 import { Sources } from './sources';
 import { TargetClient } from './target-client';
+import { traceRequests } from './trace-requests';
 import { UserError } from './user-errors';
 
 type Handler = (args: ArgumentReader) => Promise<object | void>;
@@ -194,8 +195,8 @@ export class AbymeSession extends DebugSession implements Adapter {
       setVariable: async args => asSet(await this.client.call('setVariable', [args.number('variablesReference'), args.string('name'), args.string('value')])),
       evaluate: async args => {
         this.needLaunch('evaluate');
-        const { value, type, reference, memory } = await this.client.call('evaluate', [args.string('expression'), args.optionalNumber('frameId'), args.optionalString('context') ?? 'repl']);
-        return { result: value, type, variablesReference: reference, memoryReference: memory };
+        const { value, type, reference, memory, listing } = await this.client.call('evaluate', [args.string('expression'), args.optionalNumber('frameId'), args.optionalString('context') ?? 'repl']);
+        return { result: listing && this.host.loadDisassembler ? await listCode(await this.host.loadDisassembler(), this.client, listing) : value, type, variablesReference: reference, memoryReference: memory };
       },
       completions: async args => {
         const text = args.string('text'), column = args.number('column', { min: 0, max: 1e6 });
@@ -243,6 +244,7 @@ export class AbymeSession extends DebugSession implements Adapter {
       cancel: async () => undefined,
       'abyme/levels': async () => ({ levels: this.launch ? await Promise.all((await this.client.call('levels', [])).map(level => this.level(level))) : [] }),
       'abyme/switches': async () => { this.needLaunch('abyme/switches'); return { switches: await this.client.call('switches', []) }; },
+      ...traceRequests(command => { this.needLaunch(command); return this.client; }),
       'abyme/exit': async () => {
         const report = this.launch && await this.client.call('report', []);
         return report?.exit ? { exit: report.exit } : {};

@@ -35,6 +35,7 @@ const rows = {
   noTarget: { number: 1211, what: 'There is no step-in target {target}.', fix: 'Ask for the targets of the frame again.' },
   noException: { number: 1212, what: 'The machine did not stop at an exit, a failure or a fault.', fix: 'Set an exception filter and continue.' },
   levelEnded: { number: 1213, what: '{level} has ended.', fix: 'Choose a level that is alive.' },
+  unknownSwitch: { number: 1214, what: 'The trace does not hold the world switch {number}.', fix: 'Ask for `abyme/trace` again: the oldest switches make room for new ones.' },
   // 1300: breakpoints and filters
   unknownFilter: { number: 1300, what: 'There is no filter {filter}.', fix: 'The request `abyme/filters` lists them.' },
   badCondition: { number: 1301, what: 'The condition {expression} has a mistake: {reason}.', fix: 'The manual of the debugger lists what a condition can name.' },

@@ -13,6 +13,7 @@ import { createStatusBar } from './status-bar';
 import { StopMemory } from './stop-memory';
 import { registerStopsPicker } from './stops-picker';
 import { registerTrace } from './trace-channel';
+import { registerTracePanel } from './trace-panel';
 
 /** Where the chosen stops are kept: they belong to the workspace. */
 const stopsKey = 'abyme.chosenStops';
@@ -40,6 +41,7 @@ export function register(context: vscode.ExtensionContext, platform: Platform): 
     createStatusBar(sessions),
     registerStopsPicker(sessions),
     registerTrace(channel),
+    registerTracePanel(context, sessions),
     vscode.debug.registerDebugAdapterDescriptorFactory('abyme', descriptorFactory),
     vscode.debug.registerDebugConfigurationProvider('abyme', configurations),
     vscode.debug.registerDebugConfigurationProvider('abyme', configurations, vscode.DebugConfigurationProviderTriggerKind.Dynamic),

@@ -158,7 +158,11 @@ export type StepKind = 'over' | 'in' | 'out';
 export interface StepRequest { readonly threadId: number; readonly kind: StepKind; readonly granularity: StepGranularity; readonly target?: number }
 export interface StepTarget { readonly id: number; readonly label: string }
 
-export interface EvaluationInfo { readonly value: string; readonly type?: string; readonly reference: number; readonly memory?: string }
+/** `listing`: show this code instead of the value, where there is a disassembler. */
+export interface EvaluationInfo { readonly value: string; readonly type?: string; readonly reference: number; readonly memory?: string; readonly listing?: CodeListing }
+
+/** Instructions at a reference like `L2:0x101000`. */
+export interface CodeListing { readonly reference: string; readonly count: number }
 
 export interface MemoryInfo { readonly address: string; readonly bytes: Uint8Array; readonly unreadable: number }
 
@@ -172,6 +176,82 @@ export interface SymbolInfo {
   readonly source?: string;
   readonly line?: number;
 }
+
+/** Which switches of the trace: all properties that are given must hold. `level`: the switch leaves it, enters it, or delivers an exit of it. */
+export interface TraceFilter {
+  readonly level?: number;
+  /** Basic exit reason. */
+  readonly reason?: number;
+  readonly kind?: WorldSwitchKind;
+  /** Numbers, both included. */
+  readonly first?: number;
+  readonly last?: number;
+}
+
+/** A switch of the trace. Times are in units. */
+export interface TraceRow {
+  /** Position among all switches since the machine started, from 0. */
+  readonly number: number;
+  readonly time: number;
+  readonly kind: WorldSwitchKind;
+  readonly vcpu: number;
+  readonly from: number;
+  readonly to: number;
+  readonly reason: number;
+  readonly name: string;
+  /** Of an exit: where the guest was; otherwise where the level that is entered goes on. */
+  readonly rip: string;
+  readonly qualification?: string;
+  readonly entryFailed?: boolean;
+  readonly uncertain?: boolean;
+  /** Of an exit: units until the level that exited ran again, absent while it has not. */
+  readonly below?: number;
+}
+
+/** `start`: the first number still held; `end`: the number of the next switch. */
+export interface TracePage { readonly start: number; readonly end: number; readonly matching: number; readonly before: number; readonly rows: readonly TraceRow[] }
+/** Asks for `count` matching switches from number `from` on or, `backwards`, up to it. Without `from`: the oldest, backwards the newest. */
+export interface TraceQuery extends TraceFilter { readonly from?: number; readonly count: number; readonly backwards?: boolean }
+
+export interface TraceStatistics {
+  readonly start: number;
+  readonly end: number;
+  /** Units from the first switch held to the last. */
+  readonly units: number;
+  /** Units that each level executed itself, L0 first. */
+  readonly levels: readonly { readonly level: number; readonly exits: number; readonly executed: number; readonly share: number }[];
+  /** Exits by level and reason, most costly first. `below`: units from the exits until the level ran again; `share`: of `units`. `open`: exits that are still being handled. */
+  readonly reasons: readonly TraceReason[];
+}
+export interface TraceReason {
+  readonly level: number;
+  readonly reason: number;
+  readonly name: string;
+  readonly count: number;
+  readonly below: number;
+  readonly share: number;
+  readonly open: number;
+}
+
+/** Who executed when, on one vCPU: `segments` if there are few in the window, else `density`: for each column of equal time, the share of each level. */
+export interface TraceLanes {
+  readonly vcpu: number;
+  readonly vcpus: number;
+  readonly levels: number;
+  /** Times of the first and last switch held, and of the window. */
+  readonly traceStart: number;
+  readonly traceEnd: number;
+  readonly start: number;
+  readonly end: number;
+  /** `number`: of the switch that begins the segment. */
+  readonly segments?: readonly { readonly level: number; readonly start: number; readonly end: number; readonly number: number; readonly name: string }[];
+  readonly density?: readonly (readonly number[])[];
+}
+
+/** One switch in full: names and values, most telling first. */
+export interface TraceDetails { readonly number: number; readonly title: string; readonly lines: readonly { readonly name: string; readonly value: string }[] }
+
+export type TraceFormat = 'text' | 'json' | 'csv' | 'dot' | 'perfetto';
 
 /** What a Target says by itself. */
 export type TargetEvent =

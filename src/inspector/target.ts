@@ -1,8 +1,15 @@
 // What a debugger wants, over one machine: load it, run it, stop it, look at every level of it. Plain data in and out (target-types.ts), so
 // that a Target can live in a worker. Thread ids are ids of contexts and last as long as the machine; frame ids and variable references are
 // valid until the machine runs on. The work is done in the rooms below: this class only joins them.
+import type { ConsoleScope } from './console/command';
+import { answerLine, completeLine, usageOf } from './console/table';
 import { placesOfLine } from './images/breakpoint-places';
 import type { StackFrame } from './images/stack-frames';
+import { traceDetails } from './exit-trace/trace-details';
+import { exportTrace } from './exit-trace/trace-export';
+import { type LaneWindow, traceLanes } from './exit-trace/trace-lanes';
+import { tracePage } from './exit-trace/trace-query';
+import { traceStatistics } from './exit-trace/trace-statistics';
 import type { Context } from './levels/context';
 import { checkFilters } from './run-control/armed-filters';
 import { CodeBreakpoints, unboundScope } from './run-control/code-breakpoints';
@@ -21,7 +28,8 @@ import { switchesOfStop } from './target/switch-words';
 import { VariableTree } from './target/variable-tree';
 import {
   TargetError, type BreakpointInfo, type BreakpointRequest, type EvaluationInfo, type FilterRequest, type FilterResult, type FrameInfo, type LevelInfo, type LoadedImage, type MemoryInfo,
-  type ScopeInfo, type StepRequest, type StepTarget, type StopReport, type SwitchInfo, type SymbolInfo, type TargetConfiguration, type TargetEvent, type VariableInfo,
+  type ScopeInfo, type StepRequest, type StepTarget, type StopInfo, type StopReport, type SwitchInfo, type SymbolInfo, type TargetConfiguration, type TargetEvent, type TraceDetails,
+  type TraceFilter, type TraceFormat, type TraceLanes, type TracePage, type TraceQuery, type TraceStatistics, type VariableInfo,
 } from './target-types';
 
 export class Target {
@@ -31,6 +39,7 @@ export class Target {
   private frames: StackFrame[] = [];
   private readonly tree = new VariableTree();
   private lastHalt: Halt | undefined;
+  private lastStop: StopInfo | undefined;
   private lastReport: StopReport | undefined;
   /** VMCSs at the stop before, and at this one. */
   private before: Snapshots = new Map();
@@ -140,6 +149,7 @@ export class Target {
       instructionError: context => instructionErrorText(session.machine, context),
       kindOfBreakpoint: id => session.breakpoints.kindOf(id),
     });
+    this.lastStop = stop;
     this.lastReport = stop.report;
     this.before = this.now;
     this.now = snapshotAll(session);
@@ -151,6 +161,7 @@ export class Target {
     this.frames = [];
     this.tree.clear();
     this.lastHalt = undefined;
+    this.lastStop = undefined;
     this.lastReport = undefined;
   }
 
@@ -196,6 +207,24 @@ export class Target {
   /** World switches since the innermost guest last executed: those of the exit that is being handled, or of the last one handled. */
   switches(): SwitchInfo[] { return switchesOfStop(this.stopped().tracker); }
 
+  // The trace of exits can be read while the machine runs.
+  trace(query: TraceQuery): TracePage { return tracePage(this.loaded().tracker.switches, query); }
+  traceStatistics(filter: TraceFilter): TraceStatistics { return traceStatistics(this.loaded().tracker.switches, filter); }
+  traceLanes(window: LaneWindow): TraceLanes { return traceLanes(this.loaded().tracker.switches, window); }
+  /** Undefined when the switch is not held (any more). */
+  traceDetails(number: number): TraceDetails | undefined {
+    const { tracker, images } = this.loaded();
+    return traceDetails(tracker.switches, number, (id, address) => {
+      const context = tracker.context(id), found = context && symbolAt(images, context, address);
+      return found?.symbol && (found.line === undefined ? found.symbol : `${found.symbol} (${found.source?.split('/').pop()}:${found.line})`);
+    });
+  }
+  traceExport(format: TraceFormat, filter: TraceFilter): string {
+    const session = this.loaded(), names: string[] = [];
+    for (const context of session.tracker.liveContexts) names[context.level] ??= levelName(session, context).replace(/^vCPU \d+ · /, '');
+    return exportTrace(session.tracker.switches, format, filter, names);
+  }
+
   /** Frames of a level: its own, then those of the levels that it is inside of. Throws TargetError for an unknown thread. */
   stack(threadId: number): FrameInfo[] {
     const session = this.stopped();
@@ -216,22 +245,29 @@ export class Target {
     return this.tree.set(reference, name, value);
   }
 
-  /** Value of an expression in a frame, or at the level that executes. Throws TargetError. */
-  evaluate(expression: string, frameId: number | undefined, _context: string): EvaluationInfo {
-    const session = this.stopped();
+  /** Value of an expression in a frame, or at the level that executes; in the console (context `repl`) the answer to a command. Throws TargetError. */
+  evaluate(expression: string, frameId: number | undefined, context: string): EvaluationInfo {
+    const session = this.stopped(), frame = frameId === undefined ? this.shownContext(session) : this.frame(frameId), isConsole = context === 'repl';
     try {
-      const node = session.evaluator.evaluate(expression, frameId === undefined ? this.shownContext(session) : this.frame(frameId));
-      const { value, type, reference, memory } = this.tree.info(node);
-      return { value, reference, ...type !== undefined && { type }, ...memory !== undefined && { memory } };
+      const answer = isConsole ? answerLine(expression, this.consoleScope(session, frame)) : undefined;
+      const { value, type, reference, memory } = this.tree.info(answer ? { name: expression, value: answer.text, ...answer } : session.evaluator.evaluate(expression, frame));
+      return { value, reference, ...type !== undefined && { type }, ...memory !== undefined && { memory }, ...answer?.listing && { listing: answer.listing } };
     } catch (error) {
       if (error instanceof TargetError) throw error;
-      throw new TargetError('badExpression', { expression: expression.slice(0, 80), reason: error instanceof Error ? error.message.replace(/\.$/, '') : String(error) });
+      const reason = error instanceof Error ? error.message.replace(/\.$/, '') : String(error), usage = isConsole ? usageOf(expression) : undefined;
+      throw new TargetError('badExpression', { expression: expression.slice(0, 80), reason: usage === undefined ? reason : `${reason}. As a command: ${usage}` });
     }
   }
 
+  /** Completions in the console: commands and what may follow them, then names of expressions. */
   complete(prefix: string, frameId: number | undefined): { label: string; start: number; length: number }[] {
-    const session = this.stopped();
-    return [...session.evaluator.complete(prefix, frameId === undefined ? this.shownContext(session) : this.frame(frameId))];
+    const session = this.stopped(), frame = frameId === undefined ? this.shownContext(session) : this.frame(frameId);
+    const found = [...completeLine(prefix, this.consoleScope(session, frame)), ...session.evaluator.complete(prefix, frame)];
+    return [...new Map(found.map(each => [each.label, each])).values()];
+  }
+
+  private consoleScope(session: MachineSession, frame: StackFrame): ConsoleScope {
+    return { session, frame, before: this.before, ...this.lastHalt && { halt: this.lastHalt }, ...this.lastStop && { stop: this.lastStop } };
   }
 
   /** The report of the stop, when it was an exit, a failure or a fault. */

@@ -18,11 +18,11 @@ const marker = new RegExp(`\\b(${['TO' + 'DO', 'FIX' + 'ME', 'XX' + 'X', 'HA' + 
 
 describe('sources', () => {
   it.each(sources.map(path => [relative(root, path), path] as const))('%s', (name, path) => {
-    const lines = readFileSync(path, 'utf8').split('\n');
+    const lines = readFileSync(path, 'utf8').split('\n'), longest = name.startsWith('test/') ? 260 : 220;   // rows of cases may be long
     expect(lines.length, 'is it still one idea?').toBeLessThanOrEqual(701);
     lines.forEach((line, n) => {
       expect(marker.test(line), `${name}:${n + 1} has a leftover marker`).toBe(false);
-      expect(line.length, `${name}:${n + 1} is too long`).toBeLessThanOrEqual(220);
+      expect(line.length, `${name}:${n + 1} is too long`).toBeLessThanOrEqual(longest);
     });
     if (name.startsWith('test/')) expect(/\b(it|test|describe)\.(skip|only|todo)\b/.test(lines.filter(l => !l.includes('toBe(false)')).join('\n')), `${name} skips a test`).toBe(false);
   });

@@ -50,10 +50,11 @@ export class Workbench {
     return this.page.keyboard.press(key);
   }
 
-  /** Texts of the rows of a tree or list, lines of one row joined by ' | '. */
-  async rows(selector) {
-    const texts = await this.page.locator(`${selector} .monaco-list-row`).allInnerTexts();
-    return texts.map((text) => text.split('\n').map((line) => line.trim()).filter((line) => line !== '').join(' | '));
+  /** Texts of the rows of a tree or list, top to bottom, lines of one row joined by ' | '. Lists reuse their elements in any order. */
+  async rows(list) {
+    const rows = await (typeof list === 'string' ? this.page.locator(list) : list).locator('.monaco-list-row')
+      .evaluateAll((elements) => elements.map((element) => ({ index: Number(element.dataset.index), text: element.innerText })));
+    return rows.sort((a, b) => a.index - b.index).map(({ text }) => text.split('\n').map((line) => line.trim()).filter((line) => line !== '').join(' | '));
   }
 
   threadsAndFrames() {
@@ -88,8 +89,7 @@ export class Workbench {
   async pane(title) {
     const pane = this.paneOf(title);
     if (await pane.getAttribute('aria-expanded') === 'false') await pane.click();
-    const texts = await this.page.locator('.pane', { has: pane }).locator('.monaco-list-row').allInnerTexts();
-    return texts.map((text) => text.split('\n').map((line) => line.trim()).filter((line) => line !== '').join(' | '));
+    return this.rows(this.page.locator('.pane', { has: pane }));
   }
 
   paneOf(title) {

@@ -5,22 +5,23 @@ import { runImages } from './run-images';
 const stackOf = (hypervisors: number, options: string, guest: string): string[] =>
   [`hypervisor ${options}`.trim(), ...Array.from({ length: hypervisors - 1 }, () => 'hypervisor'), guest];
 
-/** Hardware exits for one CPUID of the guest, by the number of hypervisors from 1. Bochs counts the same. */
-const exitsOfCpuid: [options: string, exits: number[]][] = [
+/** Hardware exits for one VMCALL of the guest, by the number of hypervisors from 1. A CPUID costs those of the VMCALLs by which levels ask each other as well. */
+const exitsOfVmcall: [options: string, exits: number[]][] = [
   ['', [1, 5, 40, 356]],
   ['ept=on', [1, 5, 40, 356]],
   ['shadowing=on', [1, 2, 8, 24, 80, 256]],
   ['shadowing=on ept=on', [1, 2, 8, 24, 80, 256]],
 ];
 
-describe.each(exitsOfCpuid)('options "%s"', (options, expected) => {
-  test.each(expected.map((exits, n) => [n + 1, exits]))('%i hypervisors: the guest reads the whole sentence; its CPUID costs %i exits', async (hypervisors, exits) => {
+describe.each(exitsOfVmcall)('options "%s"', (options, expected) => {
+  test.each(expected.map((exits, n) => [n + 1, exits]))('%i hypervisors: the guest reads the whole sentence; its VMCALL costs %i exits', async (hypervisors, exits) => {
+    const cpuid = expected.slice(0, hypervisors!).reduce((sum, each) => sum + each);
     const run = await runImages(stackOf(hypervisors!, options, 'guest rounds=2'), 100_000_000);
     expect([run.kind, run.code]).toEqual(['debugExit', 0]);
     const said = run.lines.filter(line => line.includes('guest: ')).map(line => line.trim());
     expect(said).toContain('guest: CPUID says: turtles all down');
     expect(said).toContain(`guest: the hypervisors' own MSR says that this is level ${hypervisors}`);
-    expect(said).toContain(`guest: exits of the machine: ${exits} for a VMCALL, ${exits} for a CPUID`);
+    expect(said).toContain(`guest: exits of the machine: ${exits} for a VMCALL, ${cpuid} for a CPUID`);
     expect(said).toContain('guest: 2 rounds, 0 answers differed');
   });
 });
@@ -64,4 +65,12 @@ describe('ept=on: the guest cannot read the image of any level below', async () 
 test('a hypervisor without a guest says so, at its level', async () => {
   const run = await runImages(['hypervisor', 'hypervisor']);
   expect([run.kind, run.code, run.lines.at(-1)]).toEqual(['debugExit', 1, '  hypervisor: no module to run as guest']);
+});
+
+describe('a hypervisor of another make in the stack', () => {
+  test('gets the questions of its guest unchanged, and its answer passes', async () => {
+    const run = await runImages(['hypervisor', 'monitor', 'guest rounds=3'], 50_000_000);
+    expect([run.kind, run.code]).toEqual(['debugExit', 0]);
+    expect(run.lines.some(line => line.includes('CPUID says: A monitor wrote.'))).toBe(true);
+  });
 });

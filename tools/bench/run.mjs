@@ -73,7 +73,10 @@ else {
   if (ratios) say(`  ${'geometric mean'.padEnd(54)}${digits(result.interpreterVsBochs, 2).padStart(8)}`);
   const names = { cpuidExit: 'CPUID exit, handler, re-entry', eptViolation: 'EPT violation, handler, re-entry', pageFault: 'page fault, handler, IRET' };
   say(`\nnanoseconds for a round trip`);
-  for (const key of Object.keys(trips)) say(`  ${names[key].padEnd(34)}${digits(ourTrips[key]).padStart(11)}${version ? digits(theirTrips[key]).padStart(9) + digits(theirTrips[key] / ourTrips[key], 2).padStart(8) : ''}`);
+  for (const key of Object.keys(trips)) {
+    const theirs = version ? digits(theirTrips[key]).padStart(9) + digits(theirTrips[key] / ourTrips[key], 2).padStart(8) : '';
+    say(`  ${names[key].padEnd(34)}${digits(ourTrips[key]).padStart(11)}${theirs}`);
+  }
   if (three && five) {
     say(`\nthree hypervisors: ${digits(three.exitsPerSecond)} exits a second, ${digits(three.exitsPerRound)} for one CPUID of the guest`);
     say(`five hypervisors: one CPUID takes ${digits(five.secondsPerRound * 1000, 1)} ms, ${digits(five.exitsPerRound)} exits`);

@@ -9,6 +9,7 @@ export const commands: readonly Command[] = [
   { command: 'abyme.startDemonstration', title: 'Start the Demonstration Stack', category: 'Abyme', icon: '$(debug-alt)' },
   { command: 'abyme.debugImage', title: 'Debug This Image', category: 'Abyme', icon: '$(debug-alt)' },
   { command: 'abyme.chooseStops', title: 'Choose Stops by Reason and Level', shortTitle: 'Choose Stops', category: 'Abyme', icon: '$(list-filter)', enablement: abymeSession },
+  { command: 'abyme.showExitTrace', title: 'Show Exit Trace', category: 'Abyme', icon: '$(pulse)', enablement: abymeSession },
   { command: 'abyme.refreshLevels', title: 'Refresh Levels', category: 'Abyme', icon: '$(refresh)', enablement: abymeSession },
   { command: 'abyme.showLevel', title: 'Show Where This Level Is', category: 'Abyme', icon: '$(go-to-file)', enablement: abymeSession },
 ];
@@ -22,6 +23,7 @@ export const menus: Partial<Contributions['menus']> = {
   'explorer/context': [{ command: 'abyme.debugImage', when: 'resourceExtname == .elf', group: '2_workspace' }],
   'view/title': [
     { command: 'abyme.chooseStops', when: `view == ${levelsView} && ${abymeSession}`, group: 'navigation@1' },
+    { command: 'abyme.showExitTrace', when: `view == ${levelsView} && ${abymeSession}`, group: 'navigation@3' },
     { command: 'abyme.refreshLevels', when: `view == ${levelsView} && ${abymeSession}`, group: 'navigation@2' },
   ],
   'view/item/context': [{ command: 'abyme.showLevel', when: `view == ${levelsView} && viewItem == level.located`, group: 'inline' }],

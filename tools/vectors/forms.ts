@@ -155,8 +155,7 @@ function draw(definition: Definition, encoding: Encoding, memory: boolean, size:
   let head: number[];
   if (vex) {
     const vvvv = encoding.operands.some(o => o.letter === 'B') ? next() & 15 : 0, pp = ['NP', '66', 'F3', 'F2'].indexOf(encoding.prefix ?? 'NP'), w = size === 3 ? 1 : 0;
-    if (encoding.operands.some(o => o.letter === 'B') && memory && addressed.length === 0) void vvvv;
-    head = [...prefixes, 0xc4, (regExtension ? 0 : 0x80) | (indexExtension ? 0 : 0x40) | (baseExtension ? 0 : 0x20) | encoding.map, w << 7 | (~vvvv & 15) << 3 | pp, opcode];
+    head = [...prefixes, 0xc4, (regExtension ? 0 : 0x80) | (indexExtension ? 0 : 0x40) | (baseExtension ? 0 : 0x20) | encoding.map - 3, w << 7 | (~vvvv & 15) << 3 | pp, opcode];
   } else head = [...prefixes, ...(rex ? [rex | 0x40] : []), ...escape, opcode];
   const code = [...head, ...tail];
   if (ripDisplacement >= 0) {
@@ -186,9 +185,10 @@ function draw(definition: Definition, encoding: Encoding, memory: boolean, size:
     if (size === 0 && gprFree(0)) put(0, initial.gpr[0] & ~0xff00n | (negative ? 0xff00n : BigInt(next() & 0x1f00)));
     if (negative && gprFree(0) && size > 0) put(0, initial.gpr[0] | 1n << BigInt((8 << size) - 1));
   }
-  if (name === 'LDMXCSR' && memory && target >= place.window && target < place.window + 480 && chance(2)) {
+  if (name === 'LDMXCSR' && target >= place.window && target < place.window + 480) {
+    const mask = chance(3) ? 0x0002_ffff_0002_ffffn : chance(4) ? 0xffff_ffff_ffff_ffffn : 0x0000_ffff_0000_ffffn;
     const at = (target - place.window) >> 3 << 3;
-    for (const n of [0, 8]) put(word(place.window + at + n), initial.window[(at + n) >> 3] & 0x0000_ffff_0000_ffffn);
+    for (const n of [0, 8]) put(word(place.window + at + n), initial.window[(at + n) >> 3] & mask);
   }
   const inWindow = target >= place.window && target <= place.window + 480;
   if (/^(CMPXCHG)/.test(name) && chance(2) && memory && inWindow && gprFree(0) && gprFree(2)) {

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { emptyState, fillState, kinds, place } from './layout';
+import { emptyState, fillState, place } from './layout';
 import type { Recording } from './forms';
 import { noException, type Vector } from './vector-file';
 
@@ -60,4 +60,3 @@ export function record(root: string, recordings: readonly Recording[], visit: (v
     });
   } finally { rmSync(folder, { recursive: true }); }
 }
-void kinds;

@@ -48,6 +48,8 @@ export abstract class InstructionContext extends WasmEmitter {
   /** ... moves the address of its memory operand. */
   protected movesAddress = false;
   private cachedAddress: Value | undefined;
+  /** The access under way is one of the stack, not of the memory operand. */
+  private onStack = false;
   private updateHost: Local | undefined;
 
   protected begin(size: Size, dst: Operand, src: Operand, where: string): void {
@@ -132,7 +134,13 @@ export abstract class InstructionContext extends WasmEmitter {
   }
   private abandonIfAborted(): void {
     this.i32(0); this.memory('i32_load', cpuCell('abortKind').address);
-    this.if(); this.abandon(); this.close();
+    this.if(); this.abandonAccess(); this.close();
+  }
+  /** Leaves after a failed access; through the stack segment an address that is not canonical raises #SS, not #GP (SDM 1 3.3.7.1 'Canonical Addressing'). */
+  private abandonAccess(): void {
+    if (this.onStack) this.i32(RSP * 8); else this.operandBase();
+    this.callCore('refineFault');
+    this.abandon();
   }
 
   /** Loads from a linear address. */
@@ -156,7 +164,7 @@ export abstract class InstructionContext extends WasmEmitter {
     this.hostAddress(address, entry, 'write'); this.get(value); this.memory(storeOps[size], 0);
     this.else();
     this.get(address); this.get(value); this.i32(1 << size); this.callCore('slowStore');
-    this.if(); this.abandon(); this.close();
+    this.if(); this.abandonAccess(); this.close();
     this.close();
   }
   loadVector(address: Value): Value {
@@ -183,7 +191,7 @@ export abstract class InstructionContext extends WasmEmitter {
     this.get(value); this.simd(29); this.byte(0);                // i64x2.extract_lane
     this.get(value); this.simd(29); this.byte(1);
     this.callCore('slowStoreVector');
-    this.if(); this.abandon(); this.close();
+    this.if(); this.abandonAccess(); this.close();
     this.close();
   }
   simd(opcode: number): void { this.byte(op.simd); this.unsigned(opcode); }
@@ -307,11 +315,18 @@ export abstract class InstructionContext extends WasmEmitter {
   }
   push(value: Value): void {
     const bytes = this.size === 1 ? 2 : 8, top = this.add64(this.readRegister(RSP), this.constant(-bytes));
+    this.onStack = true;
     this.store(top, value, this.size === 1 ? 1 : 3);
+    this.onStack = false;
     this.writeRegister(RSP, top);
   }
   /** The value on top of the stack; the caller then writes and calls `popped`, so that POP RSP and POP to memory come out right. */
-  peek(): Value { return this.load(this.readRegister(RSP), this.size === 1 ? 1 : 3); }
+  peek(): Value {
+    this.onStack = true;
+    const value = this.load(this.readRegister(RSP), this.size === 1 ? 1 : 3);
+    this.onStack = false;
+    return value;
+  }
   popped(extra: Value = this.constant(0)): void {
     const bytes = this.size === 1 ? 2 : 8;
     this.writeRegister(RSP, this.add64(this.add64(this.readRegister(RSP), this.constant(bytes)), extra));
@@ -379,6 +394,11 @@ export abstract class InstructionContext extends WasmEmitter {
     this.mayFault();
     this.get(condition); this.if(); this.raise(vector); this.abandon(); this.close();
   }
+  /** The target of a near branch, before the first commit: #GP(0) at the branch when it is not canonical. */
+  mustBeCanonical(target: Value): void {
+    const shift = this.constant(16);
+    this.faultIf(this.compare('i64_ne', this.sar64(this.shl64(target, shift), shift), target), 'GP');
+  }
   when(condition: Value, body: () => void, otherwise?: () => void): void {
     const before = this.committed;
     this.get(condition); this.if();
@@ -395,6 +415,8 @@ export abstract class InstructionContext extends WasmEmitter {
   protected abstract callCore(name: CoreFunction): void;
   /** Leaves the instruction with nothing committed. */
   protected abstract abandon(): void;
+  /** Leaves the register-file offset of the memory operand's base on the stack. */
+  protected abstract operandBase(): void;
   protected abstract raise(vector: StopOrFault): void;
   abstract readRegister(register: number, size?: number): Value;
   protected abstract setRegister(register: number, value: Value, size: Size): void;

@@ -90,6 +90,7 @@ export function buildInterpreter(definitions: readonly Definition[]): Interprete
 
   e.open('block', labels.fault);
   e.open('block', labels.newBlock);
+  e.open('block', labels.unlinked);
   e.open('loop', labels.next);
   e.open('block', '$cold');
   const hotLabels = hot.map((_, n) => `hot${n}`);
@@ -115,6 +116,8 @@ export function buildInterpreter(definitions: readonly Definition[]): Interprete
   proceedAnd(() => { e.get(pc); e.get(pc); e.memory('i32_load16_u', record.caseId); e.emit('call_indirect'); e.unsigned(types.indexOf(status)); e.unsigned(0); });
   e.close();                                                                          // $next
   e.emit('unreachable');
+  e.close();                                                                          // $unlinked
+  e.emitUnlinked();
   e.close();                                                                          // $newBlock
   e.get(nextBlock); e.tee(block); e.branchIf(labels.outer);
   e.branch('$again');

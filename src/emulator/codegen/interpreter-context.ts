@@ -26,6 +26,7 @@ export const coreFunctions: readonly { name: CoreFunction; type: FunctionType }[
   { name: 'floatToInteger', type: { params: [I32, I32, I32, I64], results: [I64] } },
   { name: 'floatConvert', type: { params: [I32, I64], results: [I64] } },
   { name: 'floatEstimate', type: { params: [I32, I64], results: [I64] } },
+  { name: 'refineFault', type: { params: [I32], results: [] } },
   { name: 'divideWide', type: { params: [I32, I64], results: [I32] } },
   { name: 'raiseException', type: { params: [I32], results: [] } },
   { name: 'linkBlock', type: { params: [I32, I32, I64], results: [I32] } },
@@ -40,7 +41,7 @@ const budgetAddress = machineCell('budget').address;
 
 /** Locals of the run loop. Out-of-line functions have only `pc`. */
 export const runLocals = { pc: new Local(0), block: new Local(1), budget: new Local(2), nextBlock: new Local(3), tlb: new Local(4) } as const;
-export const labels = { exit: '$exit', outer: '$outer', fault: '$fault', newBlock: '$newBlock', next: '$next' } as const;
+export const labels = { exit: '$exit', outer: '$outer', fault: '$fault', newBlock: '$newBlock', unlinked: '$unlinked', next: '$next' } as const;
 
 export class InterpreterContext extends InstructionContext {
   private readonly coreIndex = new Map<string, number>();
@@ -87,6 +88,7 @@ export class InterpreterContext extends InstructionContext {
     this.call(index);
   }
   protected override abandon(): void { if (this.outOfLine) { this.i32(1); this.emit('return'); } else this.branch(labels.fault); }
+  protected override operandBase(): void { this.field('base'); }
   protected override raise(vector: StopOrFault): void { this.i32(vectors[vector]); this.callCore('raiseException'); }
 
   private field(name: 'dst' | 'src' | 'base' | 'index'): void { this.get(runLocals.pc); this.memory('i32_load8_u', record[name]); }
@@ -149,13 +151,25 @@ export class InterpreterContext extends InstructionContext {
 
   // ---- ends of blocks (run loop only)
   private follow(link: 'link0' | 'link1', target: () => Value): void {
-    this.get(runLocals.pc); this.memory('i32_load', record[link]); this.tee(runLocals.nextBlock); this.emit('i32_eqz');
+    this.get(runLocals.pc); this.memory('i32_load', record[link]); this.tee(runLocals.nextBlock);
+    this.branchIf(labels.newBlock);
+    const t = target();                                             // through memory: a local that lives around the loop costs every instruction
+    this.i32(0); this.get(t); this.memory('i64_store', cpu('transferTarget'));
+    this.i32(record[link]); this.set(runLocals.nextBlock);
+    this.branch(labels.unlinked);
+  }
+  /** The common end of direct transfers whose record holds no link (`nextBlock`: its offset): one inside the page gets it, one to another page never has one. */
+  emitUnlinked(): void {
+    this.begin(3, { kind: 'register', field: 'dst' }, { kind: 'register', field: 'src' }, 'unlinked transfer');
+    this.i32(0); this.memory('i64_load', cpu('transferTarget'));
+    const target = this.set64();
+    this.get(target); this.i32(0); this.memory('i64_load', cpu('pageBase')); this.emit('i64_xor'); this.i64(-4096); this.emit('i64_and', 'i64_eqz');
     this.if();
-    const t = target();
     this.saveBudget();
-    this.get(runLocals.pc); this.i32(record[link]); this.get(t); this.callCore('linkBlock'); this.set(runLocals.nextBlock);
-    this.close();
+    this.get(runLocals.pc); this.get(runLocals.nextBlock); this.get(target); this.callCore('linkBlock'); this.set(runLocals.nextBlock);
     this.branch(labels.newBlock);
+    this.close();
+    this.jump(target);
   }
   saveBudget(): void { this.i32(0); this.get(runLocals.budget); this.memory('i32_store', budgetAddress); }
   override jumpRelative(): void { this.follow('link0', () => this.add64(this.nextRip(), this.immediate(3))); }

@@ -131,6 +131,7 @@ export const cpuCells: readonly Cell[] = place(region('cpu').base, region('cpu')
   ['exitReason', 'u32', 1, 'of the last VM exit or failed entry'], ['exitQualification', 'u64', 1, ''],
   ['guestPhysicalFault', 'u64', 1, 'guest-physical address of the last EPT violation or misconfiguration'],
   ['failedCheck', 'u32', 1, '1 + row of spec/entry-checks that refused the last VM entry, 0 = none'],
+  ['transferTarget', 'u64', 1, 'linear target of a direct transfer that the interpreter has not linked'],
   ['checkedVmcs', 'u32', 1, 'WASM address of the current VMCS (+ 1 in IA-32e mode) if the last entry passed every check and nothing but RIP and RSP was written since; else 0'],
 ]);
 

@@ -1,7 +1,10 @@
 // What the façade (emulator/machine.ts) needs of the core beside running: reset, translation without side effects, and keeping caches
 // coherent when the host changes registers or memory.
-import { CPU_ABORT_KIND, CPU_APIC_BASE, CPU_CR0, CPU_CURRENT_VMCS, CPU_DR, CPU_FEATURE_CONTROL, CPU_GDTR_LIMIT, CPU_GPR, CPU_IDTR_LIMIT, CPU_ID, CPU_MISC_ENABLE, CPU_MTRR_DEF_TYPE,
-  CPU_MXCSR, CPU_PAT, CPU_PREEMPTION_DEADLINE, CPU_RFLAGS_SYSTEM, CPU_XCR0, EVENT_RESET, M_HOOK_SKIP, M_RAM_SIZE, RAM_BASE, REC_CASE_ID, RECORD_BYTES, REGION_CPU, REGION_CPU_SIZE, REGION_SCRATCH } from './generated/layout';
+import {
+  CPU_ABORT_KIND, CPU_APIC_BASE, CPU_CR0, CPU_CURRENT_VMCS, CPU_DR, CPU_FEATURE_CONTROL, CPU_GDTR_LIMIT, CPU_GPR, CPU_ID, CPU_IDTR_LIMIT, CPU_MISC_ENABLE, CPU_MTRR_DEF_TYPE, CPU_MXCSR,
+  CPU_PAT, CPU_PREEMPTION_DEADLINE, CPU_RFLAGS_SYSTEM, CPU_XCR0, EVENT_RESET, M_HOOK_SKIP, M_RAM_SIZE, RAM_BASE, REC_CASE_ID, RECORD_BYTES, REGION_CPU, REGION_CPU_SIZE,
+  REGION_SCRATCH,
+} from './generated/layout';
 import { firmwareVirtualWire, readTpr, resetDevices, writeTpr } from '../devices/bus';
 import { cpuidLeaf, leafC } from './generated/cpuid';
 import { NO_TSC_DEADLINE, NO_X2APIC, SETTINGS_ABSENT_FEATURES } from './generated/devices';

@@ -7,8 +7,8 @@ export {
 export { aaa, aad, aam, aas, daa, das, salc } from './decimal';
 export { beginRun, linkBlock, proceed } from './run';
 export {
-  cmpxchgWide, clflush, codeHook, divideWide, enter, fence, fwait, getsec, hlt, invd, monitor, mwait, pause, raiseException, rdpid, rdpmc, rdtsc, rdtscp, rsm,
-  ud2, undefinedOpcode, wbinvd, xgetbv, xsetbv,
+  cmpxchgWide, clflush, codeHook, divideWide, enter, fence, fwait, getsec, hlt, invd, monitor, mwait, pause, raiseException, rdpid, refineFault, rdpmc, rdtsc, rdtscp,
+  rsm, ud2, undefinedOpcode, wbinvd, xgetbv, xsetbv,
 } from './system';
 export { accumulateCrc, depositBits, extractBits } from './bit-functions';
 export { floatBinary, floatCompare, floatConvert, floatEstimate, floatFromInteger, floatOrder, floatsDone, floatToInteger, vectorsUnavailable } from './floating-point';

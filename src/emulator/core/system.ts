@@ -1,6 +1,6 @@
 // Instructions of the system that are neither transfers, segments, registers nor MSRs: HLT, PAUSE, caches, time, wide compares, ENTER.
 import {
-  CPU_ACTIVITY, CPU_CPL, CPU_TSC_AUX, CPU_XCR0, EV_A, EV_AUX, EVENT_UNIMPLEMENTED, M_HOOK_COUNT, REGION_CODE_HOOKS, REGION_CODE_HOOKS_SIZE, STOP_CODE_HOOK,
+  CPU_ABORT_KIND, CPU_ACTIVITY, CPU_FAULT_VECTOR, CPU_CPL, CPU_TSC_AUX, CPU_XCR0, EV_A, EV_AUX, EVENT_UNIMPLEMENTED, M_HOOK_COUNT, REGION_CODE_HOOKS, REGION_CODE_HOOKS_SIZE, STOP_CODE_HOOK,
 } from './generated/layout';
 import { linearRip } from './blocks';
 import { loadData, probeStore, storeData } from './memory';
@@ -8,8 +8,8 @@ import { destinationRegister, immediate, linearAddress, operandOffset, operandSi
 import { tscValue } from './msrs';
 import { eventSlot } from './ring';
 import {
-  ABORT, aborted, ABORT_ALONE, abandon, attend, CR4_OSXSAVE, CR4_PCE, CR4_TSD, CR0_MP, CR0_TS, cr0, cr4, DE, GP, in64BitMode, NEXT, NM, nonRoot, raise,
-  raiseError, RAX, RBX, RCX, RDX, reg, rflags, RSP, setArithmeticFlags, setReg, setReg32, UD, ZF,
+  ABORT, aborted, ABORT_ALONE, ABORT_EXCEPTION, abandon, attend, CR4_OSXSAVE, CR4_PCE, CR4_TSD, CR0_MP, CR0_TS, cr0, cr4, DE, GP, in64BitMode, NEXT, NM, nonRoot, raise, raiseError, RAX, RBX, RCX, RDX, reg, rflags,
+  RSP, setArithmeticFlags, setReg, setReg32, SS, UD, ZF,
 } from './state';
 import { enterSegmented } from './segmented-code';
 import { stopBefore } from './stop';
@@ -145,6 +145,10 @@ export function divideWide(signed: i32, divisor: u64): i32 {
   setReg(RAX, quotient);
   setReg(RDX, remainder);
   return NEXT;
+}
+/** After a failed access through the base register at this offset of the register file: #GP(0) becomes #SS(0) for RSP and RBP. */
+export function refineFault(base: u32): void {
+  if ((base == 4 << 3 || base == 5 << 3) && load<u32>(CPU_ABORT_KIND) == ABORT_EXCEPTION && load<u32>(CPU_FAULT_VECTOR) == GP) store<u32>(CPU_FAULT_VECTOR, SS);
 }
 /** For faults that emitted code finds (#DE, #BR, #UD, #GP(0)). */
 export function raiseException(vector: u32): void { if (vector == GP) raiseError(GP, 0); else raise(vector); }

@@ -8,6 +8,7 @@ import {
   REGION_TLB_POOL,
 } from './generated/layout';
 import { TLB_CONTEXT_BYTES, TLB_EXECUTE, TLB_INDEX_MASK, TLB_READ, TLB_WRITE } from './generated/decoder';
+import { clearPageCache } from './paging';
 import { AC, CR0_PG, CR0_WP, CR4_LA57, CR4_PAE, CR4_PCIDE, CR4_PSE, CR4_SMAP, CR4_SMEP, EFER_LMA, EFER_NXE } from './state';
 
 @inline const CONTEXTS: u32 = 32;
@@ -26,7 +27,10 @@ let uses: u64 = 0;
 @inline function contextAt(n: u32): usize { return REGION_TLB_CONTEXTS + <usize>n * CONTEXT_BYTES; }
 @inline function tablesAt(n: u32): usize { return REGION_TLB_POOL + <usize>n * TLB_CONTEXT_BYTES; }
 
-function clearTables(n: u32): void { memory.fill(tablesAt(n), 0xff, TLB_CONTEXT_BYTES); }
+function clearTables(n: u32): void {
+  memory.fill(tablesAt(n), 0xff, TLB_CONTEXT_BYTES);
+  clearPageCache();
+}
 
 export function resetTlbs(): void {
   for (let n: u32 = 0; n < CONTEXTS; n++) {

@@ -20,20 +20,27 @@ export function defineControlFlow(t: InstructionTable): void {
   loop('LOOP', 'E2');
   t.define('JRCXZ', ['E3 Js ;count o64'], i => i.jumpRelativeIf(i.isZero(count(i))), ends);
   t.define('JMPrel', ['EB Js ;f64', 'E9 Jz ;f64'], i => i.jumpRelative(), ends);
-  t.define('JMP', ['FF/4 Ev ;f64 o64'], i => i.jump(i.read(i.dst)), ends);
+  t.define('JMP', ['FF/4 Ev ;f64 o64'], i => {
+    const target = i.read(i.dst);
+    i.mustBeCanonical(target);
+    i.jump(target);
+  }, ends);
   t.define('CALLrel', ['E8 Jz ;f64 o64'], i => { i.push(i.nextRip()); i.jumpRelative(); }, ends);
   t.define('CALL', ['FF/2 Ev ;f64 o64'], i => {
     const target = i.read(i.dst);
+    i.mustBeCanonical(target);
     i.push(i.nextRip());
     i.jump(target);
   }, ends);
   t.define('RET', ['C3 ;f64 o64'], i => {
     const target = i.peek();
+    i.mustBeCanonical(target);
     i.popped();
     i.jump(target);
   }, ends);
   t.define('RETimm', ['C2 Iw ;f64 o64'], i => {
     const target = i.peek();
+    i.mustBeCanonical(target);
     i.popped(i.immediate(1));
     i.jump(target);
   }, ends);

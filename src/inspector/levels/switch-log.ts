@@ -128,6 +128,7 @@ export class SwitchLog {
 
   /** The first number still held. */
   get oldest(): number { return Math.max(0, this.count - this.capacity); }
+  private holds(number: number): boolean { return Number.isInteger(number) && number >= this.oldest && number < this.count; }
 
   // One column of a switch that is held: what a scan of the whole log reads, without an object for each switch.
   kind(number: number): number { return this.rows[number % this.capacity * stride]; }
@@ -141,14 +142,14 @@ export class SwitchLog {
   time(number: number): number { return this.times[number % this.capacity]; }
 
   at(number: number): WorldSwitch | undefined {
-    if (!(number >= this.oldest && number < this.count)) return undefined;
+    if (!this.holds(number)) return undefined;
     const row = number % this.capacity, [kind, vcpu, from, fromContext, to, toContext, reason, flags] = this.rows.subarray(row * stride, row * stride + stride);
     return { number, kind: switchKinds[kind], vcpu, from, to, fromContext, toContext, reason, entryFailed: (flags & 1) !== 0, uncertain: (flags & 2) !== 0, time: this.times[row] };
   }
 
   /** The record behind a switch; undefined when it is not held any more. A copy: it outlives the next run. */
   record(number: number): SwitchRecord | undefined {
-    if (!(number >= this.oldest && number < this.count)) return undefined;
+    if (!this.holds(number)) return undefined;
     const first = number % this.capacity * detailWords;
     return new SwitchRecord(this.details.slice(first, first + detailWords));
   }

@@ -10,6 +10,7 @@ import { EventRecord, RecordWords } from '../levels/event-words';
 import type { WorldSwitch } from '../levels/switch-log';
 import type { ArmedFilters } from './armed-filters';
 import type { CodeBreakpoints } from './code-breakpoints';
+import { FaultLog } from './fault-log';
 import { continuePlan, type Advance, type Levels, type Plan, type Progress } from './plan';
 import { SliceClock, Yielder } from './slices';
 
@@ -42,8 +43,8 @@ export interface RunHooks {
   awaitsLevel(): boolean;
 }
 
-const always: readonly EventKind[] = eventKinds.filter(kind => kind !== 'pad' && kind !== 'exception' && kind !== 'interrupt');
-const whileStepping: readonly EventKind[] = [...always, 'exception', 'interrupt'];
+const always: readonly EventKind[] = eventKinds.filter(kind => kind !== 'pad' && kind !== 'interrupt');
+const whileStepping: readonly EventKind[] = [...always, 'interrupt'];
 const tripleFaultReason = exitReasonById('TRIPLE_FAULT').number;
 const allExits = Array.from({ length: 128 }, (_, reason) => reason);
 
@@ -63,6 +64,8 @@ export class RunControl {
   private exitReason: number | undefined;
   private failedInstruction: string | undefined;
   private readonly records = new RecordWords();
+  /** What led to a triple fault. */
+  readonly faults = new FaultLog();
 
   constructor(
     private readonly machine: Machine, private readonly levels: LevelSource, private readonly filters: ArmedFilters, private readonly breakpoints: CodeBreakpoints,
@@ -167,7 +170,11 @@ export class RunControl {
     const { revision } = this.levels;
     this.machine.drainEvents(event => {
       switch (event.kind) {
-        case 'exception': case 'interrupt': this.delivered = event.kind; break;
+        case 'exception':
+          this.delivered = event.kind;
+          this.faults.take(event);
+          break;
+        case 'interrupt': this.delivered = event.kind; break;
         case 'unimplemented': this.hooks.unimplemented(event); break;
         case 'vmExit':
           this.exitReason = event.basicReason;

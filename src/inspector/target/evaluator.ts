@@ -6,6 +6,7 @@ import { compileCondition } from '../expressions/compile';
 import { CurrentExit } from '../expressions/current-exit';
 import { evaluateText, LevelScope, type ScopeParts } from '../expressions/level-scope';
 import { exitFieldNames, registerNames, registerPart } from '../expressions/names';
+import { parseExpression, type Place } from '../expressions/syntax';
 import type { StackFrame, StackFrames } from '../images/stack-frames';
 import type { Context } from '../levels/context';
 import { valueNode } from './scopes';
@@ -48,7 +49,24 @@ export class Evaluator {
     return [...new Set(names)].filter(name => name.toLowerCase().startsWith(lower)).slice(0, mostCompletions).map(label => ({ label, start: prefix.length - word.length, length: word.length }));
   }
 
-  private innermost(context: Context): StackFrame {
+  /** Whether a text is an expression, whatever its value. */
+  parses(text: string): boolean {
+    try { parseExpression(text); } catch { return pathStart.test(text); }
+    return true;
+  }
+
+  /** An address: what an expression is worth, or with a space before it (`gpa1:0x1000`) that place. Throws an Error with the reason. */
+  place(text: string, frame: StackFrame): { readonly address: bigint; readonly level?: number; readonly space?: Place['space'] } {
+    const typed = this.typedPath(text, frame), bits = typed?.bits();
+    if (bits?.ok) return { address: BigInt.asUintN(64, bits.value) };
+    if (typed?.address !== undefined) return { address: typed.address };
+    const { context } = frame, scope = new LevelScope(this.parts, context, new CurrentExit().of(context), name => this.variable(frame, name));
+    const node = parseExpression(text), { value, memory } = evaluateText(text, scope), address = BigInt.asUintN(64, value);
+    return memory && node.kind === 'place' ? { address, level: memory.level, space: memory.space } : { address, ...memory && node.kind === 'symbol' && { level: memory.level } };
+  }
+
+  /** The innermost frame of a level. */
+  innermost(context: Context): StackFrame {
     const { frames } = this.parts;
     return frames.own(context)[0] ?? frames.describe(context, context.rip ?? 0n);
   }

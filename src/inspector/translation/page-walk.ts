@@ -41,10 +41,13 @@ export interface FullTranslation {
   readonly physical?: bigint;
 }
 
+/** Memory in which entries lie: the host's, or that of a level as its own software addresses it. */
+export type PhysicalReader = Pick<Machine, 'readPhysical'>;
+
 const addressMask = 0x000f_ffff_ffff_f000n;
 
 /** Reads a little-endian entry; undefined outside RAM. */
-function readEntry(machine: Machine, physical: bigint, bytes: 4 | 8): bigint | undefined {
+function readEntry(machine: PhysicalReader, physical: bigint, bytes: 4 | 8): bigint | undefined {
   const data = machine.readPhysical(physical, bytes);
   if (!data) return undefined;
   const view = new DataView(data.buffer, data.byteOffset, bytes);
@@ -62,7 +65,7 @@ const eptNames = ['EPT PTE', 'EPT PDE', 'EPT PDPTE', 'EPT PML4E', 'EPT PML5E'];
  * Guest-physical to host-physical by the EPT pointer (0 = EPT off: the same address).
  * Ends at an entry that is not present (violation) or that the processor refuses (misconfiguration).
  */
-export function walkEpt(machine: Machine, eptp: bigint, guestPhysical: bigint): Walk {
+export function walkEpt(machine: PhysicalReader, eptp: bigint, guestPhysical: bigint): Walk {
   const steps: WalkStep[] = [], name = 'EPT';
   if (eptp === 0n) return mapped('no EPT', guestPhysical, steps, guestPhysical, 4096, { read: true, write: true, execute: true });
   let table = eptp & addressMask, rights: Rights = { read: true, write: true, execute: true };

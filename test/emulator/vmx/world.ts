@@ -32,7 +32,11 @@ export interface WorldOptions {
 /** The host program up to the entry. */
 export const enter = (entry: readonly number[] = vmlaunch): number[] => join(vmxon(at.data), vmclear(at.data + 8), vmptrld(at.data + 8), entry, hlt);
 
-export interface VmxEvent { readonly kind: string; readonly aux: number; readonly a: bigint; readonly b: bigint; readonly c: bigint; readonly d: bigint; readonly e: bigint; readonly rip: bigint; readonly instruction?: string; readonly outcome?: string; readonly error?: number; readonly failedCheck: number; readonly interruptionInfo: number; readonly destination?: number }
+export interface VmxEvent {
+  readonly kind: string; readonly aux: number; readonly a: bigint; readonly b: bigint; readonly c: bigint; readonly d: bigint; readonly e: bigint; readonly rip: bigint;
+  readonly instruction?: string; readonly outcome?: string; readonly error?: number; readonly failedCheck: number; readonly interruptionInfo: number;
+  readonly destination?: number;
+}
 
 const memoryBytes = 4 << 20;
 const apicPage = 0xfee0_0000;
