@@ -1,17 +1,25 @@
 // Exports of the core: what the interpreter calls (slow paths, procedures) and what the façade calls.
 export { slowLoad, slowLoadForUpdate, slowLoadVector, slowStore, slowStoreVector } from './memory';
 export { beginRun, linkBlock, proceed } from './run';
-export { cmpxchgWide, clflush, codeHook, divideWide, enter, fence, fwait, getsec, hlt, invd, monitor, mwait, pause, raiseException, rdpid, refineFault, rdpmc, rdtsc, rdtscp, rsm, ud2, undefinedOpcode, wbinvd, xgetbv, xsetbv } from './system';
+export {
+  cmpxchgWide, clflush, codeHook, divideWide, enter, fence, fwait, getsec, hlt, invd, maskedStore, monitor, mwait, pause, raiseException, rdpid, refineFault, rdpmc,
+  rdtsc, rdtscp, rsm, ud2, undefinedOpcode, wbinvd, xgetbv, xsetbv,
+} from './system';
 export { accumulateCrc, depositBits, extractBits } from './bit-functions';
 export { floatBinary, floatCompare, floatConvert, floatEstimate, floatFromInteger, floatOrder, floatsDone, floatToInteger, vectorsUnavailable } from './floating-point';
 export { fxrstor, fxsave, ldmxcsr, stmxcsr } from './vector-state';
 export { cmps, ins, lods, movs, outs, scas, stos } from './strings';
 export { clac, cli, cld, popf, pushf, stac, std, sti } from './flag-instructions';
 export { callFar, int1, int3, into, intn, iret, jmpFar, retFar, syscall, sysenter, sysexit, sysret } from './transfers';
-export { fsGsBase, lar, lgdt, lidt, lldt, loadFarPointer, lsl, ltr, movFromSegment, movToSegment, popSegment, pushSegment, sgdt, sidt, sldt, str, swapgs, verr, verw } from './segment-instructions';
+export {
+  fsGsBase, lar, lgdt, lidt, lldt, loadFarPointer, lsl, ltr, movFromSegment, movToSegment, popSegment, pushSegment, sgdt, sidt, sldt, str, swapgs, verr, verw,
+} from './segment-instructions';
 export { clts, invlpg, invpcid, lmsw, movFromControl, movFromDebug, movToControl, movToDebug, smsw } from './control-registers';
 export { cpuid } from './cpuid';
 export { rdmsr, wrmsr } from './msrs';
 export { portIn, portOut } from './ports';
 export { invept, invvpid, vmcall, vmclear, vmfunc, vmlaunch, vmptrld, vmptrst, vmread, vmresume, vmwrite, vmxoff, vmxon } from './vmx/instructions';
-export { decodeForInspection, dropCode, inspectTranslation, invalidateRange, readMsrForDebugger, refresh, reset, rflagsImage, setRflagsImage, setTaskPriority, taskPriority, timeNow, translatedGuestPhysical, translatedPhysical, writeMsrForDebugger } from './facade';
+export {
+  decodeForInspection, dropCode, inspectTranslation, invalidateRange, readMsrForDebugger, refresh, reset, rflagsImage, setRflagsImage, setTaskPriority, taskPriority,
+  timeNow, translatedGuestPhysical, translatedPhysical, writeMsrForDebugger,
+} from './facade';
