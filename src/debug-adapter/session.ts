@@ -196,7 +196,8 @@ export class AbymeSession extends DebugSession implements Adapter {
       evaluate: async args => {
         this.needLaunch('evaluate');
         const { value, type, reference, memory, listing } = await this.client.call('evaluate', [args.string('expression'), args.optionalNumber('frameId'), args.optionalString('context') ?? 'repl']);
-        return { result: listing && this.host.loadDisassembler ? await listCode(await this.host.loadDisassembler(), this.client, listing) : value, type, variablesReference: reference, memoryReference: memory };
+        const result = listing && this.host.loadDisassembler ? await listCode(await this.host.loadDisassembler(), this.client, listing) : value;
+        return { result, type, variablesReference: reference, memoryReference: memory };
       },
       completions: async args => {
         const text = args.string('text'), column = args.number('column', { min: 0, max: 1e6 });

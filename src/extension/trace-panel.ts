@@ -11,17 +11,25 @@ const languageOf: Readonly<Record<TraceFormat, string>> = { text: 'plaintext', j
 
 /** Registers the command that shows the panel; there is one panel at most. */
 export function registerTracePanel(context: vscode.ExtensionContext, sessions: Sessions): vscode.Disposable {
-  let panel: TracePanel | undefined;
+  const open: { panel?: TracePanel } = {};
   return vscode.Disposable.from(
     vscode.commands.registerCommand('abyme.showExitTrace', async () => {
-      if (panel) return panel.reveal();
+      if (open.panel) return open.panel.reveal();
       const [script, style] = await Promise.all([['dist', 'trace-page.js'], ['media', 'exit-trace.css']].map(async (segments) =>
         new TextDecoder().decode(await vscode.workspace.fs.readFile(vscode.Uri.joinPath(context.extensionUri, ...segments)))));
       // Asked for twice before the files were read: the first panel stays.
-      panel ??= new TracePanel(sessions, pageText(script, style), () => { panel = undefined; });
+      if (open.panel) return open.panel.reveal();
+      open.panel = new TracePanel(sessions, pageText(script, style), () => { open.panel = undefined; });
+      await lockGroup();
     }),
-    { dispose: () => panel?.dispose() },
+    { dispose: () => open.panel?.dispose() },
   );
+}
+
+/** At a stop the editor opens the source in the active group, on top of the panel if that was used last; it keeps out of a locked group. */
+async function lockGroup(): Promise<void> {
+  const { tabs } = vscode.window.tabGroups.activeTabGroup;
+  if (tabs.length === 1 && tabs[0].input instanceof vscode.TabInputWebview) await vscode.commands.executeCommand('workbench.action.lockEditorGroup');
 }
 
 class TracePanel implements vscode.Disposable {
@@ -30,7 +38,7 @@ class TracePanel implements vscode.Disposable {
   private shown: { session: AbymeSession | undefined; stop: unknown } = { session: undefined, stop: undefined };
 
   constructor(private readonly sessions: Sessions, html: string, closed: () => void) {
-    this.panel = vscode.window.createWebviewPanel('abyme.exitTrace', 'Exit Trace', { viewColumn: vscode.ViewColumn.Active, preserveFocus: false }, { enableScripts: true, localResourceRoots: [] });
+    this.panel = vscode.window.createWebviewPanel('abyme.exitTrace', 'Exit Trace', { viewColumn: vscode.ViewColumn.Beside, preserveFocus: false }, { enableScripts: true, localResourceRoots: [] });
     this.panel.iconPath = new vscode.ThemeIcon('pulse');
     this.subscriptions = [
       this.panel.webview.onDidReceiveMessage((message: PageMessage) => this.receive(message)),
@@ -86,7 +94,7 @@ class TracePanel implements vscode.Disposable {
         async (): Promise<string> => (await this.session().session.customRequest('abyme/traceExport', { format, ...filter })).text);
       const known = (await vscode.languages.getLanguages()).includes(languageOf[format]);
       const document = await vscode.workspace.openTextDocument({ content: text, language: known ? languageOf[format] : 'plaintext' });
-      await vscode.window.showTextDocument(document, { viewColumn: this.panel.viewColumn });
+      await vscode.window.showTextDocument(document);
     } catch (error) {
       void vscode.window.showErrorMessage(`The trace was not exported: ${error instanceof Error ? error.message : String(error)}`);
     }

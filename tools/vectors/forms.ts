@@ -71,7 +71,8 @@ function draw(definition: Definition, encoding: Encoding, memory: boolean, size:
   if (encoding.operands.some(o => o.size === 'q' && 'PQVWEG'.includes(o.letter)) && sizesOf(encoding)[0] === 3 && encoding.options.has('w')) rex |= 0x48;
   if (encoding.options.has('rep') && chance(2)) { prefixes.push(chance(2) ? 0xf3 : 0xf2); put(1, chance(5) ? 0n : BigInt(next() % 5)); }
   const strings = /^(MOVS|CMPS|STOS|LODS|SCAS|INS|OUTS)$/.test(name);
-  const shortAddress = (memory || strings || name === 'XLAT' || name === 'JRCXZ' || name.startsWith('LOOP')) && chance(10), gs = (memory || name === 'XLAT') && chance(12);
+  const implicit = name === 'XLAT' || name === 'MASKMOVDQU';
+  const shortAddress = (memory || strings || implicit || name === 'JRCXZ' || name.startsWith('LOOP')) && chance(10), gs = (memory || implicit) && chance(12);
   if (shortAddress) prefixes.push(0x67);
   if (gs) prefixes.push(0x65);
   if (memory && encoding.options.has('lock') && chance(4)) prefixes.push(0xf0);
@@ -168,7 +169,7 @@ function draw(definition: Definition, encoding: Encoding, memory: boolean, size:
   const canonical = (): bigint => BigInt(next()) << 15n | BigInt(next() & 0x7fff);
   const stackWord = (): number => word(Number(initial.gpr[4]));
   const stackFree = (): boolean => initial.gpr[4] >= BigInt(place.window + 0x100) && initial.gpr[4] < BigInt(place.window + 0x180) && (initial.gpr[4] & 7n) === 0n;
-  if (strings || name === 'XLAT') {
+  if (strings || implicit) {
     const high = shortAddress ? BigInt(next()) << 32n : 0n;
     for (const n of name === 'XLAT' ? [3] : [6, 7]) put(n, BigInt(place.window - (gs ? place.gsBase : 0) + (name === 'XLAT' ? 0x40 : 0x60 + next() % 0x140)) | high);
     if (shortAddress && encoding.options.has('rep') && prefixes.some(p => p === 0xf3 || p === 0xf2)) put(1, initial.gpr[1] | high);
@@ -193,8 +194,12 @@ function draw(definition: Definition, encoding: Encoding, memory: boolean, size:
   const inWindow = target >= place.window && target <= place.window + 480;
   if (/^(CMPXCHG)/.test(name) && chance(2) && memory && inWindow && gprFree(0) && gprFree(2)) {
     const view = new DataView(initial.window.buffer), at = target - place.window;
+    const wide = (rex & 8) !== 0;
     put(0, view.getBigUint64(at, true));
-    if (name === 'CMPXCHG8B') { const wide = (rex & 8) !== 0; put(0, wide ? view.getBigUint64(at, true) : BigInt(view.getUint32(at, true))); put(2, wide ? view.getBigUint64(at + 8, true) : BigInt(view.getUint32(at + 4, true))); }
+    if (name === 'CMPXCHG8B') {
+      put(0, wide ? view.getBigUint64(at, true) : BigInt(view.getUint32(at, true)));
+      put(2, wide ? view.getBigUint64(at + 8, true) : BigInt(view.getUint32(at + 4, true)));
+    }
   } else if (name === 'CMPXCHG' && !memory && chance(2)) put(0, initial.gpr[rmNumber]);
   const mxcsr = kind === 'integer' ? 0x1f80 : [0x1f80, 0x1f80, 0x1f80, 0x3f80, 0x5f80, 0x7f80, 0x9f80, 0x1fc0, 0xffc0, 0x1f80 & ~(0x80 << next() % 6), 0, 0x1fbf][next() % 12];
   return { name, code, kind, mxcsr, overrides, seed };

@@ -12,9 +12,9 @@ import type { InstructionContext, Size } from './instruction-context';
  * Operand codes: E r/m, G reg, M memory, R register in r/m, Z register in the opcode, I immediate, J relative, O offset (moffs), S segment register,
  * B the register in VEX.vvvv (written last, whatever its place in the manual), C control register, D debug register, V xmm reg, W xmm r/m,
  * U xmm in r/m; sizes: b w d q v (16/32/64) z (16/32, 32 in 64-bit) y (32/64) s (sign-extended
- * byte), x (16 bytes), p (far pointer), a (pair of bounds). Fixed: AL CL rAX eAX DX 1.
+ * byte), x (16 bytes), p (far pointer), a (pair of bounds); those of W are of its memory form, V and U have none. Fixed: AL CL rAX eAX DX 1.
  * Options after a `;`: `d64` operand size 64 by default in 64-bit mode, `f64` forced, `lock` may take LOCK, `i64` invalid in 64-bit mode, `o64` only in it,
- * `rep` takes a REP prefix, `cc` condition in the low opcode bits, `noosz` the 66 prefix does not change the size.
+ * `rep` takes a REP prefix, `count` the operand size is the address size (LOOP), `cc` condition in the low opcode bits, `noosz` the 66 prefix does not change the size.
  */
 export type EncodingText = string;
 

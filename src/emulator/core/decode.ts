@@ -80,6 +80,41 @@ function undefined(record: usize, length: u32, pageOffset: u32, ordinal: u32): u
   return length;
 }
 
+/** In the maps 0F and VEX 0F: an immediate byte follows the operands. */
+@inline function hasImmediateByte(opcode: u32): bool { return (opcode >= 0x70 && opcode <= 0x73) || opcode == 0xc2 || (opcode >= 0xc4 && opcode <= 0xc6); }
+/** Reads ModRM and what belongs to it of an instruction that is not in the tables. */
+function skipModrm(addressSize: u32): void {
+  modrm = next8();
+  if (modrm < 0xc0) memoryOperand(addressSize);
+}
+/**
+ * Moves past an instruction that the manual or another vendor defines and this processor does not have, so that its length is known; `at` is
+ * behind the opcode (SDM 2D appendix A 'Opcode Map').
+ */
+function skipUnknown(map: u32, opcode: u32, prefix: u32, operand16: bool, addressSize: u32): void {
+  if (map == 0) {
+    if (opcode >= 0xd8 && opcode <= 0xdf) skipModrm(addressSize);                                // x87
+    else if (opcode == 0x62 && (load<u32>(CPU_MODE) & 3) == 2) {                                  // EVEX: three more bytes, the opcode, ModRM
+      const evexMap = load<u8>(at) & 7, evexOpcode = load<u8>(at, 3);
+      rex = 0;
+      at += 4;
+      skipModrm(addressSize);
+      if (evexMap == 3 || (evexMap == 1 && hasImmediateByte(evexOpcode))) at += 1;
+    } else if (opcode == 0x8f && (load<u8>(at) & 31) >= 8) {                                      // XOP
+      const xopMap = load<u8>(at) & 31;
+      at += 3;
+      skipModrm(addressSize);
+      at += xopMap == 8 ? 1 : xopMap == 10 ? 4 : 0;
+    } else if ((opcode == 0xc6 || opcode == 0xc7) && load<u8>(at) == 0xf8) at += opcode == 0xc6 ? 2 : operand16 ? 3 : 5;   // XABORT, XBEGIN
+    return;
+  }
+  if (map == 1 && (opcode == 0x0e || opcode == 0x77)) return;                                    // FEMMS, EMMS
+  if (map == 4 && opcode == 0x77) return;                                                        // VZEROUPPER
+  skipModrm(addressSize);
+  if (map == 3 || map == 6 || ((map == 1 || map == 4) && hasImmediateByte(opcode)) || (map == 1 && opcode == 0x0f)) at += 1;
+  if (map == 1 && opcode == 0x78 && (prefix & 1) != 0) at += 2;                                  // EXTRQ, INSERTQ with two immediates
+}
+
 /**
  * Decodes the instruction at `bytes` (WASM address; at least 16 readable bytes follow) into `record`. `pageOffset`: its offset in its page;
  * `ordinal`: instructions before it in the block. Returns its length; an undefined one becomes a record that raises #UD.
@@ -106,7 +141,7 @@ export function decode(bytes: usize, record: usize, pageOffset: u32, ordinal: u3
     rex = 0;
   }
   // 2. opcode map and row
-  let map: u32 = 0, vvvv: u32 = 0, vex = false;
+  let map: u32 = 0, vvvv: u32 = 0, vex = false, wideVector = false;
   if ((opcode == 0xc4 || opcode == 0xc5) && (mode == 2 || load<u8>(at) >= 0xc0)) {
     // VEX (SDM 2A 2.3.5 'The VEX Prefix'); only VEX.128 of general registers exists here. LDS and LES have no register form
     vex = true;
@@ -127,15 +162,19 @@ export function decode(bytes: usize, record: usize, pageOffset: u32, ordinal: u3
     operand16 = (payload & 3) == 1;
     rep = (payload & 3) == 2 ? 1 : (payload & 3) == 3 ? 2 : 0;
     opcode = next8();
-    if (payload & 4) return undefined(record, <u32>(at - bytes), pageOffset, ordinal);
+    wideVector = (payload & 4) != 0;
   } else if (opcode == 0x0f) {
     opcode = next8(); map = 1;
     if (opcode == 0x38) { opcode = next8(); map = 2; } else if (opcode == 0x3a) { opcode = next8(); map = 3; }
   }
   const prefix: u32 = rep == 1 ? 2 : rep == 2 ? 3 : operand16 ? 1 : 0;
   const lookup: u32 = map == 0 && opcode == 0x90 && (rex & 1) != 0 ? 0x91 : opcode;
-  const reference = selectRow(map, lookup, prefix);
-  if (reference == 0) return undefined(record, <u32>(at - bytes), pageOffset, ordinal);
+  const reference = wideVector ? 0 : selectRow(map, lookup, prefix);
+  const addressSize: u32 = mode == 2 ? (addressPrefix ? 1 : 2) : (mode == 1) != addressPrefix ? 1 : 0;
+  if (reference == 0) {
+    skipUnknown(map, opcode, prefix, operand16, addressSize);
+    return undefined(record, min<u32>(<u32>(at - bytes), LONGEST), pageOffset, ordinal);
+  }
   const row = ROWS + <usize>(reference - 1) * ROW_BYTES, flags: u32 = load<u16>(row + ROW_FLAGS);
   if (vex && vvvv != 0 && (flags & FLAG_THIRD) == 0) return undefined(record, <u32>(at - bytes), pageOffset, ordinal);
   // 3. operand and address size
@@ -151,7 +190,6 @@ export function decode(bytes: usize, record: usize, pageOffset: u32, ordinal: u3
   else if (sizeClass < 4) size = sizeClass;
   else if (sizeClass == 5) size = mode == 2 && wide ? 3 : 2;
   else if (sizeClass == 6 && size == 3) size = 2;
-  const addressSize: u32 = mode == 2 ? (addressPrefix ? 1 : 2) : (mode == 1) != addressPrefix ? 1 : 0;
   if (flags & FLAG_COUNT) size = addressSize + 1;
   // 4. ModRM and memory operand
   let isMemory = false;

@@ -7,8 +7,8 @@ export {
 export { aaa, aad, aam, aas, daa, das, salc } from './decimal';
 export { beginRun, linkBlock, proceed } from './run';
 export {
-  cmpxchgWide, clflush, codeHook, divideWide, enter, fence, fwait, getsec, hlt, invd, monitor, mwait, pause, raiseException, rdpid, refineFault, rdpmc, rdtsc, rdtscp,
-  rsm, ud2, undefinedOpcode, wbinvd, xgetbv, xsetbv,
+  cmpxchgWide, clflush, codeHook, divideWide, enter, fence, fwait, getsec, hlt, invd, maskedStore, monitor, mwait, pause, raiseException, rdpid, refineFault, rdpmc,
+  rdtsc, rdtscp, rsm, ud2, undefinedOpcode, wbinvd, xgetbv, xsetbv,
 } from './system';
 export { accumulateCrc, depositBits, extractBits } from './bit-functions';
 export { floatBinary, floatCompare, floatConvert, floatEstimate, floatFromInteger, floatOrder, floatsDone, floatToInteger, vectorsUnavailable } from './floating-point';
@@ -27,6 +27,6 @@ export { rdmsr, wrmsr } from './msrs';
 export { portIn, portOut } from './ports';
 export { invept, invvpid, vmcall, vmclear, vmfunc, vmlaunch, vmptrld, vmptrst, vmread, vmresume, vmwrite, vmxoff, vmxon } from './vmx/instructions';
 export {
-  decodeForInspection, dropCode, inspectTranslation, invalidateRange, readMsrForDebugger, refresh, reset, rflagsImage, setRflagsImage, setTaskPriority,
-  taskPriority, timeNow, translatedGuestPhysical, translatedPhysical, writeMsrForDebugger,
+  decodeForInspection, dropCode, inspectTranslation, invalidateRange, readMsrForDebugger, refresh, reset, rflagsImage, setRflagsImage, setTaskPriority, taskPriority,
+  timeNow, translatedGuestPhysical, translatedPhysical, writeMsrForDebugger,
 } from './facade';

@@ -1,15 +1,16 @@
 // Instructions of the system that are neither transfers, segments, registers nor MSRs: HLT, PAUSE, caches, time, wide compares, ENTER.
 import {
-  CPU_ABORT_KIND, CPU_ACTIVITY, CPU_FAULT_VECTOR, CPU_CPL, CPU_TSC_AUX, CPU_XCR0, EV_A, EV_AUX, EVENT_UNIMPLEMENTED, M_HOOK_COUNT, REGION_CODE_HOOKS, REGION_CODE_HOOKS_SIZE, STOP_CODE_HOOK,
+  CPU_ABORT_KIND, CPU_ACTIVITY, CPU_FAULT_VECTOR, CPU_CPL, CPU_TSC_AUX, CPU_XCR0, CPU_XMM, EV_A, EV_AUX, EVENT_UNIMPLEMENTED, M_HOOK_COUNT, REGION_CODE_HOOKS, REGION_CODE_HOOKS_SIZE, STOP_CODE_HOOK,
 } from './generated/layout';
+import { vectorsUnavailable } from './floating-point';
 import { linearRip } from './blocks';
 import { loadData, probeStore, storeData } from './memory';
-import { destinationRegister, immediate, linearAddress, operandOffset, operandSize, recordSegment, rexW } from './operands';
+import { destinationRegister, immediate, linearAddress, operandOffset, operandSize, recordAddressSize, recordSegment, rexW, sourceRegister } from './operands';
 import { tscValue } from './msrs';
 import { eventSlot } from './ring';
 import {
-  ABORT, aborted, ABORT_ALONE, ABORT_EXCEPTION, abandon, attend, CR4_OSXSAVE, CR4_PCE, CR4_TSD, CR0_MP, CR0_TS, cr0, cr4, DE, GP, in64BitMode, NEXT, NM, nonRoot, raise, raiseError, RAX, RBX, RCX, RDX, reg, rflags,
-  RSP, setArithmeticFlags, setReg, setReg32, SS, UD, ZF,
+  ABORT, aborted, ABORT_ALONE, ABORT_EXCEPTION, abandon, attend, CR4_OSXSAVE, CR4_PCE, CR4_TSD, CR0_MP, CR0_TS, cr0, cr4, DE, GP, in64BitMode, NEXT, NM, nonRoot, raise,
+  raiseError, RAX, RBX, RCX, RDI, RDX, reg, rflags, RSP, setArithmeticFlags, setReg, setReg32, SS, UD, ZF,
 } from './state';
 import { enterSegmented } from './segmented-code';
 import { stopBefore } from './stop';
@@ -50,6 +51,17 @@ export function fwait(_pc: usize): i32 { return (cr0() & (CR0_MP | CR0_TS)) == (
 export function rdpid(pc: usize): i32 {
   if (!rdtscpIsEnabled()) return raise(UD);
   setReg(destinationRegister(pc), load<u64>(CPU_TSC_AUX));
+  return NEXT;
+}
+/** MASKMOVDQU: the bytes of the first operand whose mask byte in the second has its top bit set, to DS:rDI (SDM 2A 'MASKMOVDQU'). */
+export function maskedStore(pc: usize): i32 {
+  if (vectorsUnavailable()) return ABORT;
+  const first = CPU_XMM + (<usize>destinationRegister(pc) << 4), mask = CPU_XMM + (<usize>sourceRegister(pc) << 4);
+  const size = recordAddressSize(pc), offset = size == 2 ? reg(RDI) : size == 1 ? reg(RDI) & 0xffffffff : reg(RDI) & 0xffff;
+  const address = linearAddress(recordSegment(pc), offset, 16), user = load<u32>(CPU_CPL) == 3;
+  if (aborted()) return ABORT;
+  for (let n: u32 = 0; n < 16; n++) if (load<u8>(mask + n) & 0x80 && probeStore(address + n, 1, user)) return ABORT;
+  for (let n: u32 = 0; n < 16; n++) if (load<u8>(mask + n) & 0x80 && storeData(address + n, load<u8>(first + n), 1)) return ABORT;
   return NEXT;
 }
 /** LFENCE, MFENCE, SFENCE: one vCPU runs at a time and in order. */

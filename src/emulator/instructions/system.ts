@@ -87,6 +87,7 @@ export function defineSystem(t: InstructionTable): void {
   p('FENCE', ['NP 0F AE/5r', 'NP 0F AE/6r', 'NP 0F AE/7r'], 'fence');
   p('FXSAVE', ['NP 0F AE/0m M'], 'fxsave', 'fxsr');
   p('FXRSTOR', ['NP 0F AE/1m M'], 'fxrstor', 'fxsr');
+  p('MASKMOVDQU', ['66 0F F7 V U'], 'maskedStore', 'sse2');
   p('LDMXCSR', ['NP 0F AE/2m Md'], 'ldmxcsr', 'sse');
   p('STMXCSR', ['NP 0F AE/3m Md'], 'stmxcsr', 'sse');
   p('CLFLUSHOPT', ['66 0F AE/7m Mb'], 'clflush', 'clflushopt');

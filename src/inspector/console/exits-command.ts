@@ -26,7 +26,8 @@ export const exits: ConsoleCommand = {
 
 /** A switch in words: `CPUID exit of L3`, `CPUID exit of L3 → handler of L1`. */
 export function describeSwitch({ kind, vcpu, from, to, reason, entryFailed, uncertain }: WorldSwitch): string {
-  const name = exitReasonByNumber(reason)?.name ?? `reason ${reason}`, failed = entryFailed ? ' (VM-entry failure)' : '', guessed = uncertain ? ' (guessed)' : '', on = vcpu > 0 ? ` on vCPU ${vcpu}` : '';
+  const name = exitReasonByNumber(reason)?.name ?? `reason ${reason}`, on = vcpu > 0 ? ` on vCPU ${vcpu}` : '';
+  const failed = entryFailed ? ' (VM-entry failure)' : '', guessed = uncertain ? ' (guessed)' : '';
   switch (kind) {
     case 'exit': return `${name} exit of L${from}${failed}${on}`;
     case 'deliver': return `${name} exit of L${from} → handler of L${to}${failed}${guessed}${on}`;

@@ -14,9 +14,9 @@ export const vmcs: ConsoleCommand = {
   name: 'vmcs', usage: 'vmcs [FIELD|GROUP] [of L2|12|current L1|ADDRESS]',
   sentence: 'Fields of a VMCS: of the one that controls a level (02 for L2), of the one that a level keeps for another (12), or of the one that a level believes current.',
   run(argument, scope) {
-    const [, what = '', of] = /^(.*?)\s*(?:\bof\s+(.+))?$/is.exec(argument)!, whole = of === undefined ? wholeNamed(what, scope) : undefined;
+    const [, what = '', of] = /^(.*?)\s*(?:\bof\s+(.+))?$/is.exec(argument)!, fields = what === '' ? [] : fieldsNamed(what), groups = what === '' ? [] : groupsNamed(what);
+    const whole = of === undefined && what !== '' && fields.length === 0 && groups.length === 0 ? vmcsNamed(what, scope) : undefined;
     if (whole) return showAll(whole);
-    const fields = what === '' ? [] : fieldsNamed(what), groups = what === '' ? [] : groupsNamed(what);
     if (what !== '' && fields.length === 0 && groups.length === 0) return undefined;
     const named = vmcsNamed(of ?? '', scope);
     if (!named) return undefined;
@@ -25,8 +25,6 @@ export const vmcs: ConsoleCommand = {
   },
   complete: scope => [...Object.keys(vmcsGroupNames), ...designatorWords, ...levelNames(scope), ...vmcsFields.map(({ id }) => id)],
 };
-
-const wholeNamed = (text: string, scope: Parameters<ConsoleCommand['run']>[1]): NamedVmcs | undefined => text === '' ? undefined : vmcsNamed(text, scope);
 
 /** The field of that name or encoding, else those whose name has the word in it. */
 function fieldsNamed(text: string): VmcsField[] {

@@ -40,7 +40,11 @@ export function pagingOf({ registers }: MachineSession, context: Context): Pagin
 
 function linearWalk(session: MachineSession, context: Context, linear: bigint): Answer {
   const paging = walkPaging(session.machine, pagingOf(session, context), linear), title = `${paging.name} of L${context.level}: linear ${hex(linear)}`;
-  if (paging.kind === 'fault') return { text: [title, ...stepLines(paging), `  ${paging.reason}`].join('\n'), children: () => [walkNode(title, paging)] };
+  if (paging.kind === 'fault') {
+    // An entry that could not be read: the way to it says why.
+    const last = paging.steps.at(-1), entry = last?.ept?.kind === 'fault' ? physicalWalk(session, context, last.address) : undefined;
+    return { text: [title, ...stepLines(paging), `  ${paging.reason}`, ...entry ? [entry.text] : []].join('\n'), children: () => [walkNode(title, paging), ...entry?.children?.() ?? []] };
+  }
   const below = context.level === 0 ? undefined : physicalWalk(session, context, paging.address), space = context.level === 0 ? 'physical' : `guest-physical of L${context.level}`;
   return {
     text: [title, ...stepLines(paging), `  = ${space} ${hex(paging.address)}, ${rightsText(paging.rights)}, page of ${pageText(paging.pageBytes)}`, ...below ? [below.text] : []].join('\n'),

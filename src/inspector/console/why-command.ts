@@ -6,7 +6,8 @@ import { exitReasonById } from '../../spec/exit-reasons';
 import type { Context } from '../levels/context';
 import type { EventRecord } from '../levels/event-words';
 import type { LoggedFault } from '../run-control/fault-log';
-import { explainEptMisconfiguration, explainEptViolation, explainPageFault, type Access } from '../translation/explain-violation';
+import { accessesOf, explainEptMisconfiguration, explainEptViolation, explainPageFault, type Access } from '../translation/explain-violation';
+import { walkNested } from '../translation/nested-walk';
 import { describeExit } from '../vmcs/describe-exit';
 import { levelName } from '../target/machine-session';
 import { hex, type Answer, type ConsoleCommand, type ConsoleScope } from './command';
@@ -38,7 +39,7 @@ export const why: ConsoleCommand = {
 function ofStop(scope: ConsoleScope): Part[] {
   const { halt, stop, session } = scope;
   if (!halt || !stop) return [];
-  const head: Part = { text: [stop.description, ...stop.report?.details.filter(line => line !== stop.description) ?? []].join('\n') };
+  const head: Part = { text: [stop.description, ...stop.report?.details.filter(line => !stop.description.endsWith(line)) ?? []].join('\n') };
   if (halt.kind === 'shutdown') return [head, ...chainOf(scope, halt.context)];
   if (halt.kind !== 'filter') return [head];
   const { context, result } = halt;
@@ -56,23 +57,34 @@ function ofStop(scope: ConsoleScope): Part[] {
 function ofExit(scope: ConsoleScope, context: Context, exit: EventRecord): Part[] {
   const { machine } = scope.session;
   switch (exit.entryFailed ? undefined : exit.basicReason) {
-    case reasons.violation: return violation(scope, context, exit.guestPhysical, explainEptViolation(machine, context.eptp, exit.guestPhysical, exit.qualification).sentence);
-    case reasons.misconfiguration: return violation(scope, context, exit.guestPhysical, explainEptMisconfiguration(machine, context.eptp, exit.guestPhysical).sentence);
+    case reasons.violation: return [
+      { text: `By the tables of L0, ${explainEptViolation(machine, context.eptp, exit.guestPhysical, exit.qualification).sentence}.` },
+      ...verdict(scope, context, exit), physicalWalk(scope.session, context, exit.guestPhysical),
+    ];
+    case reasons.misconfiguration: return [
+      { text: `By the tables of L0, ${explainEptMisconfiguration(machine, context.eptp, exit.guestPhysical).sentence}.` }, physicalWalk(scope.session, context, exit.guestPhysical),
+    ];
     case reasons.exception:
       if ((exit.interruptionInfo & 0xff) !== pageFault || (exit.interruptionInfo >>> 8 & 7) !== 3) return [];
-      return [pageFaultPart(scope, context, exit.qualification, exit.interruptionError)];
+      return [pageFaultPart(scope, context, exit.qualification, exit.interruptionError, exit.rip)];
     case reasons.tripleFault: return chainOf(scope, context);
     default: return [];
   }
 }
 
-function violation(scope: ConsoleScope, context: Context, guestPhysical: bigint, sentence: string): Part[] {
-  return [{ text: `By the tables of L0, ${sentence}.` }, physicalWalk(scope.session, context, guestPhysical)];
+/** Of a nested level: the first level whose own tables refuse the access, or that none does. */
+function verdict({ session: { machine } }: ConsoleScope, context: Context, { guestPhysical, qualification }: EventRecord): Part[] {
+  if (context.level < 2) return [];
+  const { stages, physical } = walkNested(machine, context, guestPhysical), accesses = accessesOf(qualification);
+  const refusing = stages.find(({ walk }) => walk && (walk.kind === 'fault' || accesses.some(access => !walk.rights[access])));
+  if (refusing) return [{ text: `The tables of L${refusing.keeper} for L${refusing.guest} refuse it: the violation is for L${refusing.keeper} to handle.` }];
+  return physical === undefined ? [] : [{ text: `The tables of every level allow it: those that the processor uses for L${context.level} lack the page, and are for L0 to fill.` }];
 }
 
-function pageFaultPart({ session }: ConsoleScope, context: Context, address: bigint, errorCode: number): Part {
+/** `rip`: of the faulting instruction. Without EFER.NXE a fetch looks like a read, but for its address. */
+function pageFaultPart({ session }: ConsoleScope, context: Context, address: bigint, errorCode: number, rip: bigint): Part {
   const bit = (id: 'wr' | 'us' | 'id'): boolean => fieldOf('pageFaultErrorCode', id, BigInt(errorCode)) === 1n;
-  const access: Access = bit('id') ? 'execute' : bit('wr') ? 'write' : 'read';
+  const access: Access = bit('id') || !bit('wr') && address === rip ? 'execute' : bit('wr') ? 'write' : 'read';
   const { sentence, walk } = explainPageFault(session.machine, pagingOf(session, context), address, access, bit('us'));
   return { text: [`${sentence}.`, `${walk.name} of L${context.level}: linear ${hex(address)}`, ...stepLines(walk)].join('\n') };
 }
@@ -90,7 +102,7 @@ function chainOf(scope: ConsoleScope, context: Context): Part[] {
   const chain = scope.session.control.faults.chain(context.vcpu);
   if (chain.length === 0) return [];
   const lines = chain.flatMap((fault, n) => [`${n + 1}. ${faultText(fault)}`, `   ${deliveryText(scope, context, fault.vector)}`]);
-  const [first] = chain, walk = first.vector === pageFault ? [pageFaultPart(scope, context, first.address, first.errorCode ?? 0)] : [];
+  const [first] = chain, walk = first.vector === pageFault ? [pageFaultPart(scope, context, first.address, first.errorCode ?? 0, first.rip)] : [];
   return [{ text: ['The exceptions, the first one first:', ...lines, 'The delivery of the last one failed too: a triple fault.'].join('\n') }, ...walk];
 }
 
