@@ -99,6 +99,45 @@ describe('at a CPUID exit of L3', () => {
   });
 });
 
+describe('before anything has run', () => {
+  let session: SessionDriver, view: Console;
+  beforeAll(async () => {
+    session = new SessionDriver();
+    view = await Console.at(session, await session.start({ stopOnEntry: true }));
+  });
+  afterAll(() => session.end());
+
+  it.each([
+    ['levels', /^\* L0 · hypervisor +executing/], ['exits', /^No level has been entered yet/], ['trace', /^No level has been entered yet/], ['why', /^L0 .* runs: it handles no exit|^At the first instruction/],
+    ['walk rip', /= physical 0x/], ['msr 0x3a', /^IA32_FEATURE_CONTROL/], ['dis 3', /^0x[0-9a-f]+ .*\n0x.*\n0x/],
+  ])('%s', async (line, answer) => { expect((await view.answer(line)).result).toMatch(answer); });
+  it.each([['vmcs', /L0 has no current VMCS/], ['lint', /L0 has no current VMCS/], ['diff now last', /L0 has no current VMCS/], ['ept 0x1000', /memory of L0 is host memory/]])('%s cannot be answered', async (line, reason) => {
+    expect(await view.error(line)).toMatch(reason);
+  });
+});
+
+it('no line makes the console fail', async () => {
+  const session = new SessionDriver(), view = await Console.at(session, await session.start({ hypervisors: 1 }));
+  const words = [
+    ...consoleCommands.map(({ name }) => name), 'x/8xg', 'x/s', 'x/999999c', 'x/i', 'of', 'at', 'L0', 'L1', 'L9', 'L1:', 'current', '12', '01', '99', '@last', 'now', 'last', '=', '0', '-1', '0xffffffffffffffff', '7fffffff', 'rip',
+    'GUEST_RIP', 'guest', 'efer', 'IA32_LSTAR', 'phys:0', 'gpa1:0xffffffff000', 'cr3', '(', ')', '[', '"', "'", '`', '\\', '{}', '\n', '%s', '*', '/', '10', '99999999999999999999', 'é', '',
+  ];
+  // A linear congruential generator: the same lines each time.
+  let seed = 1;
+  const next = (below: number): number => { seed = Math.imul(seed, 1664525) + 1013904223 >>> 0; return Math.floor(seed / 2 ** 32 * below); };
+  for (let n = 0; n < 1500; n++) {
+    const line = Array.from({ length: 1 + next(5) }, (_, i) => words[i === 0 && next(4) > 0 ? next(consoleCommands.length) : next(words.length)]).join(next(6) === 0 ? '' : ' ');
+    const answered = await view.answer(line).then(async ({ variablesReference }) => {
+      if (variablesReference > 0 && n % 10 === 0) await session.variables(variablesReference);
+      return undefined;
+    }, (error: Error & { body?: { error?: { id: number } } }) => error);
+    // 1205 and 1206: a value or a line that means nothing. 1: a bug.
+    if (answered) expect([1205, 1206, 1207, 1208], `${JSON.stringify(line)}: ${answered.message}`).toContain(answered.body?.error?.id);
+    if (n % 20 === 0) await view.labels(line);
+  }
+  await session.end();
+}, 60_000);
+
 describe('why', () => {
   const sessions: SessionDriver[] = [];
   afterEach(async () => { await Promise.all(sessions.splice(0).map(session => session.end())); });
