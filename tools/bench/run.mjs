@@ -39,16 +39,17 @@ for (const name of loops) {
 const ourTrips = {};
 for (const [key, name] of Object.entries(trips)) ourTrips[key] = best(await measure(`${name}=${tripPasses} rounds=${tripRounds}`)) * 1e6 / (tripPasses * 1000);
 
-const version = bochsVersion(), theirs = {}, theirTrips = {};
+let version = bochsVersion();
+const theirs = {}, theirTrips = {};
 if (version) {
   const line = [...loops.map(name => `${name}=${passes[name]}`), ...Object.entries(trips).map(([key, name]) => `${name}=${bochsTripPasses[key]}`), `rounds=${bochsRounds}`].join(' ');
-  const rounds = await measureOnBochs(image('bench.elf'), line);
-  for (const name of loops) {
+  const rounds = await measureOnBochs(image('bench.elf'), line).catch(error => { console.error(`no comparison: ${error.message}`); version = undefined; return []; });
+  for (const name of version ? loops : []) {
     const mine = rounds.filter(r => r.name === name);
     if (mine.some(r => r.checksum !== checksums[name])) throw new Error(`${name}: Bochs computes ${mine[0].checksum}, we ${checksums[name]}`);
     theirs[name] = units[name] / best(mine) / 1000;
   }
-  for (const [key, name] of Object.entries(trips)) theirTrips[key] = best(rounds.filter(r => r.name === name)) * 1e6 / (bochsTripPasses[key] * 1000);
+  for (const [key, name] of version ? Object.entries(trips) : []) theirTrips[key] = best(rounds.filter(r => r.name === name)) * 1e6 / (bochsTripPasses[key] * 1000);
 }
 
 const hasStack = existsSync(join(root, 'guests/images/hypervisor.elf'));
