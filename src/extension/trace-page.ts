@@ -64,6 +64,9 @@ async function refresh(): Promise<void> {
   const statistics = await ask<TraceStatistics>('abyme/traceStatistics', {});
   fillChoices(statistics);
   await Promise.all([turn({ backwards: true }), showStatistics(), freshChart()]);
+  // The exit shown may be over by now; of another machine it says nothing.
+  if (selected !== undefined && selected >= statistics.start && selected < statistics.end) await showDetails(selected);
+  else forgetDetails();
   find('state').textContent = statistics.end === 0 ? 'No world switches yet.' : `World switches ${statistics.start} to ${statistics.end - 1}, ${statistics.units} units.`;
 }
 
@@ -159,6 +162,18 @@ async function choose(number: number, where: 'table' | 'chart'): Promise<void> {
     const moved = showing(view, bounds(), row.time);
     if (moved !== view) await show(moved);
   }
+  await showDetails(number);
+}
+
+function forgetDetails(): void {
+  selected = undefined;
+  const hint = document.createElement('dt');
+  hint.textContent = 'Choose a row.';
+  find('title').textContent = 'Details';
+  find('details').replaceChildren(hint);
+}
+
+async function showDetails(number: number): Promise<void> {
   const details = await ask<TraceDetails>('abyme/traceDetails', { number });
   if (selected !== number) return;
   find('title').textContent = `#${number}: ${details.title}`;

@@ -11,25 +11,21 @@ const languageOf: Readonly<Record<TraceFormat, string>> = { text: 'plaintext', j
 
 /** Registers the command that shows the panel; there is one panel at most. */
 export function registerTracePanel(context: vscode.ExtensionContext, sessions: Sessions): vscode.Disposable {
-  const open: { panel?: TracePanel } = {};
+  let panel: TracePanel | undefined;
+  const open = async (): Promise<void> => {
+    const [script, style] = await Promise.all([['dist', 'trace-page.js'], ['media', 'exit-trace.css']].map(async (segments) =>
+      new TextDecoder().decode(await vscode.workspace.fs.readFile(vscode.Uri.joinPath(context.extensionUri, ...segments)))));
+    panel = new TracePanel(sessions, pageText(script, style), () => { panel = undefined; });
+  };
+  // Asked for twice before the files were read, it is opened once.
+  let opening: Promise<void> | undefined;
   return vscode.Disposable.from(
     vscode.commands.registerCommand('abyme.showExitTrace', async () => {
-      if (open.panel) return open.panel.reveal();
-      const [script, style] = await Promise.all([['dist', 'trace-page.js'], ['media', 'exit-trace.css']].map(async (segments) =>
-        new TextDecoder().decode(await vscode.workspace.fs.readFile(vscode.Uri.joinPath(context.extensionUri, ...segments)))));
-      // Asked for twice before the files were read: the first panel stays.
-      if (open.panel) return open.panel.reveal();
-      open.panel = new TracePanel(sessions, pageText(script, style), () => { open.panel = undefined; });
-      await lockGroup();
+      if (panel) panel.reveal();
+      else await (opening ??= open().finally(() => { opening = undefined; }));
     }),
-    { dispose: () => open.panel?.dispose() },
+    { dispose: () => panel?.dispose() },
   );
-}
-
-/** At a stop the editor opens the source in the active group, on top of the panel if that was used last; it keeps out of a locked group. */
-async function lockGroup(): Promise<void> {
-  const { tabs } = vscode.window.tabGroups.activeTabGroup;
-  if (tabs.length === 1 && tabs[0].input instanceof vscode.TabInputWebview) await vscode.commands.executeCommand('workbench.action.lockEditorGroup');
 }
 
 class TracePanel implements vscode.Disposable {
@@ -73,11 +69,25 @@ class TracePanel implements vscode.Disposable {
 
   private receive(message: PageMessage): void {
     switch (message.kind) {
-      case 'ready': return this.update(true);
+      case 'ready':
+        void this.lockGroup();
+        return this.update(true);
       case 'export': return void this.export(message);
       case 'request': return void this.ask(message);
     }
   }
+
+  /**
+   * At a stop the editor opens the source in the group used last; it keeps out of a locked one. A group that the panel shares, or that the user
+   * unlocked, is left as it is.
+   */
+  private async lockGroup(): Promise<void> {
+    if (this.locked) return;
+    this.locked = true;
+    const { activeTabGroup } = vscode.window.tabGroups;
+    if (this.panel.active && activeTabGroup.viewColumn === this.panel.viewColumn && activeTabGroup.tabs.length === 1) await vscode.commands.executeCommand('workbench.action.lockEditorGroup');
+  }
+  private locked = false;
 
   private async ask({ id, name, args }: Extract<PageMessage, { kind: 'request' }>): Promise<void> {
     try {

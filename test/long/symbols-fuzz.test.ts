@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { fuzz } from '../symbols/damaged-images';
 
-const minutes = Number(process.env['SYMBOLS_FUZZ_MINUTES'] ?? 5);
+const minutes = Number(process.env['SYMBOLS_FUZZ_MINUTES'] ?? 3);
 
 test('damaged images, for long', { timeout: (minutes + 1) * 60_000 }, () => {
   const seed = Number(process.env['SYMBOLS_FUZZ_SEED'] ?? Date.now() % 0x7fff_ffff);

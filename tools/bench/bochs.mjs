@@ -47,6 +47,7 @@ export async function measureOnBochs(image, commandLine, { memoryMiB = 64, timeo
   await new Promise(resolve => server.listen(0, 'localhost', resolve));
   writeFileSync(join(folder, 'bochsrc'), configuration(folder, cylinders, server.address().port, memoryMiB));
   const bochs = spawn(program, ['-q', '-f', join(folder, 'bochsrc')], { stdio: ['pipe', 'ignore', 'ignore'], cwd: folder, env: { ...process.env, TERM: 'xterm' } });
+  bochs.stdin.on('error', () => {});
   bochs.stdin.write('c\n');                                              // a build with the debugger waits for 'continue'
   try {
     await new Promise((resolve, reject) => {

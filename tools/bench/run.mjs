@@ -13,7 +13,9 @@ const json = process.argv.includes('--json');
 const loops = ['sum', 'xorshift', 'collatz', 'sieve', 'copy', 'chase', 'fib', 'indirect', 'cross-page'];
 const trips = { cpuidExit: 'cpuid-exit', eptViolation: 'ept-violation', pageFault: 'page-fault' };
 /** Instructions of one round of a loop, rounds; thousands of round trips in one round. */
-const loopUnits = 30_000_000, loopRounds = 6, bochsRounds = 3, tripPasses = 100, tripRounds = 20, bochsTripPasses = 10;
+const loopUnits = 30_000_000, loopRounds = 6, bochsRounds = 3, tripPasses = 40, tripRounds = 60;
+/** The same on Bochs: long enough that its serial lines arrive one by one. */
+const bochsTripPasses = { cpuidExit: 25, eptViolation: 25, pageFault: 400 };
 
 const say = (text = '') => { if (!json) console.log(text); };
 const best = rounds => Math.min(...rounds.map(r => r.ms));
@@ -37,16 +39,17 @@ for (const name of loops) {
 const ourTrips = {};
 for (const [key, name] of Object.entries(trips)) ourTrips[key] = best(await measure(`${name}=${tripPasses} rounds=${tripRounds}`)) * 1e6 / (tripPasses * 1000);
 
-const version = bochsVersion(), theirs = {}, theirTrips = {};
+let version = bochsVersion();
+const theirs = {}, theirTrips = {};
 if (version) {
-  const line = [...loops.map(name => `${name}=${passes[name]}`), ...Object.values(trips).map(name => `${name}=${bochsTripPasses}`), `rounds=${bochsRounds}`].join(' ');
-  const rounds = await measureOnBochs(image('bench.elf'), line);
-  for (const name of loops) {
+  const line = [...loops.map(name => `${name}=${passes[name]}`), ...Object.entries(trips).map(([key, name]) => `${name}=${bochsTripPasses[key]}`), `rounds=${bochsRounds}`].join(' ');
+  const rounds = await measureOnBochs(image('bench.elf'), line).catch(error => { console.error(`no comparison: ${error.message}`); version = undefined; return []; });
+  for (const name of version ? loops : []) {
     const mine = rounds.filter(r => r.name === name);
     if (mine.some(r => r.checksum !== checksums[name])) throw new Error(`${name}: Bochs computes ${mine[0].checksum}, we ${checksums[name]}`);
     theirs[name] = units[name] / best(mine) / 1000;
   }
-  for (const [key, name] of Object.entries(trips)) theirTrips[key] = best(rounds.filter(r => r.name === name)) * 1e6 / (bochsTripPasses * 1000);
+  for (const [key, name] of version ? Object.entries(trips) : []) theirTrips[key] = best(rounds.filter(r => r.name === name)) * 1e6 / (bochsTripPasses[key] * 1000);
 }
 
 const hasStack = existsSync(join(root, 'guests/images/hypervisor.elf'));

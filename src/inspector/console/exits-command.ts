@@ -1,55 +1,41 @@
-// `exits`: the last world switches, newest last. What an exit was about is known of the last exit of each level; the log keeps reasons.
-import { exitReasonByNumber } from '../../spec/exit-reasons';
-import type { WorldSwitch } from '../levels/switch-log';
+// `exits`: the last world switches, newest last, each with what the processor recorded of it.
+import { switchTitle, traceDetails } from '../exit-trace/trace-details';
+import { reasonName } from '../exit-trace/trace-query';
+import { symbolAt } from '../target/machine-session';
+import type { VariableNode } from '../target/variable-tree';
 import { describeExit } from '../vmcs/describe-exit';
-import { exitNode } from '../target/exit-words';
 import { columns, type ConsoleCommand, type ConsoleScope } from './command';
 
 const usual = 10;
 
 export const exits: ConsoleCommand = {
-  name: 'exits', usage: 'exits [n]', sentence: 'The last n world switches (10 if not said): exits, deliveries to handlers, entries and VMfails, with level and reason.',
+  name: 'exits', usage: 'exits [n]', sentence: 'The last n world switches (10 if not said): exits, deliveries to handlers, entries and VMfails, with level, reason and what each was about.',
   run(argument, scope) {
     if (!/^\d{0,6}$/.test(argument)) return undefined;
-    const { switches } = scope.session.tracker, count = argument === '' ? usual : Number(argument), rows = switches.since(Math.max(0, switches.count - count));
+    const { switches } = scope.session.tracker, count = argument === '' ? usual : Math.max(1, Number(argument)), rows = switches.since(Math.max(0, switches.count - count));
     if (rows.length === 0) return { text: 'No level has been entered yet.' };
-    const tellers = lastExitRows(scope);
+    const named = rows.map(row => ({ ...row, name: traceName(row.number, scope) }));
     return {
-      text: columns(rows.map(row => [`#${row.number}`, `at ${row.time}`, describeSwitch(row), detailOf(row, tellers)])),
-      children: () => rows.flatMap(row => {
-        const context = tellers.get(row.number) === undefined ? undefined : scope.session.tracker.context(row.fromContext), node = context && exitNode(context);
-        return node ? [{ ...node, name: `#${row.number}`, value: describeSwitch(row) }] : [];
-      }),
+      text: columns(named.map(row => [`#${row.number}`, `at ${row.time}`, titleOf(row), row.kind === 'exit' ? summaryOf(row.number, row.name, scope) : ''])),
+      children: () => named.map(row => switchNode(row.number, scope)),
     };
   },
 };
 
-/** A switch in words: `CPUID exit of L3`, `CPUID exit of L3 → handler of L1`. */
-export function describeSwitch({ kind, vcpu, from, to, reason, entryFailed, uncertain }: WorldSwitch): string {
-  const name = exitReasonByNumber(reason)?.name ?? `reason ${reason}`, on = vcpu > 0 ? ` on vCPU ${vcpu}` : '';
-  const failed = entryFailed ? ' (VM-entry failure)' : '', guessed = uncertain ? ' (guessed)' : '';
-  switch (kind) {
-    case 'exit': return `${name} exit of L${from}${failed}${on}`;
-    case 'deliver': return `${name} exit of L${from} → handler of L${to}${failed}${guessed}${on}`;
-    case 'enter': return `entry into L${to}, after its ${name}${guessed}${on}`;
-    case 'vmfail': return `VMfail of ${name} in L${to}${on}`;
-  }
+/** The title of a switch with what is unusual of it. */
+function titleOf(row: Parameters<typeof switchTitle>[0] & { readonly uncertain: boolean; readonly vcpu: number }): string {
+  return `${switchTitle(row)}${row.uncertain ? ' (guessed)' : ''}${row.vcpu > 0 ? ` on vCPU ${row.vcpu}` : ''}`;
 }
 
-/** Rows of the last exit of each level: those whose record is still held. By number of the row, the sentence. */
-function lastExitRows({ session: { tracker } }: ConsoleScope): Map<number, string> {
-  const found = new Map<number, string>(), seen = new Set<number>(), { switches } = tracker;
-  for (let n = switches.count - 1; n >= switches.oldest && seen.size < tracker.contexts.length; n--) {
-    const row = switches.at(n)!;
-    if (row.kind !== 'exit' || seen.has(row.fromContext)) continue;
-    seen.add(row.fromContext);
-    const exit = tracker.context(row.fromContext)?.lastExit;
-    if (exit && exit.basicReason === row.reason && exit.entryFailed === row.entryFailed) found.set(n, describeExit(exit).summary);
-  }
-  return found;
+const traceName = (number: number, { session: { tracker } }: ConsoleScope): string => reasonName(tracker.switches.reason(number));
+
+/** What an exit was about, where that is more than its reason. */
+function summaryOf(number: number, name: string, { session: { tracker } }: ConsoleScope): string {
+  const record = tracker.switches.record(number), summary = record && describeExit(record).summary;
+  return summary === undefined || summary === name ? '' : summary;
 }
 
-const detailOf = (row: WorldSwitch, tellers: Map<number, string>): string => {
-  const name = exitReasonByNumber(row.reason)?.name, text = tellers.get(row.number);
-  return text === undefined || text === name ? '' : text;
-};
+function switchNode(number: number, { session: { tracker, images } }: ConsoleScope): VariableNode {
+  const details = traceDetails(tracker.switches, number, (id, address) => { const context = tracker.context(id); return context && symbolAt(images, context, address).symbol; });
+  return { name: `#${number}`, value: details?.title ?? '', children: () => details?.lines.map(line => ({ ...line, fixed: 'it is a record of what happened' })) ?? [] };
+}

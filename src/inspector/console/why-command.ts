@@ -3,6 +3,8 @@
 import { fieldOf } from '../../spec/bit-layouts';
 import { exceptionByVector } from '../../spec/exceptions';
 import { exitReasonById } from '../../spec/exit-reasons';
+import { switchTitle } from '../exit-trace/trace-details';
+import { reasonName } from '../exit-trace/trace-query';
 import type { Context } from '../levels/context';
 import type { EventRecord } from '../levels/event-words';
 import type { LoggedFault } from '../run-control/fault-log';
@@ -11,7 +13,6 @@ import { walkNested } from '../translation/nested-walk';
 import { describeExit } from '../vmcs/describe-exit';
 import { levelName } from '../target/machine-session';
 import { hex, type Answer, type ConsoleCommand, type ConsoleScope } from './command';
-import { describeSwitch } from './exits-command';
 import { lintOf } from './lint-command';
 import { currentVmcs } from './vmcs-designator';
 import { pagingOf, physicalWalk, stepLines } from './walk-commands';
@@ -134,6 +135,6 @@ function ofHandling(scope: ConsoleScope): Part[] {
   }
   // A level above 0 learns from the software below that its entry failed: the checks are run over the VMCS as it believes it to be.
   const refused = last && last.toContext === context.id && context.level > 0 && (last.kind === 'vmfail' || last.kind === 'deliver' && last.entryFailed);
-  if (refused && context.currentVmcs) parts.push({ text: `The software below answered with: ${describeSwitch(last)}` }, lintOf(currentVmcs(context, scope), scope.session));
+  if (refused && context.currentVmcs) parts.push({ text: `The software below answered: ${switchTitle({ ...last, name: reasonName(last.reason) })}` }, lintOf(currentVmcs(context, scope), scope.session));
   return parts;
 }

@@ -59,7 +59,12 @@ export class BareEngine {
     this.set('cr4', 0x1_0620n);
     this.set('efer', 0xd01n);
     this.set('cpl', 3n);
-    const segment = (n: number, selector: number, rights: number): void => { this.set('segSelector', BigInt(selector), n); this.set('segRights', BigInt(rights), n); this.set('segLimit', 0xffff_ffffn, n); this.set('segBase', 0n, n); };
+    const segment = (n: number, selector: number, rights: number): void => {
+      this.set('segSelector', BigInt(selector), n);
+      this.set('segRights', BigInt(rights), n);
+      this.set('segLimit', 0xffff_ffffn, n);
+      this.set('segBase', 0n, n);
+    };
     for (const n of [0, 3, 4, 5]) segment(n, 0, 0xc0f3);
     segment(1, 0x33, 0xa0fb);
     segment(2, 0x2b, 0xc0f3);
@@ -68,6 +73,11 @@ export class BareEngine {
     this.set('segLimit', 0x40n, 7);                                                  // too short for an I/O permission bitmap
     this.core.refresh();
   }
+  /** Bytes of the two data pages, as they are. */
+  get data(): Uint8Array { return this.bytes.subarray(ramBase + physical.data, ramBase + physical.data + place.dataBytes); }
+  /** Sets a cell of the processor's state and makes the core follow. */
+  setCell(name: string, value: bigint): void { this.set(name, value); this.core.refresh(); }
+  getCell(name: string): bigint { const c = cpuCell(name); return c.type === 'u64' ? this.view.getBigUint64(c.address, true) : BigInt(this.view.getUint32(c.address, true)); }
   /** Puts a state and an instruction in place, to be run from its first byte. */
   prepare(code: Uint8Array, state: State, mxcsr: number): void {
     const at = ramBase + physical.code + (place.code - place.codePage);
@@ -82,9 +92,9 @@ export class BareEngine {
     this.view.setBigUint64(cpu('rip'), BigInt(place.code), true);
     this.view.setBigUint64(machineCell('hookSkip').address, 0xffff_ffff_ffff_ffffn, true);
   }
-  /** Runs one unit and says what came of it; the arrays of the outcome are the engine's own. */
-  step(): Outcome {
-    this.core.beginRun(1);
+  /** Runs one unit (or so many) and says what came of it; the arrays of the outcome are the engine's own. */
+  step(units = 1): Outcome {
+    this.core.beginRun(units);
     this.enter();
     const stop = stopKinds[this.view.getUint32(machineCell('stopKind').address, true)];
     const exception = stop === 'exception' ? this.view.getUint32(machineCell('stopReasonIndex').address, true) : noException;

@@ -1,13 +1,9 @@
-// Parts of the console that need no machine: formats, statistics, columns, the chain of faults.
+// Parts of the console that need no machine: formats, what is a command, columns, the chain of faults.
 import { describe, expect, it } from 'vitest';
 import type { EventReader } from '../../../src/emulator/event-ring';
-import { exitReasonById } from '../../../src/spec/exit-reasons';
 import { columns, splitLevel } from '../../../src/inspector/console/command';
-import { describeSwitch } from '../../../src/inspector/console/exits-command';
 import { usageOf } from '../../../src/inspector/console/table';
-import { exitStatistics } from '../../../src/inspector/console/trace-command';
 import { wishOf } from '../../../src/inspector/console/x-command';
-import type { SwitchKind, WorldSwitch } from '../../../src/inspector/levels/switch-log';
 import { FaultLog } from '../../../src/inspector/run-control/fault-log';
 
 it.each([
@@ -27,27 +23,6 @@ it.each([
 ])('%j may be the command %j', (line, usage) => { expect(usageOf(line)).toBe(usage); });
 
 it('columns are as wide as their longest cell', () => { expect(columns([['a', 'bb', 'c'], ['aaa', 'b', '']], ' ')).toBe(' a    bb  c\n aaa  b'); });
-
-describe('switches', () => {
-  const reasonOf = (id: 'CPUID' | 'VMRESUME'): number => exitReasonById(id).number;
-  /** Contexts have the number of their level. */
-  const row = (number: number, kind: SwitchKind, from: number, to: number, reason: number, time: number, more: Partial<WorldSwitch> = {}): WorldSwitch =>
-    ({ number, kind, vcpu: 0, from, to, fromContext: from, toContext: to, reason, entryFailed: false, uncertain: false, time, ...more });
-  const cpuid = reasonOf('CPUID'), vmresume = reasonOf('VMRESUME');
-
-  it.each([
-    [row(0, 'exit', 3, 0, cpuid, 0), 'CPUID exit of L3'], [row(0, 'deliver', 3, 1, cpuid, 0), 'CPUID exit of L3 → handler of L1'], [row(0, 'enter', 0, 2, cpuid, 0), 'entry into L2, after its CPUID'],
-    [row(0, 'vmfail', 0, 1, vmresume, 0), 'VMfail of VMRESUME in L1'], [row(0, 'exit', 1, 0, 33, 0, { entryFailed: true, vcpu: 1 }), /guest state exit of L1 \(VM-entry failure\) on vCPU 1/],
-  ])('are told in words (%#)', (each, words) => { expect(describeSwitch(each)).toMatch(typeof words === 'string' ? new RegExp(`^${words}$`) : words); });
-
-  it('give the time below each exit', () => {
-    // L2 exits at 100; L0 takes 10 units and hands it to L1, which takes 30 and resumes at 140; L0 takes 5 more until L2 runs.
-    const rows = [row(0, 'exit', 2, 0, cpuid, 100), row(1, 'deliver', 2, 1, cpuid, 110), row(2, 'exit', 1, 0, vmresume, 140), row(3, 'enter', 0, 2, cpuid, 145), row(4, 'exit', 2, 0, cpuid, 200)];
-    expect(exitStatistics(rows)).toEqual([
-      { level: 1, reason: vmresume, count: 1, below: 5, finished: 1 }, { level: 2, reason: cpuid, count: 2, below: 45, finished: 1 },
-    ]);
-  });
-});
 
 describe('the chain of faults', () => {
   const fault = (vector: number, rip: bigint, time: bigint, vcpu = 0): EventReader => ({ vcpu, aux: vector | 0x100, a: 2n, b: 0x5000n, rip, time }) as unknown as EventReader;
