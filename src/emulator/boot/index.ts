@@ -1,6 +1,8 @@
 // Boots images: the program and its modules go into memory, the processor is set to the program's entry state.
-// ELF64 images are entered in 64-bit mode over an identity map, with a Multiboot information structure (docs: MANUAL 'Boot protocol').
+// ELF64 images are entered in 64-bit mode over an identity map, with a Multiboot information structure (docs: MANUAL 'Boot protocol');
+// ELF32 images with a Multiboot 1 header in 32-bit protected mode, as that specification says.
 import type { Machine } from '../machine';
+import { enterProtectedMode, isElf32, loadElf32, parseElf32 } from './elf32';
 import { loadElf64, parseElf64 } from './elf64';
 import { enterLongMode, identityMap } from './long-mode';
 import { writeMultibootInformation } from './multiboot';
@@ -22,9 +24,9 @@ const alignUp = (n: number, to: number): number => Math.ceil(n / to) * to;
 
 /** Loads everything and sets the boot processor's registers. Throws BootError. */
 export function bootImages(machine: Machine, images: BootImages): BootResult {
-  const elf = parseElf64(images.program);
-  const base = elf.relocatable ? twoMiB : 0;
-  const end = loadElf64(machine, elf, base);
+  const elf32 = isElf32(images.program) ? parseElf32(images.program) : undefined, elf64 = elf32 ? undefined : parseElf64(images.program);
+  const base = elf64?.relocatable ? twoMiB : 0;
+  const end = elf32 ? loadElf32(machine, elf32) : loadElf64(machine, elf64!, base);
   // modules follow the program, each on a page boundary
   let at = alignUp(end, twoMiB);
   const modules = images.modules.map(m => {
@@ -34,8 +36,8 @@ export function bootImages(machine: Machine, images: BootImages): BootResult {
     return { name: m.name, start, end: stop, commandLine: m.commandLine };
   });
   const information = writeMultibootInformation(machine, images.commandLine, modules);
-  const cr3 = identityMap(machine);
-  const entry = BigInt(base) + elf.entry;
-  enterLongMode(machine, { entry, cr3, rax: 0x2badb002n, rbx: BigInt(information) });
+  const entry = BigInt(base) + BigInt(elf32 ? elf32.entry : elf64!.entry);
+  if (elf32) enterProtectedMode(machine, elf32.entry, information);
+  else enterLongMode(machine, { entry, cr3: identityMap(machine), rax: 0x2badb002n, rbx: BigInt(information) });
   return { entry, loadAddress: BigInt(base), modules: modules.map(({ name, start, end: stop }) => ({ name, start, end: stop })) };
 }

@@ -48,7 +48,8 @@ export function deliverLegacy(vector: u32, type: u32, hasError: bool, error: u32
   beginFrame();
   if (virtual) { frame(segmentSelector(GS)); frame(segmentSelector(FS)); frame(segmentSelector(DS)); frame(segmentSelector(ES)); }
   if (inner) { frame(segmentSelector(SS_REG)); frame(reg(RSP)); }
-  frame(rflags() | faultRf); frame(segmentSelector(CS)); frame(returnRip);
+  // RF has ended with the instruction before INT n
+  frame(software ? rflags() & ~RF : rflags() | faultRf); frame(segmentSelector(CS)); frame(returnRip);
   if (hasError) frame(error);
   const target = gate & 0xffff | (wide ? gate >> 32 & 0xffff0000 : 0);
   if (target > <u64>descriptorLimit(codeDescriptor)) return raiseError(GP, external);
