@@ -151,7 +151,7 @@ function pageText(script: string, style: string): string {
       ${formats.map(([id, text]) => `<button class="export" data-format="${id}" aria-label="Export as ${text}">${text}</button>`).join('')}</span>
   </div>
   <div class="columns">
-    <div class="table"><table id="switches">
+    <div class="table"><table id="switches" role="grid" aria-label="World switches">
       <thead><tr><th class="number">#</th><th class="number">Time</th><th>Switch</th><th>Reason</th><th>RIP</th><th>Qualification</th><th class="number">Units below</th></tr></thead>
       <tbody></tbody></table></div>
     <aside>
