@@ -241,7 +241,9 @@ export abstract class InstructionContext extends WasmEmitter {
   protected abstract writeVectorLow(operand: Operand, value: Value, size: 2 | 3): void;
 
   /** Moves the memory operand by a byte distance (bit tests with a register offset); before its first access. */
-  moveEffective(distance: Value): void { this.cachedAddress = this.add64(this.effective(), distance); }
+  moveEffective(distance: Value): void { this.cachedAddress = this.moved(this.effective(), distance); }
+  /** A linear address moved inside its segment: with a 32-bit address size the offset wraps at 4 GBytes. */
+  protected abstract moved(address: Value, distance: Value): Value;
   /** Linear address of the memory operand, computed once. */
   effective(): Value {
     if (!this.cachedAddress) {
