@@ -11,7 +11,8 @@ declare function acquireVsCodeApi(): { postMessage(message: PageMessage): void; 
 const editor = acquireVsCodeApi();
 const rowsOfPage = 200, newestSwitches = 60;
 const words: Record<WorldSwitchKind, (row: TraceRow) => string> = {
-  exit: ({ from, to }) => `L${from} → L${to}  exit`, deliver: ({ from, to }) => `L${to} ← L${from}  delivery`, enter: ({ to }) => `L0 → L${to}  entry`, vmfail: ({ to }) => `L0 → L${to}  VMfail`,
+  exit: ({ from, to }) => `L${from} → L${to}  exit`, deliver: ({ from, to }) => `L${to} ← L${from}  delivery`,
+  enter: ({ to }) => `L0 → L${to}  entry`, vmfail: ({ to }) => `L0 → L${to}  VMfail`,
 };
 
 const find = <T extends Element = HTMLElement>(id: string): T => document.getElementById(id) as unknown as T;
@@ -243,7 +244,8 @@ chart.addEventListener('keydown', (event) => {
 chart.addEventListener('wheel', (event) => {
   if (!view || !lanes || !(event.ctrlKey || event.shiftKey)) return;
   event.preventDefault();
-  const anchor = anchorOf(event.offsetX, chartWidth()), next = event.ctrlKey ? zoomed(view, bounds(), event.deltaY > 0 ? 1.25 : 0.8, anchor) : panned(view, bounds(), event.deltaY + event.deltaX > 0 ? 0.1 : -0.1);
+  const anchor = anchorOf(event.offsetX, chartWidth());
+  const next = event.ctrlKey ? zoomed(view, bounds(), event.deltaY > 0 ? 1.25 : 0.8, anchor) : panned(view, bounds(), event.deltaY + event.deltaX > 0 ? 0.1 : -0.1);
   guarded(() => show(next));
 }, { passive: false });
 chart.addEventListener('click', (event) => {

@@ -34,7 +34,7 @@ class TracePanel implements vscode.Disposable {
   private shown: { session: AbymeSession | undefined; stop: unknown } = { session: undefined, stop: undefined };
 
   constructor(private readonly sessions: Sessions, html: string, closed: () => void) {
-    this.panel = vscode.window.createWebviewPanel('abyme.exitTrace', 'Exit Trace', { viewColumn: vscode.ViewColumn.Beside, preserveFocus: false }, { enableScripts: true, localResourceRoots: [] });
+    this.panel = vscode.window.createWebviewPanel('abyme.exitTrace', 'Exit Trace', vscode.ViewColumn.Beside, { enableScripts: true, localResourceRoots: [] });
     this.panel.iconPath = new vscode.ThemeIcon('pulse');
     this.subscriptions = [
       this.panel.webview.onDidReceiveMessage((message: PageMessage) => this.receive(message)),
@@ -121,7 +121,10 @@ class TracePanel implements vscode.Disposable {
 function pageText(script: string, style: string): string {
   const nonce = crypto.randomUUID().replaceAll('-', '');
   const formats: readonly (readonly [TraceFormat, string])[] = [['text', 'Text'], ['json', 'JSON'], ['csv', 'CSV'], ['dot', 'Graphviz'], ['perfetto', 'Perfetto']];
-  const zooms = [['zoom-in', '+', 'Zoom in'], ['zoom-out', '−', 'Zoom out'], ['earlier', '◂', 'Earlier'], ['later', '▸', 'Later'], ['all', 'All', 'Show the whole trace'], ['newest', 'Newest', 'Show the newest switches']];
+  const zooms = [
+    ['zoom-in', '+', 'Zoom in'], ['zoom-out', '−', 'Zoom out'], ['earlier', '◂', 'Earlier'], ['later', '▸', 'Later'],
+    ['all', 'All', 'Show the whole trace'], ['newest', 'Newest', 'Show the newest switches'],
+  ];
   return `<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'nonce-${nonce}'; style-src 'nonce-${nonce}';">
@@ -140,17 +143,22 @@ function pageText(script: string, style: string): string {
     <label>Reason <select id="reason"><option value="">all</option></select></label>
     <label>Switch <select id="kind"><option value="">all</option><option value="exit">exits</option><option value="deliver">deliveries</option>
       <option value="enter">entries</option><option value="vmfail">VMfail</option></select></label>
-    <span class="pages" role="toolbar" aria-label="Pages"><button id="first" aria-label="Oldest page" title="Oldest page">|◂</button><button id="previous" aria-label="Previous page" title="Previous page">◂</button>
-      <span id="position" aria-live="polite"></span><button id="next" aria-label="Next page" title="Next page">▸</button><button id="last" aria-label="Newest page" title="Newest page">▸|</button></span>
-    <span class="exports" role="toolbar" aria-label="Export what is filtered">Export ${formats.map(([id, text]) => `<button class="export" data-format="${id}" aria-label="Export as ${text}">${text}</button>`).join('')}</span>
+    <span class="pages" role="toolbar" aria-label="Pages">
+      <button id="first" aria-label="Oldest page" title="Oldest page">|◂</button><button id="previous" aria-label="Previous page" title="Previous page">◂</button>
+      <span id="position" aria-live="polite"></span>
+      <button id="next" aria-label="Next page" title="Next page">▸</button><button id="last" aria-label="Newest page" title="Newest page">▸|</button></span>
+    <span class="exports" role="toolbar" aria-label="Export what is filtered">Export
+      ${formats.map(([id, text]) => `<button class="export" data-format="${id}" aria-label="Export as ${text}">${text}</button>`).join('')}</span>
   </div>
   <div class="columns">
-    <div class="table"><table id="switches"><thead><tr><th class="number">#</th><th class="number">Time</th><th>Switch</th><th>Reason</th><th>RIP</th><th>Qualification</th><th class="number">Units below</th></tr></thead>
+    <div class="table"><table id="switches" role="grid" aria-label="World switches">
+      <thead><tr><th class="number">#</th><th class="number">Time</th><th>Switch</th><th>Reason</th><th>RIP</th><th>Qualification</th><th class="number">Units below</th></tr></thead>
       <tbody></tbody></table></div>
     <aside>
       <h2 id="title">Details</h2><dl id="details"><dt>Choose a row.</dt></dl>
       <h2>By level</h2><table id="levels"><thead><tr><th>Level</th><th class="number">Exits</th><th class="number">Executed</th><th class="number">Share</th></tr></thead><tbody></tbody></table>
-      <h2>By level and reason</h2><table id="reasons"><thead><tr><th>Level</th><th>Reason</th><th class="number">Exits</th><th class="number">Units below</th><th class="number">Share</th></tr></thead>
+      <h2>By level and reason</h2><table id="reasons">
+      <thead><tr><th>Level</th><th>Reason</th><th class="number">Exits</th><th class="number">Units below</th><th class="number">Share</th></tr></thead>
       <tbody></tbody></table>
     </aside>
   </div>

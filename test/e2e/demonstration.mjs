@@ -7,12 +7,15 @@ import path from 'node:path';
 import { failures, stopped, threadRow } from './session.mjs';
 import { until } from './workbench.mjs';
 
-const cpuidStop = /CPUID/;
-/** Where the guest stood at the first stop: the row of its innermost frame. */
-let guestFrame;
+const cpuidStop = /CPUID exit of L3/i;
+/** Where the guest stood at the first stop, as `function:line`. */
+let guestPlace;
 
-/** The row of the innermost frame of the thread that is shown: the one after the thread's own row. */
-const innermostFrame = (rows, level) => rows[rows.indexOf(threadRow(rows, level)) + 1];
+/** Where a level stands and what it does, as its row in the Levels view says. */
+async function level(workbench, number) {
+  const [, state, place] = /^L\d\s*\|?\s*(\w+) · ([\w.]+:\d+)/.exec((await workbench.pane('Levels'))[number]);
+  return { state, place };
+}
 
 const steps = [
   {
@@ -35,8 +38,10 @@ const steps = [
       const rows = await stopped(context, cpuidStop);
       const guest = threadRow(rows, 3);
       assert.match(guest ?? '', cpuidStop, `the guest's thread says why it stopped: ${rows.join('; ')}`);
-      guestFrame = await until('the frame of the guest', async () => innermostFrame(await workbench.threadsAndFrames(), 3));
-      assert.match(guestFrame, /\.[chS] \| \d+/, 'the guest stands at a source line');
+      guestPlace = (await until('the guest suspended at a source line', async () => {
+        const found = await level(workbench, 3);
+        return found.state === 'suspended' && found;
+      })).place;
       await until('the marked line of the guest', () => workbench.stoppedLine());
       await picture('stopped-in-cpuid-exit');
     },
@@ -110,14 +115,16 @@ const steps = [
     name: 'F10 stops at the guest\'s next line on the same thread',
     run: async ({ workbench, picture }) => {
       await workbench.press('F10');
-      const rows = await until('another line of the guest', async () => {
-        const now = await workbench.threadsAndFrames();
-        const frame = /step/i.test(threadRow(now, 3) ?? '') && innermostFrame(now, 3);
-        return frame && frame !== guestFrame && now;
+      const now = await until('the guest executing', async () => {
+        const guest = await level(workbench, 3);
+        return guest.state === 'executing' && guest;
       });
-      assert.match(innermostFrame(rows, 3), /\.[chS] \| \d+/);
-      for (const level of [0, 1, 2]) assert.doesNotMatch(threadRow(rows, level), /step/i);
-      await until('the guest executing', async () => /executing/.test((await workbench.pane('Levels'))[3]));
+      assert.notEqual(now.place, guestPlace);
+      const rows = await until('the step in the call stack', async () => {
+        const found = await workbench.threadsAndFrames();
+        return /step/i.test(threadRow(found, 3) ?? '') && found;
+      });
+      for (const other of [0, 1, 2]) assert.doesNotMatch(threadRow(rows, other), /step/i);
       await picture('after-step');
     },
   },
@@ -127,7 +134,10 @@ const steps = [
       await context.workbench.press('F5');
       const rows = await stopped(context, cpuidStop);
       assert.match(threadRow(rows, 3), cpuidStop);
-      assert.equal(innermostFrame(rows, 3), guestFrame);
+      await until(`the guest at ${guestPlace} again`, async () => {
+        const { state, place } = await level(context.workbench, 3);
+        return state === 'suspended' && place === guestPlace;
+      });
     },
   },
   {
@@ -140,7 +150,7 @@ const steps = [
       await until('the levels running', async () => (await workbench.pane('Levels')).some((row) => /running/.test(row)));
       await picture('running');
       await workbench.press('F6');
-      await stopped(context, /pause/i);
+      await stopped(context, /Paused in L\d/);
       await until('one level executing', async () => (await workbench.pane('Levels')).filter((row) => /executing/.test(row)).length === 1);
       await picture('paused');
       await filter.click();
@@ -162,14 +172,13 @@ const steps = [
     run: async (context) => {
       const { workbench, picture } = context;
       // Level 0 has not executed its handler's first instruction: a later line of the same handler is still to come.
-      const at = await workbench.stoppedLine();
+      const at = await until('the line of level 0', async () => Number(/executing · \w+:(\d+)/.exec((await workbench.pane('Levels'))[0])[1]));
       const line = (await workbench.visibleLines()).find((each) => each > at);
       await workbench.clickGutter(line);
       await until('the breakpoint in the margin', () => workbench.page.locator('.monaco-editor .codicon-debug-breakpoint').first().isVisible());
       await picture('breakpoint-set');
       await workbench.press('F5');
-      const rows = await stopped(context, /breakpoint/i);
-      assert.match(threadRow(rows, 0) ?? '', /breakpoint/i, rows.join('; '));
+      await stopped(context, /L0 · Breakpoint in L0/);
       await until('the line in the Levels view', async () => new RegExp(`executing · \\w+:${line}`).test((await workbench.pane('Levels'))[0]));
       await picture('breakpoint-hit');
     },
@@ -194,7 +203,7 @@ const steps = [
     run: async ({ workbench, picture }) => {
       await workbench.press('Shift+F5');
       await until('the debug toolbar to go', async () => !await workbench.page.locator('.debug-toolbar').isVisible());
-      assert.doesNotMatch(await workbench.statusBar(), /L0 ·/);
+      await until('the level to go from the status bar', async () => !/L0 ·/.test(await workbench.statusBar()));
       await picture('ended');
     },
   },

@@ -2,11 +2,17 @@
 
 import { until } from './workbench.mjs';
 
-/** Waits for a stop of which a row in the call stack matches, and returns all rows. Booting the stack takes a while. */
-export const stopped = ({ workbench }, pattern) => until(`a stop with ${pattern} in the call stack`, async () => {
-  const rows = await workbench.threadsAndFrames();
-  return rows.some((row) => pattern.test(row)) && await workbench.page.locator('.debug-toolbar .codicon-debug-continue').isVisible() ? rows : undefined;
-}, 60_000);
+/** Waits for a stop whose reason in the status bar matches, and returns the rows of the call stack. Booting the stack takes a while. */
+export const stopped = async ({ workbench }, pattern) => {
+  await until(`a stop with ${pattern} in the status bar`, async () => {
+    const stands = await workbench.page.locator('.debug-toolbar .codicon-debug-continue').isVisible();
+    return stands && pattern.test(await workbench.statusBar());
+  }, 60_000);
+  return until('the frames of the stop', async () => {
+    const rows = await workbench.threadsAndFrames();
+    return rows.some((row) => /\.[chS] \| \d+/.test(row)) && rows;
+  });
+};
 
 /** The row of a level's thread: its name, and its state. The session's own row may stand before the threads and begin alike. */
 export const threadRow = (rows, level) => rows.find((row) => new RegExp(`^L${level}(?!\\d)`).test(row) && row.includes('|'));

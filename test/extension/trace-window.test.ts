@@ -42,7 +42,9 @@ describe('a window', () => {
 });
 
 describe('ticks', () => {
-  it.each([[{ start: 0, end: 100 }, 5, [0, 20, 40, 60, 80, 100]], [{ start: 95, end: 130 }, 4, [100, 110, 120, 130]], [{ start: 0, end: 0 }, 5, []], [{ start: 0, end: 9 }, 0, []]] as const)('%j with %i', (window, most, expected) => {
+  it.each([
+    [{ start: 0, end: 100 }, 5, [0, 20, 40, 60, 80, 100]], [{ start: 95, end: 130 }, 4, [100, 110, 120, 130]], [{ start: 0, end: 0 }, 5, []], [{ start: 0, end: 9 }, 0, []],
+  ] as const)('%j with %i', (window, most, expected) => {
     expect(ticks(window, most)).toEqual(expected);
   });
   it('are inside, evenly spaced and few', () => {

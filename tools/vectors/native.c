@@ -24,6 +24,7 @@
 #define CODE 0x20000800ULL
 #define CODE_PAGE 0x20000000ULL
 #define DATA_PAGE 0x10000000ULL
+#define DATA_BYTES 8192
 #define WINDOW 0x10000f00ULL
 #define WINDOW_BYTES 512
 #define GS_BASE 0x10000000ULL
@@ -54,6 +55,7 @@ static void load(ucontext_t *uc, const struct input *in) {
   greg_t *g = uc->uc_mcontext.gregs;
   memset((void *)CODE_PAGE, 0xcc, 4096);
   memcpy((void *)CODE, in->code, sizeof in->code);
+  memset((void *)DATA_PAGE, 0, DATA_BYTES);                   // bit tests reach outside the window
   memcpy((void *)WINDOW, in->window, WINDOW_BYTES);
   for (int n = 0; n < 16; n++) g[order[n]] = (greg_t)in->gpr[n];
   g[REG_RIP] = CODE;
@@ -99,7 +101,7 @@ int main(int argc, char **argv) {
   inputs = mmap(0, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, in, 0);
   outputs = mmap(0, count * sizeof(struct output), PROT_READ | PROT_WRITE, MAP_SHARED, out, 0);
   if (mmap((void *)CODE_PAGE, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != (void *)CODE_PAGE) return 2;
-  if (mmap((void *)DATA_PAGE, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != (void *)DATA_PAGE) return 2;
+  if (mmap((void *)DATA_PAGE, DATA_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != (void *)DATA_PAGE) return 2;
   if (syscall(SYS_arch_prctl, ARCH_SET_GS, GS_BASE)) return 2;
   stack_t stack = { .ss_sp = malloc(1 << 16), .ss_size = 1 << 16 };
   sigaltstack(&stack, 0);

@@ -25,7 +25,6 @@ export const vendorDifferences: readonly Difference[] = [
   { names: 'SHLDimm SHLDcl SHRDimm SHRDcl', when: v => has(v, 0x66) && !(opcodeAt(v).rex & 8), why: 'A 16-bit operand and a count above 16: the result is undefined, AMD turns in other bits than Intel.' },
   { names: 'LDMXCSR', when: v => v.after.exception === 255 && (v.after.mxcsr & 0x2_0000) !== 0, why: 'Bit 17 of MXCSR is reserved on Intel, the mask of misaligned accesses on AMD.' },
   { names: 'CLFLUSH CLFLUSHOPT', when: v => v.after.exception === 13, why: 'The monitor under which the vectors were recorded reports some page faults of CLFLUSH as #GP.' },
-  { names: 'BT BTS BTR BTC', when: v => has(v, 0x67), why: 'A bit offset that leaves the first 4 GBytes from a 32-bit address: the machine does not wrap the sum to 32 bits.' },
 ];
 
 /** Rows that speak of a vector, by index. */

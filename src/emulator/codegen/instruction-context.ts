@@ -251,8 +251,10 @@ export abstract class InstructionContext extends WasmEmitter {
   /** Moves the memory operand by a byte distance (bit tests with a register offset); before its first access. */
   moveEffective(distance: Value): void {
     this.movesAddress = true;
-    this.cachedAddress = this.add64(this.effective(), distance);
+    this.cachedAddress = this.moved(this.effective(), distance);
   }
+  /** A linear address moved inside its segment: with a 32-bit address size the offset wraps at 4 GBytes. */
+  protected abstract moved(address: Value, distance: Value): Value;
   /** Linear address of the memory operand, computed once. */
   effective(): Value {
     if (!this.cachedAddress) {

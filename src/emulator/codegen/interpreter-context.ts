@@ -88,6 +88,16 @@ export class InterpreterContext extends InstructionContext {
     this.call(index);
   }
   protected override abandon(): void { if (this.outOfLine) { this.i32(1); this.emit('return'); } else this.branch(labels.fault); }
+  protected override moved(address: Value, distance: Value): Value {
+    // aux: 0, or the slot of the segment base that the address record added to a 32-bit offset
+    const base = this.local64(), sum = this.add64(address, distance);
+    const slot = (): void => { this.get(runLocals.pc); this.memory('i32_load8_u', record.aux); };
+    slot(); this.memory('i64_load', gpr); this.set(base);
+    this.get(base); this.get(this.truncate(this.sub64(sum, base), 2)); this.emit('i64_add');
+    this.get(sum);
+    slot(); this.emit('select');
+    return this.set64();
+  }
   protected override operandBase(): void { this.field('base'); }
   protected override raise(vector: StopOrFault): void { this.i32(vectors[vector]); this.callCore('raiseException'); }
 

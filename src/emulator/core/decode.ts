@@ -251,7 +251,7 @@ export function decode(bytes: usize, record: usize, pageOffset: u32, ordinal: u3
   if (segmentPrefix >= 0) segment = <u32>segmentPrefix;
   if (ripRelative) displacement += <i32>(pageOffset + length);
   if ((flags & FLAG_POP) && isMemory && base == (4 << 3)) displacement += 1 << size;          // POP computes the address after RSP moved
-  let aux: u32 = flags & FLAG_THIRD ? vvvv << 3 : rep;
+  let aux: u32 = flags & FLAG_THIRD ? vvvv << 3 : flags & FLAG_PROCEDURE ? rep : 0;
   if (flags & FLAG_CC) {
     aux = opcode & 15;
     if (flags & FLAG_ENDS_BLOCK) caseId += aux;                                                 // Jcc: sixteen cases in a row
@@ -283,6 +283,8 @@ export function decode(bytes: usize, record: usize, pageOffset: u32, ordinal: u3
       out += RECORD_BYTES;
       decodedRecords = 2;
       base = SLOT_EA; index = SLOT_ZERO; scale = 0; displacement = 0;
+      // bit tests move the offset further, and wrap it as the address record did
+      if (addressSize == 1 && (flags & (FLAG_THIRD | FLAG_CC)) == 0) aux = baseSlot;
     }
   }
   writeRecord(out, caseId, length, ordinal, dst, src, aux, pageOffset, immediate);

@@ -10,6 +10,7 @@ import type { EventRecord } from '../levels/event-words';
 import type { LoggedFault } from '../run-control/fault-log';
 import { accessesOf, explainEptMisconfiguration, explainEptViolation, explainPageFault, type Access } from '../translation/explain-violation';
 import { walkNested } from '../translation/nested-walk';
+import { believedVmcs } from '../vmcs/vmcs-source';
 import { describeExit } from '../vmcs/describe-exit';
 import { levelName } from '../target/machine-session';
 import { hex, type Answer, type ConsoleCommand, type ConsoleScope } from './command';
@@ -38,7 +39,7 @@ export const why: ConsoleCommand = {
 
 /** The stop itself. */
 function ofStop(scope: ConsoleScope): Part[] {
-  const { halt, stop, session } = scope;
+  const { halt, stop } = scope;
   if (!halt || !stop) return [];
   const head: Part = { text: [stop.description, ...stop.report?.details.filter(line => !stop.description.endsWith(line)) ?? []].join('\n') };
   if (halt.kind === 'shutdown') return [head, ...chainOf(scope, halt.context)];
@@ -48,10 +49,18 @@ function ofStop(scope: ConsoleScope): Part[] {
     case 'vmExit': return [head, ...context.lastExit ? ofExit(scope, context, context.lastExit) : []];
     case 'tripleFault': return [head, ...chainOf(scope, context)];
     case 'exception': return [head, ...result.index === pageFault ? ofFetch(scope, context) : []];
-    // The report has the checks that failed; with a VMCS to look at, those that would fail next are worth knowing too.
-    case 'entryFailure': case 'vmfail': return [head, ...context.level > 0 && context.currentVmcs ? [lintOf(currentVmcs(context, scope), session)] : []];
+    case 'entryFailure': case 'vmfail': return [head, ...ofAsker(scope, context.vcpu)];
     default: return [head];
   }
+}
+
+/** The level above 0 for which L0 tried the entry that failed: the checks over the VMCS as that level believes it to be, with its own writers. */
+function ofAsker(scope: ConsoleScope, vcpu: number): Part[] {
+  const waiting = scope.session.tracker.liveContexts.filter(each => each.vcpu === vcpu && each.level > 0 && each.intent?.vmcs && !each.intent.served).sort((a, b) => b.level - a.level);
+  return waiting.slice(0, 1).flatMap(asker => {
+    const { instruction, vmcs } = asker.intent!;
+    return [{ text: `L0 made this entry for the ${instruction} of ${levelName(scope.session, asker)}. As that level wrote it:` }, lintOf(believedVmcs(asker, vmcs!), scope.session)];
+  });
 }
 
 /** What lies behind an exit. */
@@ -135,6 +144,8 @@ function ofHandling(scope: ConsoleScope): Part[] {
   }
   // A level above 0 learns from the software below that its entry failed: the checks are run over the VMCS as it believes it to be.
   const refused = last && last.toContext === context.id && context.level > 0 && (last.kind === 'vmfail' || last.kind === 'deliver' && last.entryFailed);
-  if (refused && context.currentVmcs) parts.push({ text: `The software below answered: ${switchTitle({ ...last, name: reasonName(last.reason) })}` }, lintOf(currentVmcs(context, scope), scope.session));
+  if (refused && context.currentVmcs) {
+    parts.push({ text: `The software below answered: ${switchTitle({ ...last, name: reasonName(last.reason) })}` }, lintOf(currentVmcs(context, scope), scope.session));
+  }
   return parts;
 }

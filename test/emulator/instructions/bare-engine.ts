@@ -80,12 +80,13 @@ export class BareEngine {
   getCell(name: string): bigint { const c = cpuCell(name); return c.type === 'u64' ? this.view.getBigUint64(c.address, true) : BigInt(this.view.getUint32(c.address, true)); }
   /** Puts a state and an instruction in place, to be run from its first byte. */
   prepare(code: Uint8Array, state: State, mxcsr: number): void {
-    const at = ramBase + physical.code + (place.code - place.codePage);
-    this.bytes.fill(0xcc, at, at + 16);
+    const page = ramBase + physical.code, at = page + (place.code - place.codePage);
+    this.bytes.fill(0xcc, page, page + 0x1000);
     this.bytes.set(code, at);
     this.core.invalidateRange(physical.code, 0x1000);
     this.gpr.set(state.gpr);
     this.xmm.set(state.xmm);
+    this.data.fill(0);
     this.window.set(new Uint8Array(state.window.buffer));
     this.core.setRflagsImage(BigInt(state.rflags));
     this.view.setUint32(cpu('mxcsr'), mxcsr, true);

@@ -17,8 +17,9 @@ beforeEach(() => {
   state.rflags = 0x202;
   state.gpr[4] = BigInt(place.window + 0x180);
 });
-const run = (code: string, mxcsr = 0x1f80): number => {
+const run = (code: string, mxcsr = 0x1f80, area?: Uint8Array): number => {
   engine.prepare(Uint8Array.from(code.split(' ').map(b => parseInt(b, 16))), state, mxcsr);
+  if (area) engine.data.set(area, 0x400);
   return engine.step().exception;
 };
 
@@ -68,12 +69,12 @@ describe('FXSAVE and FXRSTOR', () => {
     state.gpr[0] = BigInt(at);
     for (let n = 0; n < 32; n++) state.xmm[n] = BigInt(n + 1) * 0x0101_0101_0101_0101n;
     expect(run('0f ae 00', 0x5fc1)).toBe(none);
-    const area = new DataView(engine.data.slice(0x400, 0x600).buffer);
+    const image = engine.data.slice(0x400, 0x600), area = new DataView(image.buffer);
     expect([area.getUint16(0, true), area.getUint8(4), area.getUint32(24, true), area.getUint32(28, true)]).toEqual([0x37f, 0, 0x5fc1, 0xffff]);
     expect(Array.from({ length: 32 }, (_, n) => area.getBigUint64(160 + 8 * n, true))).toEqual([...state.xmm]);
     const saved = [...state.xmm];
     state.xmm.fill(0n);
-    expect(run('0f ae 08')).toBe(none);
+    expect(run('0f ae 08', 0x1f80, image)).toBe(none);
     expect([...engine.xmm]).toEqual(saved);
     expect(engine.getCell('mxcsr')).toBe(0x5fc1n);
   });
@@ -81,9 +82,11 @@ describe('FXSAVE and FXRSTOR', () => {
     state.gpr[0] = BigInt(at + 8);
     expect(run('0f ae 00')).toBe(GP);
     expect(run('0f ae 08')).toBe(GP);
-    engine.data.set([0, 0, 1, 0], 0x400 + 24);
+    const reserved = new Uint8Array(512);
+    reserved[26] = 1;
     state.gpr[0] = BigInt(at);
-    expect(run('0f ae 08')).toBe(GP);
+    expect(run('0f ae 08', 0x1f80, reserved)).toBe(GP);
+    expect(run('0f ae 08', 0x1f80, new Uint8Array(512))).toBe(none);
   });
   it('raise #NM with CR0.TS and #UD with CR0.EM', () => {
     state.gpr[0] = BigInt(at);

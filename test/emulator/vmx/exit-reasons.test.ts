@@ -17,7 +17,7 @@ interface Case {
   readonly fields?: Fields;
   readonly memory?: Readonly<Record<number, readonly number[]>>;
   /** Bytes of the guest before the instruction that exits. */
-  readonly skip?: number;
+  readonly ripOffset?: number;
   readonly qualification?: bigint;
   /** Length of the exiting instruction; 0 for exits that define none. */
   readonly length?: number;
@@ -36,7 +36,7 @@ const memoryInformation = 2n << 7n | 3n << 15n | 1n << 22n | 1n << 27n; // 64-bi
 const instruction = (name: string, reason: string, bytes: readonly number[], more: Partial<Case> = {}): Case => ({ name, reason, guest: bytes, length: bytes.length, ...more });
 /** An instruction after some preparation. */
 const after = (name: string, reason: string, before: readonly number[], bytes: readonly number[], more: Partial<Case> = {}): Case => (
-  { name, reason, guest: join(before, bytes), skip: before.length, length: bytes.length, ...more });
+  { name, reason, guest: join(before, bytes), ripOffset: before.length, length: bytes.length, ...more });
 const far = 0x4000_0000; // not mapped by the guest's paging
 
 const userMode: Fields = { GUEST_CS_SELECTOR: 0x2bn, GUEST_CS_ACCESS_RIGHTS: 0xa0fbn, ...Object.fromEntries((['SS', 'DS', 'ES', 'FS', 'GS'] as const).flatMap((name) => [[`GUEST_${name}_SELECTOR`, 0x33n], [`GUEST_${name}_ACCESS_RIGHTS`, 0xc0f3n]])) };
@@ -121,13 +121,13 @@ const cases: readonly Case[] = [
   { name: '#PF, read of a page that is not present', reason: 'EXCEPTION_OR_NMI', guest: asm.movLoad(RAX, far), fields: { EXCEPTION_BITMAP: 1n << 14n }, interruption: 0x8000_0b0en, qualification: BigInt(far) },
   { name: '#PF, write', reason: 'EXCEPTION_OR_NMI', guest: asm.movStore(far + 8, RAX), fields: { EXCEPTION_BITMAP: 1n << 14n }, interruption: 0x8000_0b0en, interruptionError: 2n, qualification: BigInt(far + 8) },
   { name: '#PF selected by mask and match with bitmap bit 0', reason: 'EXCEPTION_OR_NMI', guest: asm.movLoad(RAX, far), fields: { PAGE_FAULT_ERROR_CODE_MASK: 1n, PAGE_FAULT_ERROR_CODE_MATCH: 1n }, interruption: 0x8000_0b0en, qualification: BigInt(far) },
-  { name: '#GP of a non-canonical address', reason: 'EXCEPTION_OR_NMI', guest: join(movImmediate(RBX, 1n << 60n), asm.movLoadIndirect(RAX, RBX)), skip: 10, fields: { EXCEPTION_BITMAP: 1n << 13n }, interruption: 0x8000_0b0dn },
+  { name: '#GP of a non-canonical address', reason: 'EXCEPTION_OR_NMI', guest: join(movImmediate(RBX, 1n << 60n), asm.movLoadIndirect(RAX, RBX)), ripOffset: 10, fields: { EXCEPTION_BITMAP: 1n << 13n }, interruption: 0x8000_0b0dn },
   { name: '#DB of single step', reason: 'EXCEPTION_OR_NMI', guest: asm.nop, fields: { EXCEPTION_BITMAP: 2n, GUEST_RFLAGS: 0x102n }, interruption: 0x8000_0301n, qualification: 0x4000n, rip: at.guestCode + 1 },
   { name: '#PF while INT n is delivered', reason: 'EXCEPTION_OR_NMI', guest: asm.intn(0x40), fields: { EXCEPTION_BITMAP: 1n << 14n, GUEST_RSP: BigInt(far) }, length: 2, interruption: 0x8000_0b0en, interruptionError: 2n,
     qualification: BigInt(far - 40), vectoring: 0x8000_0440n },
   { name: '#PF while #UD is delivered', reason: 'EXCEPTION_OR_NMI', guest: asm.ud2, fields: { EXCEPTION_BITMAP: 1n << 14n, GUEST_RSP: BigInt(far) }, interruption: 0x8000_0b0en, interruptionError: 2n,
     qualification: BigInt(far - 40), vectoring: 0x8000_0306n },
-  { name: 'double fault', reason: 'EXCEPTION_OR_NMI', guest: join(movImmediate(RBX, 1n << 60n), asm.movLoadIndirect(RAX, RBX)), skip: 10, fields: { EXCEPTION_BITMAP: 1n << 8n, GUEST_IDTR_LIMIT: 0xcfn }, interruption: 0x8000_0b08n },
+  { name: 'double fault', reason: 'EXCEPTION_OR_NMI', guest: join(movImmediate(RBX, 1n << 60n), asm.movLoadIndirect(RAX, RBX)), ripOffset: 10, fields: { EXCEPTION_BITMAP: 1n << 8n, GUEST_IDTR_LIMIT: 0xcfn }, interruption: 0x8000_0b08n },
   { name: 'triple fault', reason: 'TRIPLE_FAULT', guest: asm.ud2, fields: { GUEST_IDTR_LIMIT: 0n } },
   { name: '#UD of RDTSCP that is not enabled', reason: 'EXCEPTION_OR_NMI', guest: asm.rdtscp, fields: { EXCEPTION_BITMAP: 1n << 6n }, controls: ['primary.rdtscExiting'], interruption: 0x8000_0306n },
   { name: '#UD of INVPCID that is not enabled', reason: 'EXCEPTION_OR_NMI', guest: asm.invpcid(RAX, at.data), fields: { EXCEPTION_BITMAP: 1n << 6n }, controls: ['primary.invlpgExiting'], interruption: 0x8000_0306n },
@@ -168,7 +168,7 @@ async function check(test: Case): Promise<void> {
   };
   expect(seen).toEqual({
     qualification: test.qualification ?? 0n, length: test.length ?? 0, information: test.information ?? 0n, linear: test.linear ?? 0n, physical: test.physical ?? 0n, interruption: test.interruption ?? 0n,
-    interruptionError: test.interruptionError ?? 0n, vectoring: test.vectoring ?? 0n, vectoringError: test.vectoringError ?? 0n, rip: BigInt(test.rip ?? at.guestCode + (test.skip ?? 0)),
+    interruptionError: test.interruptionError ?? 0n, vectoring: test.vectoring ?? 0n, vectoringError: test.vectoringError ?? 0n, rip: BigInt(test.rip ?? at.guestCode + (test.ripOffset ?? 0)),
   });
   // The table's validity, both ways: what the case expects is declared there, and instruction lengths are there where the row demands them.
   if (test.length) expect(row.instructionLength, 'instruction length').not.toBe(false);

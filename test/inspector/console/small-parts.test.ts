@@ -13,12 +13,14 @@ it.each([
 ])('x/%s', (letters, wish) => { expect(wishOf(letters)).toEqual(wish); });
 
 it.each([
-  ['rip at L2', { rest: 'rip', level: 2 }], ['0x1000 of 1', { rest: '0x1000', level: 1 }], ['rip', { rest: 'rip' }], ['at L1', { rest: '', level: 1 }], ['format', { rest: 'format' }], ['a at b', { rest: 'a at b' }],
+  ['rip at L2', { rest: 'rip', level: 2 }], ['0x1000 of 1', { rest: '0x1000', level: 1 }], ['rip', { rest: 'rip' }],
+  ['at L1', { rest: '', level: 1 }], ['format', { rest: 'format' }], ['a at b', { rest: 'a at b' }],
 ])('the level of %j', (text, split) => { expect(splitLevel(text)).toEqual(split); });
 
 it.each([
   ['levels', 'levels'], ['  exits 3', 'exits [n]'], ['x/8xg rsp', 'x/FMT ADDRESS'], ['x rsp', 'x/FMT ADDRESS'], ['walk (rsp + 8)', 'walk ADDRESS [at L2]'],
-  ['x / 4', undefined], ['x/4 + 1', 'x/FMT ADDRESS'], ['x/4', undefined], ['levels == 3', undefined], ['exits - 1', undefined], ['trace in 1..3', undefined], ['vmcs.GUEST_RIP', undefined], ['walking 3', undefined],
+  ['x / 4', undefined], ['x/4 + 1', 'x/FMT ADDRESS'], ['x/4', undefined], ['levels == 3', undefined],
+  ['exits - 1', undefined], ['trace in 1..3', undefined], ['vmcs.GUEST_RIP', undefined], ['walking 3', undefined],
   ['why ? 1 : 2', undefined], ['msr = 3', undefined], ['rax', undefined], ['', undefined], ['*x', undefined], ['dis[3]', undefined], ['lint->next', undefined], ['levels)', undefined],
 ])('%j may be the command %j', (line, usage) => { expect(usageOf(line)).toBe(usage); });
 

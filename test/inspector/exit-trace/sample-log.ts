@@ -5,7 +5,8 @@ import { word } from '../../../src/inspector/levels/event-words';
 import { NestedStack } from '../levels/nested-stack';
 
 /** `[time, kind, from, to, reason]`, and more where it matters. A context's id is its level + 1. */
-export type Switch = readonly [time: number, kind: SwitchKind, from: number, to: number, reason: number, more?: { vcpu?: number; failed?: boolean; qualification?: number; rip?: number; rax?: number }];
+export type Switch = readonly [time: number, kind: SwitchKind, from: number, to: number, reason: number, more?: More];
+interface More { vcpu?: number; failed?: boolean; qualification?: number; rip?: number; rax?: number }
 
 export function logOf(switches: readonly Switch[], capacity?: number): SwitchLog {
   const log = new SwitchLog(capacity), record = new Uint32Array(64);
