@@ -30,7 +30,9 @@ export function mnemonics(): string[] {
     return name.endsWith('cc') ? conditions.map(c => name.slice(0, -2) + c) : [name];
   });
   const written: Record<string, string[]> = { MOVZX: ['MOVZX'], FENCE: ['LFENCE', 'MFENCE', 'SFENCE'], LSS: ['LSS', 'LFS', 'LGS'], CBW: ['CBW', 'CWDE', 'CDQE'], CWD: ['CWD', 'CDQ', 'CQO'],
-    RDFSBASE: ['RDFSBASE', 'RDGSBASE', 'WRFSBASE', 'WRGSBASE'], CMPXCHG8B: ['CMPXCHG8B', 'CMPXCHG16B'], IRET: ['IRET', 'IRETD', 'IRETQ'] };
+    RDFSBASE: ['RDFSBASE', 'RDGSBASE', 'WRFSBASE', 'WRGSBASE'], CMPXCHG8B: ['CMPXCHG8B', 'CMPXCHG16B'], IRET: ['IRET', 'IRETD', 'IRETQ'],
+    XLAT: ['XLAT', 'XLATB'], JRCXZ: ['JCXZ', 'JECXZ', 'JRCXZ'], LOOPE: ['LOOPE', 'LOOPZ'], LOOPNE: ['LOOPNE', 'LOOPNZ'], WAIT: ['WAIT', 'FWAIT'], SHL: ['SHL', 'SAL'], MOVLPS: ['MOVLPS', 'MOVHLPS'],
+    MOVHPS: ['MOVHPS', 'MOVLHPS'], NOP: ['NOP', 'ENDBR64', 'ENDBR32', 'PREFETCHNTA', 'PREFETCHT0', 'PREFETCHT1', 'PREFETCHT2', 'PREFETCHW'] };
   for (const s of ['MOVS', 'CMPS', 'STOS', 'LODS', 'SCAS', 'INS', 'OUTS']) written[s] = ['B', 'W', 'D', 'Q'].map(x => s + x);
   return [...new Set(names.flatMap(n => written[n] ?? [n]))].sort();
 }
