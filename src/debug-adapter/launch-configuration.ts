@@ -31,7 +31,7 @@ export async function readLaunch(args: unknown, host: AdapterHost): Promise<Laun
   const memoryMiB = reader.optionalNumber('memory', memoryRange) ?? defaultMemoryMiB;
   if (memoryMiB % 2 !== 0) throw new UserError('badLaunchArgument', { name: 'memory', expected: 'an even number of MiB', value: String(memoryMiB) });
   const settings = {
-    memoryMiB, vcpus: reader.optionalNumber('processors', { min: 1, max: 8 }) ?? 1,
+    memoryMiB, vcpus: reader.optionalNumber('processors', { min: 1, max: 1 }) ?? 1,
     stopsFrom: reader.optional('stopsFrom', name => reader.oneOf<StopsFrom>(name, ['guest', 'reset'])) ?? (stack.modules.length > 0 ? 'guest' : 'reset'),
     stopOnEntry: reader.optional('stopOnEntry', name => reader.boolean(name)) ?? false,
   } as const;

@@ -208,7 +208,7 @@ export class AbymeSession extends DebugSession implements Adapter {
       source: async args => {
         const source = args.optional('source', name => args.record(name));
         const reference = source?.optionalNumber('sourceReference') || args.number('sourceReference');
-        return { content: await this.sources.text(reference, source?.optionalString('path')), mimeType: 'text/plain' };
+        return { content: await this.sources.text(reference, source?.optionalString('path')) };
       },
       setBreakpoints: async args => this.setBreakpoints(args),
       setFunctionBreakpoints: async args => ({

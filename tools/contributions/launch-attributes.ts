@@ -45,9 +45,9 @@ export const launchAttributes: Record<string, AttributeSchema> = {
   processors: {
     type: 'integer',
     minimum: 1,
-    maximum: 8,
+    maximum: 1,
     default: 1,
-    markdownDescription: 'Number of virtual processors.',
+    markdownDescription: 'Number of virtual processors: one in this version.',
   },
   stopsFrom: {
     type: 'string',

@@ -1,6 +1,6 @@
 // From a configuration to a machine with everything that watches it: images booted, symbols opened, tracker, registers, memory, frames,
 // filters, breakpoints and run control joined. What cannot be booted is an error of the user, with the file in it.
-import { bootImages } from '../../emulator/boot';
+import { BootError, bootImages } from '../../emulator/boot';
 import { createMachine, type Machine } from '../../emulator/machine';
 import { openSymbols } from '../../symbols/symbol-file';
 import { ImageMap, type ConfiguredLevel, type KnownImage } from '../images/image-map';
@@ -38,6 +38,7 @@ export async function openMachine(configuration: TargetConfiguration, hooks: Ope
       program: program.bytes, commandLine: program.commandLine ?? '', modules: modules.map(({ bytes, name, commandLine }) => ({ bytes, name, commandLine: commandLine ?? '' })),
     });
   } catch (error) {
+    if (!(error instanceof BootError)) throw error;
     throw new TargetError('badImage', { path: program.name, reason: reasonOf(error) });
   }
   const tracker = new LevelTracker({ vcpus }), registers = new LevelRegisters(machine, tracker), memory = new LevelMemory(machine, registers);

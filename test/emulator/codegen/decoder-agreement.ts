@@ -1,5 +1,5 @@
 // Holds the decoder against iced-x86: length and legality of byte strings in 64-bit mode. An instruction whose feature the machine has must
-// decode to the same length; anything else must be undefined. Accepted differences are rows with a reason.
+// decode to the same length; anything else must be undefined, and keep its length where another processor has it. Accepted differences are rows with a reason.
 import { Code, CpuidFeature, Decoder, DecoderOptions, Instruction } from 'iced-x86';
 import { enumerateCases, type Case } from '../../../src/emulator/codegen/cases';
 import { instructions } from '../../../src/emulator/instructions';
@@ -78,7 +78,8 @@ export function compareDecoders(count: number, seed: number): Agreement {
       const decoded: Decoded = { bytes: buffer.slice(n * 16, n * 16 + 16), code: Code[instruction.code], features: names, length: instruction.length, ours, definition: cases[id].definition.name };
       const row = acceptedDifferences.find(r => r.when(decoded));
       if (row) { accepted.set(row.id, (accepted.get(row.id) ?? 0) + 1); continue; }
-      if (disagreements.length < 30) disagreements.push(`${[...decoded.bytes].map(b => b.toString(16).padStart(2, '0')).join(' ')}: ${decoded.code} [${names.join(' ')}] of ${decoded.length} bytes, here ${decoded.definition} of ${ours}`);
+      const text = [...decoded.bytes].map(b => b.toString(16).padStart(2, '0')).join(' ');
+      if (disagreements.length < 30) disagreements.push(`${text}: ${decoded.code} [${names.join(' ')}] of ${decoded.length} bytes, here ${decoded.definition} of ${ours}`);
     }
     d.free();
   }
