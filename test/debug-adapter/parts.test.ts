@@ -60,12 +60,12 @@ describe('launch configurations', () => {
   it('read every attribute', async () => {
     const files = host({ ...engine, '/a/hv.elf': 'hv', 'file:///b/g.elf': 'g', '/s': 'symbols' });
     const launch = await readLaunch({
-      program: '/a/hv.elf', commandLine: 'x=1', modules: [{ image: 'file:///b/g.elf', commandLine: 'y' }], memory: 64, processors: 2, stopsFrom: 'reset', stopOnEntry: true,
+      program: '/a/hv.elf', commandLine: 'x=1', modules: [{ image: 'file:///b/g.elf', commandLine: 'y' }], memory: 64, processors: 1, stopsFrom: 'reset', stopOnEntry: true,
       sourceMap: { '/x': '/y' }, serial: 'off', levels: [{ level: 1, symbols: '/s', loadAddress: '0x1000' }],
     }, files);
     expect(launch).toMatchObject({ sourceMap: { '/x': '/y' }, serial: 'off', noDebug: false });
     expect(launch.target).toMatchObject({
-      program: { name: 'hv.elf', commandLine: 'x=1' }, modules: [{ name: 'g.elf', commandLine: 'y' }], memoryMiB: 64, vcpus: 2, stopsFrom: 'reset', stopOnEntry: true,
+      program: { name: 'hv.elf', commandLine: 'x=1' }, modules: [{ name: 'g.elf', commandLine: 'y' }], memoryMiB: 64, vcpus: 1, stopsFrom: 'reset', stopOnEntry: true,
       levels: [{ level: 1, loadAddress: '0x1000', symbols: { name: 's' } }],
     });
   });
