@@ -16,7 +16,7 @@ const rows = {
   // 1100: launch configurations
   badLaunchArgument: { number: 1100, what: 'The launch attribute `{name}` must be {expected}, not {value}.', fix: 'Correct it in launch.json.' },
   unreadableFile: { number: 1101, what: 'The file {path} ({role}) cannot be read: {reason}.', fix: 'Check the path in the launch configuration.' },
-  badImage: { number: 1102, what: '{path} is not an image that can be booted: {reason}.', fix: 'Give a 64-bit ELF file for x86-64 with loadable segments.' },
+  badImage: { number: 1102, what: '{path} is not an image that can be booted: {reason}.', fix: 'Give an ELF file with loadable segments: 64-bit for x86-64, or 32-bit with a Multiboot header.' },
   incompleteInstallation: { number: 1103, what: 'The file {path} of the debugger itself is missing: {reason}.', fix: 'In a clone run `npm run build`; otherwise install the extension again.' },
   outOfMemory: { number: 1104, what: 'A machine with {mebibytes} MiB of memory cannot be made: {reason}.', fix: 'Lower `memory` in the launch configuration.' },
   doesNotFit: { number: 1105, what: 'The images do not fit into the memory of the machine: {reason}.', fix: 'Raise `memory` in the launch configuration.' },

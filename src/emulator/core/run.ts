@@ -10,7 +10,7 @@ import { SYSTEM_POWER_OFF_REQUESTED, SYSTEM_RESET_REQUESTED } from './generated/
 import { dropAllCode, findBlock, findLinkable, heapIsNearlyFull, linearRip, linkable, transientBlock } from './blocks';
 import { deliverOrFault, deliverRecordedException, EXTERNAL_INTERRUPT, NMI_EVENT } from './events';
 import {
-  ABORT, ABORT_ALONE, ABORT_EPT_MISCONFIGURATION, ABORT_EPT_VIOLATION, ABORT_EXCEPTION, CS, DB, GP, IF, interruptShadow, NEXT, raise, raiseError, TF, time,
+  ABORT, ABORT_ALONE, ABORT_EPT_MISCONFIGURATION, ABORT_EPT_VIOLATION, ABORT_EXCEPTION, ABORT_EXITED, CS, DB, GP, IF, interruptShadow, NEXT, raise, raiseError, TF, time,
 } from './state';
 import { segmentLimit } from './segments';
 import { requestStop } from './stop';
@@ -35,7 +35,7 @@ export function proceed(ending: i32): u32 {
   if (ending == NEXT) {
     const next = load<u64>(CPU_RIP) + load<u32>(CPU_INSTRUCTION_LENGTH);
     store<u64>(CPU_RIP, in64 ? next : next & 0xffffffff);
-  } else if (ending == ABORT && load<u32>(CPU_ABORT_KIND) != 3) store<i32>(M_BUDGET, load<i32>(M_BUDGET) + 1);
+  } else if (ending == ABORT && load<u32>(CPU_ABORT_KIND) != ABORT_EXITED) store<i32>(M_BUDGET, load<i32>(M_BUDGET) + 1);
   store<u32>(CPU_ALONE, 0);
   if (stepping) {
     stepping = false;
