@@ -15,7 +15,7 @@ import {
 import { enterSegmented } from './segmented-code';
 import { stopBefore } from './stop';
 import {
-  interceptHlt, interceptInvd, interceptMonitor, interceptMwait, interceptPause, interceptRdpmc, interceptRdtsc, interceptRdtscp, interceptRsm, interceptWbinvd,
+  interceptHlt, interceptInvd, interceptMonitor, interceptMwait, interceptPause, interceptRdpmc, interceptRdtsc, interceptRdtscp, interceptWbinvd,
   interceptXsetbv, rdtscpIsEnabled, tscOffsetApplied,
 } from './vmx/intercepts';
 
@@ -42,7 +42,8 @@ export function undefinedOpcode(_pc: usize): i32 {
 }
 export function invd(_pc: usize): i32 { return !privileged() ? raiseError(GP, 0) : interceptInvd() ? ABORT : NEXT; }
 export function wbinvd(_pc: usize): i32 { return !privileged() ? raiseError(GP, 0) : interceptWbinvd() ? ABORT : NEXT; }
-export function rsm(_pc: usize): i32 { return nonRoot() && interceptRsm() ? ABORT : raise(UD); }
+/** The processor is never in SMM: RSM is undefined, in VMX non-root operation too. */
+export function rsm(_pc: usize): i32 { return raise(UD); }
 export function getsec(_pc: usize): i32 { return raise(UD); }
 export function monitor(_pc: usize): i32 { return !privileged() ? raise(UD) : interceptMonitor() ? ABORT : reg(RCX) != 0 ? raiseError(GP, 0) : NEXT; }
 export function mwait(_pc: usize): i32 { return !privileged() ? raise(UD) : interceptMwait() ? ABORT : NEXT; }

@@ -116,6 +116,7 @@ const cases: readonly Case[] = [
   instruction('LTR RAX', 'LDTR_TR_ACCESS', asm.ltrRegister(RAX), { controls: ['secondary.descriptorTableExiting'], information: 1n << 10n | 3n << 28n }),
   // exceptions
   { name: '#UD', reason: 'EXCEPTION_OR_NMI', guest: asm.ud2, fields: { EXCEPTION_BITMAP: 1n << 6n }, interruption: 0x8000_0306n },
+  { name: '#UD of RSM outside SMM', reason: 'EXCEPTION_OR_NMI', guest: [0x0f, 0xaa], fields: { EXCEPTION_BITMAP: 1n << 6n }, interruption: 0x8000_0306n },
   { name: 'INT3', reason: 'EXCEPTION_OR_NMI', guest: asm.int3, length: 1, fields: { EXCEPTION_BITMAP: 1n << 3n }, interruption: 0x8000_0603n },
   { name: 'INT1', reason: 'EXCEPTION_OR_NMI', guest: asm.int1, length: 1, fields: { EXCEPTION_BITMAP: 1n << 1n }, interruption: 0x8000_0501n },
   { name: '#PF, read of a page that is not present', reason: 'EXCEPTION_OR_NMI', guest: asm.movLoad(RAX, far), fields: { EXCEPTION_BITMAP: 1n << 14n }, interruption: 0x8000_0b0en, qualification: BigInt(far) },

@@ -3,7 +3,7 @@
 // the exit (#UD, privilege) and before all others. True = exited: return ABORT. In root operation all are false.
 import {
   EXIT_CPUID, EXIT_GDTR_IDTR_ACCESS, EXIT_GETSEC, EXIT_HLT, EXIT_INVD, EXIT_INVLPG, EXIT_INVPCID, EXIT_LDTR_TR_ACCESS, EXIT_MONITOR, EXIT_MWAIT, EXIT_PAUSE, EXIT_RDPMC, EXIT_RDRAND,
-  EXIT_RDSEED, EXIT_RDTSC, EXIT_RDTSCP, EXIT_RSM, EXIT_WBINVD, EXIT_XSETBV,
+  EXIT_RDSEED, EXIT_RDTSC, EXIT_RDTSCP, EXIT_WBINVD, EXIT_XSETBV,
 } from '../generated/vmx';
 import { nonRoot } from '../state';
 import {
@@ -24,8 +24,6 @@ export function interceptCpuid(): bool { return exitIf(nonRoot(), EXIT_CPUID, 0)
 export function interceptGetsec(): bool { return exitIf(nonRoot(), EXIT_GETSEC, 0); }
 export function interceptInvd(): bool { return exitIf(nonRoot(), EXIT_INVD, 0); }
 export function interceptXsetbv(): bool { return exitIf(nonRoot(), EXIT_XSETBV, 0); }
-/** RSM in system-management mode; elsewhere it is #UD. */
-export function interceptRsm(): bool { return exitIf(nonRoot(), EXIT_RSM, 0); }
 
 // -- by a control
 export function interceptHlt(): bool { return exitIf(hltExiting(), EXIT_HLT, 0); }
