@@ -47,11 +47,19 @@ export function addressOf(place: ObjectPlace): bigint | undefined {
 
 const MOST_BITS = 8 * 0x10000;
 
+/** Why a window cannot be read or written in one go. Damaged debug data give members at any distance; memory has addresses there, nothing else has. */
+function windowProblem({ location, bitOffset, bitSize = 0 }: ObjectPlace): string | undefined {
+  if (bitSize > MOST_BITS) return 'the object is too large to be read or written at once';
+  if (location.kind !== 'memory' && (bitOffset < 0 || bitOffset > MOST_BITS)) return 'the part lies outside of its object';
+  return undefined;
+}
+
 /** Reads a window of at most 64 KB as an unsigned integer. */
 export function readBits(place: ObjectPlace, target: TargetReader): Outcome<bigint> {
   const { location, bitOffset } = place;
   const bitSize = place.bitSize ?? 0;
-  if (bitSize > MOST_BITS) return failure('the object is too large to be read at once');
+  const problem = windowProblem(place);
+  if (problem) return failure(problem);
   if (bitSize === 0) return success(0n);
   switch (location.kind) {
     case 'memory': {
@@ -102,11 +110,13 @@ function readPieces(pieces: Pieces, bitOffset: number, bitSize: number, target: 
   return covered === bitSize ? success(value) : failure('optimized out');
 }
 
-/** The writes that store an integer in a window. Bits around it are read and kept. Fails with the reason where there is no place to write. */
+/** The writes that store an integer in a window of at most 64 KB. Bits around it are read and kept. Fails with the reason where there is no place to write. */
 export function writeBits(place: ObjectPlace, value: bigint, target: TargetReader): Outcome<TargetWrite[]> {
   const { location, bitOffset } = place;
   const bitSize = place.bitSize ?? 0;
   if (bitSize === 0) return failure('an object without a size cannot be written');
+  const problem = windowProblem(place);
+  if (problem) return failure(problem);
   const stored = BigInt.asUintN(bitSize, value);
   switch (location.kind) {
     case 'memory': {

@@ -145,6 +145,17 @@ describe('places', () => {
 describe('bits', () => {
   const reader: TargetReader = target;
 
+  test('a window that damaged debug data put far outside of its object is refused, not computed', () => {
+    for (const location of [{ kind: 'register', register: 0 }, { kind: 'implicit', bytes: Uint8Array.of(1), isStackValue: true }] as const) {
+      for (const bitOffset of [-(2 ** 40), 2 ** 40]) {
+        expect(readBits({ location, bitOffset, bitSize: 8 }, reader)).toEqual({ ok: false, reason: 'the part lies outside of its object' });
+        expect(writeBits({ location, bitOffset, bitSize: 8 }, 0n, reader).ok).toBe(false);
+      }
+    }
+    const huge = { location: { kind: 'memory' as const, address: 0x1000n }, bitOffset: 0, bitSize: 2 ** 40 };
+    expect(writeBits(huge, 0n, reader)).toEqual({ ok: false, reason: 'the object is too large to be read or written at once' });
+  });
+
   test('every window of memory and of a register reads back what it wrote', () => {
     for (let offset = 0; offset < 24; offset++) {
       for (let size = 1; size <= 40; size += 3) {
