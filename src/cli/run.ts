@@ -3,6 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { bootImages } from '../emulator/boot';
+import { isElf32 } from '../emulator/boot/elf32';
 import { createMachine, type Machine } from '../emulator/machine';
 import { readEngine } from '../debug-adapter/launch-configuration';
 import { UserError } from '../debug-adapter/user-errors';
@@ -25,11 +26,19 @@ export async function runCommand(args: readonly string[]): Promise<number> {
   const mebibytes = options.integer('memory', 16, 3584) ?? 256;
   const machine = await createMachine(await readEngine(nodeHost()), { memoryBytes: (mebibytes + mebibytes % 2) * 2 ** 20, vcpus: options.integer('processors', 1, 8) ?? 1 });
   try {
-    bootImages(machine, { program, commandLine: options.value('append') ?? '', modules });
+    bootImages(machine, { program, commandLine: commandLineOf(program, image, options.value('append')), modules });
   } catch (error) {
     throw new UserError('badImage', { path: image, reason: error instanceof Error ? error.message : String(error) });
   }
   return runToEnd(machine, bytes => void process.stdout.write(bytes), text => void process.stderr.write(`abyme: ${text}\n`));
+}
+
+/**
+ * A Multiboot kernel finds the image's name as the first word of its command line, as other loaders of that specification do it; images of the boot protocol of
+ * this project get the text alone.
+ */
+export function commandLineOf(program: Uint8Array, image: string, append: string | undefined): string {
+  return isElf32(program) ? [image, append].filter(Boolean).join(' ') : append ?? '';
 }
 
 /** Runs until the machine ends; the code of port 0xF4, or one that says how it ended. */
