@@ -3,6 +3,7 @@
 // instruction, one iteration of a repeated string instruction or one delivered event each); input arrives by method calls.
 import type { EventKind, StopKind } from './codegen/state-layout';
 import type { EventReader } from './event-ring';
+import type { ProcessorModel } from '../spec/processor-models';
 
 /** The two WebAssembly modules that the build makes, as bytes or compiled. */
 export interface EngineModules {
@@ -17,6 +18,8 @@ export interface MachineOptions {
   readonly memoryBytes: number;
   /** 1 to 8. */
   readonly vcpus?: number;
+  /** What the processors are; the default model has all that is implemented. */
+  readonly processor?: ProcessorModel;
 }
 
 /** Why `run` returned. `units` is what was retired by this call. */
@@ -75,6 +78,7 @@ export interface PagingContext { readonly cr0: bigint; readonly cr3: bigint; rea
 export interface Machine {
   readonly vcpuCount: number;
   readonly memoryBytes: number;
+  readonly processor: ProcessorModel;
   /** The vCPU that runs next. */
   readonly activeVcpu: number;
   /** Virtual time in units. */

@@ -1,7 +1,8 @@
 // The machine behind the façade: one WebAssembly memory, the core and the interpreter over it.
 import { eventFields, eventKinds, eventSlots, eventSlotBytes, machineCells, cpuCells, ramBase, region, stopKinds, type EventKind } from './codegen/state-layout';
 import { vmcsFieldByEncoding, vmcsOffset } from '../spec/vmcs-fields';
-import { defaultProcessorModel } from '../spec/processor-models';
+import { writeProcessor } from './codegen/processor-table';
+import { brokenModelRules, defaultProcessorModel, type ProcessorModel } from '../spec/processor-models';
 import { EventReader } from './event-ring';
 import type { EngineModules, Machine, MachineOptions, PagingContext, RegisterFile, RunResult, StopMask, Translation, VmxState } from './machine';
 import { MachineRegisters } from './registers';
@@ -31,11 +32,13 @@ const defaultEvents: readonly EventKind[] = ['reset', 'vmxInstruction', 'vmExit'
 
 /** Makes a machine in its state after RESET. Throws RangeError for options that no machine can have, or when the memory is not to be had. */
 export async function createMachine(modules: EngineModules, options: MachineOptions): Promise<Machine> {
-  const { memoryBytes, vcpus = 1 } = options;
+  const { memoryBytes, vcpus = 1, processor = defaultProcessorModel } = options;
   if (!Number.isInteger(memoryBytes) || memoryBytes < 0x20_0000 || memoryBytes > largestMemory || memoryBytes % 0x20_0000 !== 0) {
     throw new RangeError('the memory of a machine is 2 MiB to 3.5 GiB, in steps of 2 MiB');
   }
   if (vcpus !== 1) throw new RangeError('a machine has one processor in this version');
+  const [broken] = brokenModelRules(processor);
+  if (broken !== undefined) throw new RangeError(broken);
   const pages = (ramBase + memoryBytes) / 0x1_0000;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: 65536 });
   const compile = (m: BufferSource | WebAssembly.Module): Promise<WebAssembly.Module> => m instanceof WebAssembly.Module ? Promise.resolve(m) : WebAssembly.compile(m);
@@ -43,7 +46,7 @@ export async function createMachine(modules: EngineModules, options: MachineOpti
   const core = await WebAssembly.instantiate(coreModule, { env: { memory, abort: () => { throw new Error('the core stopped on an assertion'); } } });
   const interpreter = await WebAssembly.instantiate(interpreterModule, { core: { ...core.exports, memory } });
   new Uint8Array(memory.buffer).set(modules.decodeTables, region('decodeTables').base);
-  return new WasmMachine(memory, core.exports as unknown as CoreExports, interpreter.exports.run as () => void, memoryBytes, vcpus);
+  return new WasmMachine(memory, core.exports as unknown as CoreExports, interpreter.exports.run as () => void, memoryBytes, vcpus, processor);
 }
 
 /** Addresses of the cells, looked up once: `run` is called for every stop that a condition refuses. */
@@ -62,13 +65,14 @@ class WasmMachine implements Machine {
   private hooksChanged = false;
   private serialTail = 0;
 
-  constructor(memory: WebAssembly.Memory, private readonly core: CoreExports, private readonly enter: () => void, readonly memoryBytes: number, readonly vcpuCount: number) {
+  constructor(memory: WebAssembly.Memory, private readonly core: CoreExports, private readonly enter: () => void, readonly memoryBytes: number, readonly vcpuCount: number,
+    readonly processor: ProcessorModel) {
     this.view = new DataView(memory.buffer);
     this.bytes = new Uint8Array(memory.buffer);
     this.reader = new EventReader(this.view);
     this.view.setUint32(at.ramSize, memoryBytes, true);
     this.view.setUint32(at.vcpuCount, vcpuCount, true);
-    this.view.setUint32(at.physicalWidth, defaultProcessorModel.physicalBits, true);
+    writeProcessor(this.view, processor);
     this.recordEvents(defaultEvents);
     core.reset(0);
   }

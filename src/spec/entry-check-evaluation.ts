@@ -77,7 +77,8 @@ export function checkExists(check: EntryCheck, model: ProcessorModel): boolean {
   return check.feature === undefined || remember(memoryOf(model).made, check, () => hasFeature(check.feature!, model));
 }
 
-function hasFeature(feature: string, model: ProcessorModel): boolean {
+/** Whether a model has what `feature` names: a control, a field of a capability MSR, or a CPUID feature. */
+export function hasFeature(feature: string, model: ProcessorModel): boolean {
   if (isControlRef(feature)) return hasControl(model, feature);
   return (capabilityFact(model, feature) ?? 0n) !== 0n || (model.features as ReadonlySet<string>).has(feature);
 }

@@ -59,6 +59,9 @@ export const defaultProcessorModel: ProcessorModel = {
   vmx: { revision: 0x0ab1_3e01, timerShift: 5, cr3Targets: 4, vmwriteAny: true, zeroLengthInjection: true, eptAccessedDirty: true, errorCodeFreedom: false, without: new Set() },
 };
 
+/** All that a model can have: what the entry checks that the machine runs are written for. */
+export const widestProcessorModel: ProcessorModel = { ...defaultProcessorModel, id: 'widest', vmx: { ...defaultProcessorModel.vmx, errorCodeFreedom: true } };
+
 export const processorModels: readonly ProcessorModel[] = [defaultProcessorModel];
 
 /** The model called `id`. */

@@ -2,11 +2,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import asc from 'assemblyscript/asc';
 import { readFileSync } from 'node:fs';
 import { cpuCells, machineCells, ramBase } from '../../src/emulator/codegen/state-layout';
-import { entryChecksModule, generatedChecks, processorValuesModule } from '../../src/emulator/codegen/entry-check-builder';
+import { entryChecksModule, generatedChecks } from '../../src/emulator/codegen/entry-check-builder';
+import { processorValuesModule, writeProcessor } from '../../src/emulator/codegen/processor-table';
 import { capability } from '../../src/spec/capability-msrs';
 import { evaluateEntry } from '../../src/spec/entry-check-evaluation';
 import { entryChecks } from '../../src/spec/entry-checks';
-import { defaultProcessorModel } from '../../src/spec/processor-models';
+import { defaultProcessorModel, widestProcessorModel } from '../../src/spec/processor-models';
 import type { ProcessorModel } from '../../src/spec/processor-models';
 import { vmcsFieldBits, vmcsFields, vmcsOffset } from '../../src/spec/vmcs-fields';
 import type { VmcsFieldId } from '../../src/spec/vmcs-fields';
@@ -25,14 +26,14 @@ const vmcsAddress = ramBase;
 const ramSize = 0x10_0000;
 const cellAddress = (name: string): number => [...cpuCells, ...machineCells].find((cell) => cell.name === name)!.address;
 
-/** Compiles the generated module of a model with the facts that it imports, and gives it a memory. */
+/** Compiles the generated module with the facts that it imports, and gives it a memory with the table of a model. */
 async function compile(model: ProcessorModel): Promise<{ checks: CompiledChecks; view: DataView }> {
   const upper = (name: string): string => name.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toUpperCase();
-  const needed = ['CPU_CURRENT_VMCS', 'CPU_EFER', 'M_PHYSICAL_WIDTH', 'M_RAM_SIZE'];
+  const needed = ['CPU_CURRENT_VMCS', 'CPU_EFER', 'M_RAM_SIZE'];
   const cells = [...cpuCells.map((cell) => [`CPU_${upper(cell.name)}`, cell.address]), ...machineCells.map((cell) => [`M_${upper(cell.name)}`, cell.address])] as [string, number][];
   const sources: Record<string, string> = {
-    'core/generated/entry-checks.ts': entryChecksModule(model),
-    'core/generated/processor-values.ts': processorValuesModule(model),
+    'core/generated/entry-checks.ts': entryChecksModule(widestProcessorModel),
+    'core/generated/processor-values.ts': processorValuesModule(),
     'core/generated/layout.ts': [...cells.filter(([name]) => needed.includes(name)), ['RAM_BASE', ramBase]].map(([name, value]) => `@inline export const ${name}: usize = ${value};`).join('\n'),
     'core/processor-facts.ts': readFileSync(new URL('../../src/emulator/core/processor-facts.ts', import.meta.url), 'utf8'),
   };
@@ -46,7 +47,7 @@ async function compile(model: ProcessorModel): Promise<{ checks: CompiledChecks;
   const memory = new WebAssembly.Memory({ initial: ramBase / 65536 + ramSize / 65536 });
   const instance = await WebAssembly.instantiate(await WebAssembly.compile(new Uint8Array(binary)), { env: { memory } });
   const view = new DataView(memory.buffer);
-  view.setUint32(cellAddress('physicalWidth'), model.physicalBits, true);
+  writeProcessor(view, model);
   view.setUint32(cellAddress('ramSize'), ramSize, true);
   view.setBigUint64(cellAddress('currentVmcs'), currentVmcs, true);
   return { checks: instance.exports as unknown as CompiledChecks, view };

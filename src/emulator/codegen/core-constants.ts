@@ -1,15 +1,12 @@
 // Writes the AssemblyScript constants of the core from the project's tables: state addresses, regions, event and record offsets,
 // VMCS field offsets, control bits, exit reasons. The other side of the WASM border reads the same tables directly.
 import type { Case } from './cases';
-import { decodeLayout, operandLetters, operandSizes, row, rowFlags } from './decoder-builder';
+import { decodeLayout, operandLetters, operandSizes, row, rowFlags } from './decode-layout';
 import { tlbContextBytes, tlbIndexMask, tlbTables } from './instruction-context';
-import { capabilityMsrs, capabilityMsrValues } from '../../spec/capability-msrs';
 import { controlWords } from '../../spec/controls';
-import { cpuidLeaves } from '../../spec/cpuid';
 import { exitReasons } from '../../spec/exit-reasons';
-import type { ProcessorModel } from '../../spec/processor-models';
-import { indexOfEncoding, vmcsFields, vmcsOffset } from '../../spec/vmcs-fields';
-import { blockHeaderBytes, cpuCells, eventFields, eventKinds, eventSlotBytes, eventSlots, machineCells, ramBase, recordBytes, recordFields, regions, registerSlot,
+import { vmcsFields, vmcsOffset } from '../../spec/vmcs-fields';
+import { blockHeaderBytes, cpuCells, eventFields, eventKinds, eventSlotBytes, eventSlots, machineCells, processorCells, ramBase, recordBytes, recordFields, regions, registerSlot,
   stopKinds, vmxInstructions, vmxOutcomes } from './state-layout';
 
 const upper = (camel: string): string => camel.replace(/([a-z0-9])([A-Z])/g, '$1_$2').replace(/[^A-Za-z0-9]+/g, '_').toUpperCase();
@@ -22,6 +19,7 @@ export function layoutModule(): string {
   lines.push(constant('RAM_BASE', ramBase, 'usize'));
   for (const c of cpuCells) lines.push(constant(`CPU_${upper(c.name)}`, c.address, 'usize'));
   for (const c of machineCells) lines.push(constant(`M_${upper(c.name)}`, c.address, 'usize'));
+  for (const c of processorCells) lines.push(constant(`P_${upper(c.name)}`, c.address, 'usize'));
   for (const [name, offset] of Object.entries(recordFields)) lines.push(constant(`REC_${upper(name)}`, offset, 'usize'));
   for (const [name, slot] of Object.entries(registerSlot)) lines.push(constant(`SLOT_${upper(name)}`, slot));
   lines.push(constant('RECORD_BYTES', recordBytes, 'usize'), constant('BLOCK_HEADER', blockHeaderBytes, 'usize'));
@@ -34,21 +32,14 @@ export function layoutModule(): string {
   return lines.join('\n') + '\n';
 }
 
-/** VMCS offsets, control bits, exit reasons, bits of layouts, capability MSR values. */
-export function vmxModule(model: ProcessorModel): string {
+/** VMCS offsets, control bits, exit reasons. */
+export function vmxModule(): string {
   const lines = ['// Generated from src/spec.'];
   for (const f of vmcsFields) lines.push(constant(`VMCS_${f.id}`, vmcsOffset(f.id), 'usize'), constant(`ENC_${f.id}`, f.encoding));
   for (const [word, controls] of Object.entries(controlWords)) {
     for (const c of controls) lines.push(constant(`${upper(word)}_${upper(c.id)}`, c.bit > 31 ? 1n << BigInt(c.bit) : (1 << c.bit) >>> 0, c.bit > 31 ? 'u64' : 'u32'));
   }
   for (const r of exitReasons) lines.push(constant(`EXIT_${r.id}`, r.number));
-  const values = capabilityMsrValues(model);
-  let present = 0;
-  for (const msr of capabilityMsrs) {
-    lines.push(constant(msr.name, values.get(msr.index) ?? 0n, 'u64'));
-    if (values.has(msr.index)) present |= 1 << (msr.index - 0x480);
-  }
-  lines.push(constant('CAPABILITY_MSRS', present >>> 0));
   return lines.join('\n') + '\n';
 }
 
@@ -72,24 +63,4 @@ export function decoderModule(cases: readonly Case[]): string {
   lines.push(constant('TLB_READ', tlbTables.read, 'usize'), constant('TLB_WRITE', tlbTables.write, 'usize'), constant('TLB_EXECUTE', tlbTables.execute, 'usize'),
     constant('TLB_INDEX_MASK', tlbIndexMask), constant('TLB_CONTEXT_BYTES', tlbContextBytes));
   return lines.join('\n') + '\n';
-}
-
-/** CPUID leaves of a model as a switch: `cpuidLeaf(leaf, subleaf)` leaves its answer in leafA .. leafD. */
-export function cpuidModule(model: ProcessorModel): string {
-  const leaves = cpuidLeaves(model), hex = (n: number): string => `0x${(n >>> 0).toString(16)}`;
-  const highestBasic = leaves[0].eax, highestExtended = leaves.find(l => l.leaf === 0x8000_0000)!.eax;
-  const set = (l: { eax: number; ebx: number; ecx: number; edx: number }): string => `answer(${hex(l.eax)}, ${hex(l.ebx)}, ${hex(l.ecx)}, ${hex(l.edx)});`;
-  const cases = leaves.map(l => `    case ${hex(l.leaf)}: ${l.subleaf === undefined ? '' : `if (subleaf == ${l.subleaf}) `}${set(l)} return;`);
-  return ['// Generated from src/spec/cpuid.ts.', 'export let leafA: u32 = 0;', 'export let leafB: u32 = 0;', 'export let leafC: u32 = 0;', 'export let leafD: u32 = 0;',
-    'function answer(a: u32, b: u32, c: u32, d: u32): void { leafA = a; leafB = b; leafC = c; leafD = d; }',
-    'export function cpuidLeaf(leaf: u32, subleaf: u32): void {', '  answer(0, 0, 0, 0);',
-    `  const known = leaf <= ${hex(highestBasic)} || (leaf >= 0x80000000 && leaf <= ${hex(highestExtended)});`,
-    `  switch (known ? leaf : ${hex(highestBasic)}) {`, ...cases, '    default: return;', '  }', '}'].join('\n') + '\n';
-}
-
-/** The table of the region `vmcsOffsets`: u16 by (width << 2 | type) << 7 | index. */
-export function vmcsOffsetTable(): Uint8Array {
-  const bytes = new Uint8Array(0x1000), view = new DataView(bytes.buffer);
-  for (const f of vmcsFields) view.setUint16(((f.encoding >> 13 & 3) << 2 | f.encoding >> 10 & 3) << 8 | indexOfEncoding(f.encoding) << 1, vmcsOffset(f.id), true);
-  return bytes;
 }

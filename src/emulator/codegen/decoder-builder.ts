@@ -1,27 +1,14 @@
 // Builds the decoder's tables from the definitions' encodings: rows (one per encoding) and, per opcode map, a tree that selects a row
-// by mode, mandatory prefix and ModRM fields. The core walks them (core/decode.ts); the layouts below are shared with it by name.
+// by mode, mandatory prefix and ModRM fields. The core walks them (core/decode.ts).
 import type { Case } from './cases';
 import { caseKey, formOf, sizesOf } from './cases';
 import type { Definition, Encoding } from './definitions';
+import { decodeLayout, operandLetters, operandSizes, row, rowFlags, selectors, type Selector, selectorValues as values } from './decode-layout';
 import { region } from './state-layout';
-
-/** Letters of operands and sizes, as the core sees them: index + 1 (0 = none). */
-export const operandLetters = ['E', 'G', 'M', 'R', 'Z', 'I', 'J', 'O', 'S', 'C', 'D', 'V', 'W', 'U', 'fixed', 'one', 'A', 'B'] as const;
-export const operandSizes = ['b', 'w', 'd', 'q', 'v', 'z', 'y', 's', 'x', 'p', 'a', ''] as const;
-export const sizeClasses = ['byte', 'word', 'doubleword', 'quadword', 'v', 'y', 'z'] as const;
-export const rowFlags = ['d64', 'f64', 'lock', 'cc', 'procedure', 'endsBlock', 'rep', 'pop', 'vector', 'modrm', 'third', 'count', 'xlat', 'writes', 'bits'] as const;
-
-/** Row: u16 case ids [register form, 4 sizes][memory form, 4 sizes], three operands (letter, size, fixed), size class, flags u16. */
-export const row = { bytes: 32, registerCases: 0, memoryCases: 8, operands: 16, sizeClass: 25, flags: 26 } as const;
-
-/** Selector node: u16 kind, then one u16 reference per value. A reference: 0 undefined opcode, n: row n - 1, 0x8000 | index: node at that u16 index. */
-export const selectors = ['mode', 'prefix', 'mod', 'reg', 'rm'] as const;
-type Selector = (typeof selectors)[number];
-const values: Record<Selector, number> = { mode: 2, prefix: 4, mod: 2, reg: 8, rm: 8 };
+import { cpuidFeatures } from '../../spec/cpuid';
 
 const base = region('decodeTables').base;
-/** Places in the region: 7 maps of 256 references, then the node pool, then the rows. */
-export const decodeLayout = { maps: base, nodes: base + 0xe00, rows: base + 0x8000, caseNone: 0xffff } as const;
+
 
 interface RowSource { readonly definition: Definition; readonly encoding: Encoding; readonly index: number }
 
@@ -32,7 +19,10 @@ export function buildDecodeTables(definitions: readonly Definition[], cases: rea
   const memoryCases = new Map(cases.map(c => [caseKey(c.definition, c.form, c.size, c.code), c]));
   const rows: RowSource[] = definitions.flatMap(definition => definition.encodings.map(encoding => ({ definition, encoding }))).map((r, index) => ({ ...r, index }));
   if (at(decodeLayout.rows) + rows.length * row.bytes > bytes.length) throw new Error('too many encodings for the decode tables');
-  for (const r of rows) writeRow(view, at(decodeLayout.rows) + r.index * row.bytes, r, caseIds, memoryCases);
+  for (const r of rows) {
+    writeRow(view, at(decodeLayout.rows) + r.index * row.bytes, r, caseIds, memoryCases);
+    writeFeature(view, at(decodeLayout.rows) + r.index * row.bytes, r, rows);
+  }
 
   let nodeTop = 0;
   const selectorOf = (r: RowSource, dimension: Selector): number | undefined => {
@@ -111,6 +101,18 @@ function writeRow(view: DataView, at: number, { definition, encoding }: RowSourc
     xlat: definition.name.startsWith('XLAT'), writes: inMemory.some(c => c?.writesMemory), bits: inMemory.some(c => c?.movesAddress) };
   view.setUint8(at + row.sizeClass, sizeClassOf(encoding, sizes));
   view.setUint16(at + row.flags, rowFlags.reduce((word, name, bit) => word | (flags[name] ? 1 << bit : 0), 0), true);
+}
+
+/** The feature that an encoding needs, and the row of what it is on processors without it. */
+function writeFeature(view: DataView, at: number, { definition, encoding }: RowSource, rows: readonly RowSource[]): void {
+  if (definition.feature === undefined) return;
+  const feature = cpuidFeatures.findIndex(f => f.id === definition.feature);
+  if (feature < 0) throw new Error(`${definition.name} needs the feature ${definition.feature}, which spec/cpuid does not have`);
+  view.setUint8(at + row.feature, feature + 1);
+  if (definition.otherwise === undefined) return;
+  const other = rows.find(r => r.definition.name === definition.otherwise && r.encoding.map === encoding.map && r.encoding.opcode === encoding.opcode);
+  if (!other) throw new Error(`${definition.name}: no encoding of ${definition.otherwise} at its opcode`);
+  view.setUint16(at + row.otherwise, other.index + 1, true);
 }
 
 function sizeClassOf(encoding: Encoding, sizes: readonly number[]): number {

@@ -23,6 +23,8 @@ export interface Definition {
   readonly encodings: readonly Encoding[];
   /** CPUID feature it needs, an id of spec/cpuid; none = always there. */
   readonly feature?: string;
+  /** The definition that the encodings are on processors without the feature; none = #UD. */
+  readonly otherwise?: string;
   /** Emits the instruction; absent for procedures. */
   readonly body?: (i: InstructionContext) => void;
   /** Export of the core that carries it out; such an instruction ends its block. */
@@ -94,7 +96,7 @@ export function parseEncoding(text: EncodingText): Encoding {
   };
 }
 
-export interface DefinitionOptions { readonly feature?: string; readonly endsBlock?: boolean; readonly floating?: 'single' | 'double' }
+export interface DefinitionOptions { readonly feature?: string; readonly otherwise?: string; readonly endsBlock?: boolean; readonly floating?: 'single' | 'double' }
 
 /** All definitions, in the order in which the family files define them. */
 export class InstructionTable {
@@ -102,7 +104,7 @@ export class InstructionTable {
 
   /** An instruction written once, for both back ends. */
   define(name: string, encodings: readonly EncodingText[], body: (i: InstructionContext) => void, options: DefinitionOptions = {}): void {
-    this.add({ name, encodings: encodings.map(parseEncoding), body, endsBlock: options.endsBlock ?? false, feature: options.feature, floating: options.floating });
+    this.add({ name, encodings: encodings.map(parseEncoding), body, endsBlock: options.endsBlock ?? false, feature: options.feature, otherwise: options.otherwise, floating: options.floating });
   }
   /** An instruction that is a procedure of the core. */
   procedure(name: string, encodings: readonly EncodingText[], procedure: string, options: DefinitionOptions = {}): void {

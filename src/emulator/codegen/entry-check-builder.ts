@@ -1,19 +1,20 @@
 // Writes the entry checks as AssemblyScript: one function each for controls, host state and guest state, fused from the rows of
 // spec/entry-checks. Each returns 0, or 1 + the number of the first row that fails. The rows, not this text, are the source.
-// Facts about the processor are imported from core/processor-facts; those of the model are written by `processorValuesModule`.
+// Facts about the processor are imported from core/processor-facts; those of the model are read from its table (processor-table.ts), so that
+// one function serves every model. It is written for the widest one: rows that no model has are left out.
 import type { Control, ControlRef, ControlWordName } from '../../spec/controls';
-import { controlByRef, controlWordTraits, controlWords } from '../../spec/controls';
-import { allowedSettings, capability } from '../../spec/capability-msrs';
-import { checkExists, modelFact } from '../../spec/entry-check-evaluation';
-import { capabilityNames, factsOf, fieldsOf, isBoolean, modelFacts, partsOf } from '../../spec/entry-check-language';
+import { controlByRef, controlWordNames, controlWordTraits, controlWords, isControlRef } from '../../spec/controls';
+import { checkExists } from '../../spec/entry-check-evaluation';
+import { factsOf, fieldsOf, isBoolean, partsOf } from '../../spec/entry-check-language';
 import type { BinaryOperator, Expression, LanguageFunction } from '../../spec/entry-check-language';
-import { layoutFields } from '../../spec/bit-layouts';
 import { entryChecks } from '../../spec/entry-checks';
 import type { EntryCheck } from '../../spec/entry-checks';
 import { hasControl } from '../../spec/processor-models';
 import type { ProcessorModel } from '../../spec/processor-models';
 import { vmcsOffset } from '../../spec/vmcs-fields';
 import type { VmcsFieldId } from '../../spec/vmcs-fields';
+import { identifierOf } from './processor-table';
+import { cell, processorCells } from './state-layout';
 
 const controlSections = ['controls.exec', 'controls.exit', 'controls.entry'];
 const guestSections = ['guest.crMsr', 'guest.segments', 'guest.descriptorTables', 'guest.ripRflagsSsp', 'guest.nonRegister', 'guest.pdptes'];
@@ -45,11 +46,6 @@ const memoryFacts: Readonly<Record<string, readonly [getter: string, field: Vmcs
   'memory.linkShadowBit': ['linkedShadowBit', 'VMCS_LINK_POINTER'],
   'memory.pdptesValid': ['pdptesValid', 'GUEST_CR3'],
 };
-
-/** `now.longMode` as a name of AssemblyScript. */
-function identifier(fact: string): string {
-  return fact.replace(/\.(.)/g, (_, letter: string) => letter.toUpperCase());
-}
 
 const literal = (value: bigint): string => (value > 9n ? `0x${value.toString(16)}` : String(value));
 
@@ -110,15 +106,23 @@ class FunctionWriter {
   }
 
   private allowed(word: ControlWordName): Code {
-    const { mustBeOne, mayBeOne } = allowedSettings(this.model, word);
-    return condition(`(${word} & ${literal(mustBeOne | (~mayBeOne & 0xffff_ffff_ffff_ffffn))})`, '=', literal(mustBeOne));
+    const of = (name: string): string => `load<u64>(${cell(processorCells, name).address + 8 * controlWordNames.indexOf(word)})`;
+    return condition(`(${word} & ${of('allowedMask')})`, '=', of('allowedValue'));
   }
 
   private fact(name: string): Code {
     const memory = memoryFacts[name];
-    const getter = memory?.[0] ?? identifier(name);
+    const getter = memory?.[0] ?? identifierOf(name);
     this.imports.add(getter);
     return { text: memory === undefined ? `${getter}()` : `${getter}(${this.field(memory[1]).text})`, boolean: false };
+  }
+
+  /** The feature that a row needs, where a model may lack it and no reserved bit of a control word says so. */
+  feature(row: EntryCheck): Code[] {
+    if (row.feature === undefined || isControlRef(row.feature)) return [];
+    const getter = identifierOf(`feature.${row.feature}`);
+    this.imports.add(getter);
+    return [condition(`${getter}()`, '!=', '0')];
   }
 
   emit(expression: Expression): Code {
@@ -247,7 +251,7 @@ function functionText(model: ProcessorModel, name: string, rows: readonly EntryC
   const closeTo = (depth: number): void => { while (open.length > depth) { open.pop(); body.push(`${indent()}}`); } };
   for (const row of rows) {
     const require = writer.condition(row.require);
-    const conditions = conjuncts(row.when).map((part) => writer.condition(part)).filter((code) => code.constant === undefined || code.constant === 0n);
+    const conditions = [...writer.feature(row), ...conjuncts(row.when).map((part) => writer.condition(part))].filter((code) => code.constant === undefined || code.constant === 0n);
     if (conditions.some((code) => code.constant === 0n) || (require.constant !== undefined && require.constant !== 0n)) continue;
     const shared = conditions.findIndex((code, depth) => open[depth] !== code.text);
     closeTo(shared < 0 ? conditions.length : shared);
@@ -284,13 +288,4 @@ function qualificationText(rows: readonly EntryCheck[]): string[] {
     return qualification === 0 ? [] : [`  if (failed == ${row.row + 1}) return ${qualification}; // ${row.id}`];
   });
   return ['export function guestStateQualification(failed: u32): u64 {', ...special, '  return 0;', '}'];
-}
-
-/** The module core/generated/processor-values.ts: one getter for each fact of a processor model. */
-export function processorValuesModule(model: ProcessorModel): string {
-  const facts: [string, bigint][] = modelFacts.map((name) => [name, modelFact(model, name)]);
-  for (const [head, layout] of Object.entries(capabilityNames)) {
-    for (const row of layoutFields(layout)) facts.push([`${head}.${row.id}`, BigInt(capability(model, layout, row.id as never))]);
-  }
-  return ['// Generated from src/spec/processor-models.ts.', ...facts.map(([name, value]) => `@inline export function ${identifier(name)}(): u64 { return ${literal(value)}; }`)].join('\n') + '\n';
 }

@@ -24,6 +24,7 @@ const regionSizes: readonly (readonly [name: string, bytes: number, doc: string]
   ['coreData', 0xc000, 'static data of the AssemblyScript core'],
   ['decodeTables', 0x18000, 'opcode maps, written by the machine at creation from the built tables'],
   ['vmcsOffsets', 0x1000, 'u16 by (width << 2 | type) << 7 | index: byte offset of the field in the VMCS region, 0 = no such field'],
+  ['processor', 0x1000, 'what the processor model has: capability MSRs, CPUID leaves, facts; written by the machine at creation'],
   ['parkedCpus', 0x8000, 'eight vCPU states of 4 KiB'],
   ['scratch', 0x10000, 'fetch buffer, one-instruction blocks, bounce buffers'],
   ['codeHooks', 0x10000, 'open-addressed hash of hooked linear addresses (u64)'],
@@ -138,7 +139,7 @@ export const cpuCells: readonly Cell[] = place(region('cpu').base, region('cpu')
 /** State of the machine as a whole. Times are in units: one retired instruction, string iteration or delivered event each. */
 export const machineCells: readonly Cell[] = place(region('machine').base, region('machine').size, [
   ['ramSize', 'u32', 1, 'bytes of guest RAM from guest-physical address 0'],
-  ['vcpuCount', 'u32', 1, ''], ['physicalWidth', 'u32', 1, 'MAXPHYADDR'],
+  ['vcpuCount', 'u32', 1, ''],
   ['budget', 'i32', 1, 'units left until the deadline, as of the last time the run loop wrote it'],
   ['deadline', 'u64', 1, 'time at which the budget is 0: time = deadline - budget'],
   ['runEnd', 'u64', 1, 'time at which run returns'],
@@ -157,6 +158,18 @@ export const machineCells: readonly Cell[] = place(region('machine').base, regio
   ['hookOffsets', 'u8', 4096, 'by page offset: number of hooks at that offset of some page'],
   ['serialHead', 'u32', 1, 'bytes ever sent on COM1'], ['debugExitCode', 'u32', 1, ''], ['heapTop', 'u32', 1, 'next free byte of the code heap'],
   ['exits', 'u64', 1, 'VM exits since creation'], ['entries', 'u64', 1, 'VM entries since creation'],
+]);
+
+/** Most CPUID leaves, and most MSRs that exist but for a feature that the model lacks. */
+export const mostLeaves = 48, mostAbsentMsrs = 64;
+/** What a processor model has (spec/processor-models), as the core asks it. Written once by processor-table.ts; never changes while the machine lives. */
+export const processorCells: readonly Cell[] = place(region('processor').base, region('processor').size, [
+  ['capabilityMsrs', 'u64', 20, 'VMX capability MSRs from 480H'], ['capabilityPresent', 'u32', 1, 'bit per capability MSR that exists'],
+  ['facts', 'u64', 128, 'by index in modelFactNames of processor-table.ts'],
+  ['allowedMask', 'u64', 7, 'by control word: bits that have one allowed setting'], ['allowedValue', 'u64', 7, 'by control word: that setting'],
+  ['leafCount', 'u32', 1, ''], ['highestBasicLeaf', 'u32', 1, ''], ['highestExtendedLeaf', 'u32', 1, ''],
+  ['leaves', 'u32', 6 * mostLeaves, 'leaf, subleaf (all ones: any), EAX EBX ECX EDX'],
+  ['absentMsrCount', 'u32', 1, ''], ['absentMsrs', 'u32', mostAbsentMsrs, 'indices of MSRs that go with features that the model lacks'],
 ]);
 
 /** Why `run` returned; index is the value of the cell `stopKind`. */

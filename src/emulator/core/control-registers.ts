@@ -1,13 +1,13 @@
 // Control and debug registers, and the invalidation of translations (SDM 3A 2.5 'Control Registers', 4.10.4 'Invalidation of TLBs and
 // Paging-Structure Caches', SDM 3B 'Debug Registers').
 import {
-  CPU_CPL, CPU_CR0, CPU_CR2, CPU_CR3, CPU_CR4, CPU_DR, CPU_EFER, CPU_FAULT_ADDRESS, CPU_MODE, CPU_PDPTE, CPU_VMX_ON, CPU_VPID, M_PHYSICAL_WIDTH,
+  CPU_CPL, CPU_CR0, CPU_CR2, CPU_CR3, CPU_CR4, CPU_DR, CPU_EFER, CPU_FAULT_ADDRESS, CPU_MODE, CPU_PDPTE, CPU_VMX_ON, CPU_VPID,
 } from './generated/layout';
 import { readTpr, writeTpr } from '../devices/bus';
 import {
   destinationRegister, isMemory, operandAddress, operandOffset, operandSize, readOperand, REC_DST, recordSegment, sourceRegister, writeOperand,
 } from './operands';
-import { cr0Fixed0, cr0Fixed1, cr4Fixed0, cr4Fixed1 } from './processor-facts';
+import { cr0Fixed0, cr0Fixed1, cr4Fixed0, cr4Fixed1, physicalBits } from './processor-facts';
 import { loadData, readPhysical64 } from './memory';
 import { segmentRights, updateMode, segmentBase } from './segments';
 import {
@@ -45,7 +45,7 @@ function writeCr0(value: u64): i32 {
 
 function writeCr3(value: u64): i32 {
   const keeps = (cr4() & CR4_PCIDE) != 0 && value >> 63 != 0, v = value & ~(<u64>1 << 63);
-  if (longModeActive() && (v >> load<u32>(M_PHYSICAL_WIDTH)) != 0) return raiseError(GP, 0);
+  if (longModeActive() && (v >> physicalBits()) != 0) return raiseError(GP, 0);
   if (!longModeActive() && (cr0() & CR0_PG) != 0 && (cr4() & CR4_PAE) != 0 && loadPdptes(v)) return raiseError(GP, 0);
   store<u64>(CPU_CR3, v);
   selectTlb();
@@ -68,7 +68,7 @@ function writeCr4(value: u64): i32 {
 
 /** Loads the PDPTEs of PAE paging; ABORT when a present one has a reserved bit (SDM 3A 4.4.1 'PDPTE Registers'). */
 export function loadPdptes(value: u64): i32 {
-  const base = value & 0xffffffe0, reserved = ~((<u64>1 << load<u32>(M_PHYSICAL_WIDTH)) - 1) | 0x1e6;
+  const base = value & 0xffffffe0, reserved = ~((<u64>1 << physicalBits()) - 1) | 0x1e6;
   for (let n: u32 = 0; n < 4; n++) {
     const entry = readPhysical64(base + (n << 3));
     if ((entry & 1) != 0 && (entry & reserved) != 0) return ABORT;

@@ -1,12 +1,30 @@
-// CPUID: leaves from the processor model (generated table), with the bits that depend on the machine's state.
-import { CPU_APIC_BASE, CPU_ID, M_VCPU_COUNT } from './generated/layout';
+// CPUID: leaves from the processor model's table, with the bits that depend on the machine's state.
+import { CPU_APIC_BASE, CPU_ID, M_VCPU_COUNT, P_HIGHEST_BASIC_LEAF, P_HIGHEST_EXTENDED_LEAF, P_LEAF_COUNT, P_LEAVES } from './generated/layout';
 import { CR4_OSXSAVE, cr4, NEXT, RAX, RBX, RCX, RDX, reg, setReg32 } from './state';
-import { cpuidLeaf, leafA, leafB, leafC, leafD } from './generated/cpuid';
 import { interceptCpuid } from './vmx/intercepts';
 
 @inline const APIC_ENABLED: u64 = 0x800;
+@inline const LEAF_BYTES: usize = 24;
+@inline const ANY_SUBLEAF: u32 = 0xffffffff;
 @inline const EDX_APIC: u32 = 1 << 9;
 @inline const ECX_OSXSAVE: u32 = 1 << 27;
+
+export let leafA: u32 = 0;
+export let leafB: u32 = 0;
+export let leafC: u32 = 0;
+export let leafD: u32 = 0;
+
+/** Leaves the model's answer in leafA .. leafD. A leaf beyond its range reads as the highest basic one, one that is not there as 0 (SDM 2A 'CPUID'). */
+export function cpuidLeaf(leaf: u32, subleaf: u32): void {
+  const known = leaf <= load<u32>(P_HIGHEST_BASIC_LEAF) || (leaf >= 0x80000000 && leaf <= load<u32>(P_HIGHEST_EXTENDED_LEAF));
+  const wanted = known ? leaf : load<u32>(P_HIGHEST_BASIC_LEAF), end = P_LEAVES + <usize>load<u32>(P_LEAF_COUNT) * LEAF_BYTES;
+  for (let at = P_LEAVES; at < end; at += LEAF_BYTES) {
+    if (load<u32>(at) != wanted || (load<u32>(at + 4) != subleaf && load<u32>(at + 4) != ANY_SUBLEAF)) continue;
+    leafA = load<u32>(at + 8); leafB = load<u32>(at + 12); leafC = load<u32>(at + 16); leafD = load<u32>(at + 20);
+    return;
+  }
+  leafA = leafB = leafC = leafD = 0;
+}
 
 export function cpuid(_pc: usize): i32 {
   if (interceptCpuid()) return 1;

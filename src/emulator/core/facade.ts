@@ -6,7 +6,7 @@ import {
   REGION_SCRATCH,
 } from './generated/layout';
 import { firmwareVirtualWire, readTpr, resetDevices, writeTpr } from '../devices/bus';
-import { cpuidLeaf, leafC } from './generated/cpuid';
+import { cpuidLeaf, leafC } from './cpuid';
 import { NO_TSC_DEADLINE, NO_X2APIC, SETTINGS_ABSENT_FEATURES } from './generated/devices';
 import { dropAllCode, invalidateCode, resetBlocks } from './blocks';
 import { decode, decodedRecords } from './decode';

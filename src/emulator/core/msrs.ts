@@ -1,7 +1,8 @@
 // RDMSR and WRMSR and what an MSR write does (SDM 4 chapter 2 'Model-Specific Registers (MSRs)'). Reading or writing an index that is not
 // here is #GP(0).
 import { CPU_APIC_BASE, CPU_BIOS_SIGNATURE, CPU_CPL, CPU_CSTAR, CPU_DEBUGCTL, CPU_EFER, CPU_FEATURE_CONTROL, CPU_FMASK, CPU_KERNEL_GS_BASE, CPU_LSTAR, CPU_MISC_ENABLE, CPU_MTRR_DEF_TYPE,
-  CPU_MTRR_FIXED, CPU_MTRR_VARIABLE, CPU_PAT, CPU_SEG_BASE, CPU_STAR, CPU_SYSENTER_CS, CPU_SYSENTER_EIP, CPU_SYSENTER_ESP, CPU_TSC_ADJUST, CPU_TSC_AUX } from './generated/layout';
+  CPU_MTRR_FIXED, CPU_MTRR_VARIABLE, CPU_PAT, CPU_SEG_BASE, CPU_STAR, CPU_SYSENTER_CS, CPU_SYSENTER_EIP, CPU_SYSENTER_ESP, CPU_TSC_ADJUST, CPU_TSC_AUX,
+  P_ABSENT_MSRS, P_ABSENT_MSR_COUNT } from './generated/layout';
 import { apicMsrRead, apicMsrReadable, apicMsrWrite, tscChanged } from '../devices/bus';
 import { debugctlSupported, eferSupported } from './processor-facts';
 import { selectTlb } from './tlb';
@@ -50,9 +51,17 @@ function plainCell(index: u32): usize {
   }
 }
 
+/** An MSR that goes with a feature which the processor model lacks. */
+function isAbsent(index: u32): bool {
+  const end = P_ABSENT_MSRS + (<usize>load<u32>(P_ABSENT_MSR_COUNT) << 2);
+  for (let at = P_ABSENT_MSRS; at < end; at += 4) if (load<u32>(at) == index) return true;
+  return false;
+}
+
 /** Value of an MSR; raises #GP(0) for one that does not exist (check `aborted()`). */
 export function readMsr(index: u32): u64 {
   if (hasCapabilityMsr(index)) return readCapabilityMsr(index);
+  if (isAbsent(index)) { raiseError(GP, 0); return 0; }
   const cell = plainCell(index);
   if (cell) return load<u64>(cell);
   switch (index) {
@@ -69,6 +78,7 @@ export function readMsr(index: u32): u64 {
 
 /** Writes an MSR with the checks that WRMSR makes of the value; #GP(0) when it is refused. */
 export function writeMsr(index: u32, value: u64): i32 {
+  if (isAbsent(index)) return raiseError(GP, 0);
   switch (index) {
     case 0x10: store<u64>(CPU_TSC_ADJUST, value - time()); tscChanged(); return NEXT;
     case 0x3b: store<u64>(CPU_TSC_ADJUST, value); tscChanged(); return NEXT;

@@ -2,7 +2,8 @@
 // dirty flags, permissions and error codes. A failed walk records an abort (page fault, EPT violation or misconfiguration) that the
 // caller of the instruction turns into a fault or a VM exit.
 import { CPU_ABORT_KIND, CPU_CPL, CPU_CR0, CPU_CR3, CPU_CR4, CPU_EFER, CPU_EPTP, CPU_EXIT_QUALIFICATION, CPU_FAULT_ADDRESS, CPU_GUEST_PHYSICAL_FAULT, CPU_PDPTE, CPU_RFLAGS_SYSTEM,
-  CPU_TLB_BASE, CPU_TLB_GENERATION, M_PHYSICAL_WIDTH, M_RAM_SIZE, RAM_BASE, REGION_TLB_CONTEXTS } from './generated/layout';
+  CPU_TLB_BASE, CPU_TLB_GENERATION, M_RAM_SIZE, RAM_BASE, REGION_TLB_CONTEXTS } from './generated/layout';
+import { eptVpidCapPages1G, featurePages1G, featurePse36, physicalBits } from './processor-facts';
 import { ABORT_EPT_MISCONFIGURATION, ABORT_EPT_VIOLATION, AC, CR0_PG, CR0_WP, CR4_PAE, CR4_PSE, CR4_SMAP, CR4_SMEP, EFER_LMA, EFER_NXE, GP, raiseError, raisePageFault } from './state';
 
 @inline export const READ: u32 = 0;
@@ -16,7 +17,7 @@ export let walkedWritable: bool = false;
 
 let walkAddress: u64 = 0;            // linear address under translation, for EPT violations
 
-@inline function physicalMask(): u64 { return (<u64>1 << load<u32>(M_PHYSICAL_WIDTH)) - 1; }
+@inline function physicalMask(): u64 { return (<u64>1 << physicalBits()) - 1; }
 @inline function entryAddress(entry: u64): u64 { return entry & 0x000ffffffffff000; }
 
 // ---- EPT
@@ -44,7 +45,7 @@ function eptEntryIsBad(entry: u64, level: u32, leaf: bool): bool {
   if ((entry & 3) == 2) return true;                                            // writable, not readable
   if (entry & ~physicalMask() & 0x000ffffffffff000) return true;
   if (!leaf) return level == 4 ? (entry & 0xf8) != 0 : (entry & 0x78) != 0;
-  if (level == 3 && (entry & 0x3ffff000) != 0) return true;
+  if (level == 3 && (eptVpidCapPages1G() == 0 || (entry & 0x3ffff000) != 0)) return true;
   if (level == 2 && (entry & 0x1ff000) != 0) return true;
   const type = entry >> 3 & 7;
   return type == 2 || type == 3 || type == 7;
@@ -187,7 +188,7 @@ function walkTables(linear: u64, access: u32, user: bool, top: u64, levels: u32)
     let entry = load<u64>(at);
     if ((entry & 1) == 0) return pageFault(linear, false, access, user, false);
     const large = level > 1 && (entry & 0x80) != 0, leaf = level == 1 || large;
-    if ((entry & reservedHigh) != 0 || (!nxe && entry >> 63 != 0) || (large && (level == 4 || (entry & ((<u64>1 << shift) - 0x2000)) != 0))) {
+    if ((entry & reservedHigh) != 0 || (!nxe && entry >> 63 != 0) || (large && (level == 4 || (level == 3 && featurePages1G() == 0) || (entry & ((<u64>1 << shift) - 0x2000)) != 0))) {
       return pageFault(linear, true, access, user, true);
     }
     combined &= entry;
@@ -217,7 +218,7 @@ function walk32(linear: u64, access: u32, user: bool): bool {
   let pde: u64 = load<u32>(pdeHost);
   if ((pde & 1) == 0) return pageFault(linear, false, access, user, false);
   if ((pde & 0x80) != 0 && (load<u64>(CPU_CR4) & CR4_PSE) != 0) {
-    if (pde & 0x200000) return pageFault(linear, true, access, user, true);
+    if ((pde & 0x200000) != 0 || (featurePse36() == 0 && (pde & 0x1fe000) != 0)) return pageFault(linear, true, access, user, true);
     if (!permitted(access, user, pde, false)) return pageFault(linear, true, access, user, false);
     const want: u64 = access == WRITE ? 0x60 : 0x20;
     if ((pde & want) != want) { pde |= want; store<u32>(pdeHost, <u32>pde); }

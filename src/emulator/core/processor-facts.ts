@@ -1,18 +1,11 @@
 // What the entry checks ask about the processor: the model's constants, the state at VM entry, and what lies in memory at addresses of
 // the VMCS. Functions of one value are those of the checks' language (spec/entry-check-language). Physical addresses are host-physical.
-import { basicAddresses32, linearBits } from './generated/processor-values';
-import { CPU_CURRENT_VMCS, CPU_EFER, M_PHYSICAL_WIDTH, M_RAM_SIZE, RAM_BASE } from './generated/layout';
+import { basicAddresses32, linearBits, physicalBits } from './generated/processor-values';
+import { CPU_CURRENT_VMCS, CPU_EFER, M_RAM_SIZE, RAM_BASE } from './generated/layout';
 
-export {
-  basicErrorCodeFreedom, basicRevision, busLockSupported, cr0Fixed0, cr0Fixed1, cr4Fixed0, cr4Fixed1, debugctlSupported, eferSupported, eptVpidCapAccessedDirty, eptVpidCapMemoryTypeUc,
-  eptVpidCapMemoryTypeWb, eptVpidCapSupervisorShadowStack, eptVpidCapWalkLength4, eptVpidCapWalkLength5, fredSupported, miscActivityHlt, miscActivityShutdown, miscActivityWaitForSipi,
-  miscCr3Targets, miscZeroLengthInjection, mtfSupported, perfGlobalCtrlSupported, rtmSupported, sgxSupported, vmfuncEptpSwitching,
-} from './generated/processor-values';
+export * from './generated/processor-values';
 
 @inline const EFER_LMA: u64 = 0x400;
-
-/** MAXPHYADDR. */
-@inline export function physicalBits(): u64 { return load<u32>(M_PHYSICAL_WIDTH); }
 
 @inline export function nowLongMode(): u64 { return (load<u64>(CPU_EFER) & EFER_LMA) != 0 ? 1 : 0; }
 @inline export function nowSmm(): u64 { return 0; }

@@ -4,7 +4,7 @@ import {
   APIC_BASE, APIC_DFR, APIC_DIVIDE, APIC_ERRORS, APIC_ESR, APIC_ICR_HIGH, APIC_ICR_LOW, APIC_ID, APIC_INITIAL_COUNT, APIC_IRR, APIC_ISR, APIC_LDR, APIC_SPURIOUS, APIC_TMR,
   APIC_TPR, NO_X2APIC, SETTINGS_ABSENT_FEATURES,
 } from '../core/generated/devices';
-import { CPU_APIC_BASE, M_PHYSICAL_WIDTH } from '../core/generated/layout';
+import { CPU_APIC_BASE } from '../core/generated/layout';
 import { attend } from '../core/state';
 import { currentCount, readTscDeadline, setDivide, setInitialCount, timerEntryChanged, tscDeadlineExists, writeTscDeadline } from './apic-timer';
 import { deadlinesChanged } from './deadlines';
@@ -13,6 +13,7 @@ import {
   activeVcpu, apicCell, apicGet, apicGet64, apicSet, apicSet64, BASE_BSP, BASE_ENABLED, BASE_X2APIC, endOfInterrupt, ERROR_ILLEGAL_REGISTER, initializeApic, lvt, LVT_ENTRIES,
   LVT_MASKED, LVT_TIMER, processorPriority, reportError, setLvt, setTaskPriority, softwareEnabled, SPURIOUS_ENABLED, SPURIOUS_NO_EOI_BROADCAST, x2apicMode,
 } from './local-apic';
+import { physicalBits } from '../core/generated/processor-values';
 
 // offsets in the page
 @inline const ID: u32 = 0x20;
@@ -208,7 +209,7 @@ export function msrWrite(index: u32, value: u64): bool {
 function writeBase(value: u64): bool {
   const vcpu = activeVcpu(), before = apicGet64(vcpu, APIC_BASE);
   const hasX2apic = (load<u32>(SETTINGS_ABSENT_FEATURES) & NO_X2APIC) == 0;
-  const address = ((1 as u64) << load<u32>(M_PHYSICAL_WIDTH)) - 1 & ~0xfff;
+  const address = ((1 as u64) << physicalBits()) - 1 & ~0xfff;
   if ((value & ~(address | BASE_BSP | BASE_ENABLED | (hasX2apic ? BASE_X2APIC : 0))) != 0) return false;
   const enabled = (value & BASE_ENABLED) != 0, x2 = (value & BASE_X2APIC) != 0;
   const wasEnabled = (before & BASE_ENABLED) != 0, wasX2 = (before & BASE_X2APIC) != 0;

@@ -111,12 +111,12 @@ function defineBits(t: InstructionTable): void {
     const a = i.read(i.src), count = i.unary('i64_ctz', i.size === 3 ? a : i.or64(a, i.constant(1n << BigInt(8 << i.size))));
     i.write(i.dst, count);
     i.flags('bit', count, i.widen(i.isZero(a)));
-  }, { feature: 'bmi1' });
+  }, { feature: 'bmi1', otherwise: 'BSF' });
   t.define('LZCNT', ['F3 0F BD Gv Ev'], i => {
     const a = i.read(i.src), count = i.sub64(i.unary('i64_clz', a), i.constant(64 - (8 << i.size)));
     i.write(i.dst, count);
     i.flags('bit', count, i.widen(i.isZero(a)));
-  }, { feature: 'lzcnt' });
+  }, { feature: 'lzcnt', otherwise: 'BSR' });
   t.define('POPCNT', ['F3 0F B8 Gv Ev'], i => {
     const a = i.read(i.src), count = i.unary('i64_popcnt', a);
     i.write(i.dst, count);

@@ -4,7 +4,9 @@ import asc from 'assemblyscript/asc';
 import { existsSync, readFileSync } from 'node:fs';
 import { layoutModule } from '../../../src/emulator/codegen/core-constants';
 import { deviceCell, deviceLayoutModule } from '../../../src/emulator/codegen/device-layout';
+import { processorValuesModule, writeProcessor } from '../../../src/emulator/codegen/processor-table';
 import { cpuCell, machineCell, ramBase, region } from '../../../src/emulator/codegen/state-layout';
+import { defaultProcessorModel } from '../../../src/spec/processor-models';
 
 interface Devices {
   resetDevices(): void;
@@ -39,6 +41,7 @@ interface Devices {
 const sources: Record<string, string> = {
   'board.ts': "export * from './src/emulator/devices/bus'; export { setIrqLine } from './src/emulator/devices/irq-router';",
   'src/emulator/core/generated/layout.ts': layoutModule(),
+  'src/emulator/core/generated/processor-values.ts': processorValuesModule(),
   'src/emulator/core/generated/devices.ts': deviceLayoutModule(),
   'src/emulator/core/stop.ts': `import { M_STOP_ADDRESS, M_STOP_KIND, M_STOP_REASON_INDEX } from './generated/layout';
     export function requestStop(kind: u32, index: u32, address: u64): void {
@@ -85,7 +88,7 @@ export class Board {
     new Uint8Array(memory.buffer, 0, region('tlbPool').base).fill(0);
     this.setCell(machineCell('vcpuCount').address, vcpus);
     this.setCell(machineCell('ramSize').address, ramBytes);
-    this.setCell(machineCell('physicalWidth').address, 39);
+    writeProcessor(this.view, defaultProcessorModel);
     this.place(0n);
     this.devices.resetDevices();
   }

@@ -2,6 +2,8 @@
 // many single instructions; 64-bit mode at CPL 3, the places of tools/vectors/layout.ts mapped to RAM.
 import { readFileSync } from 'node:fs';
 import { cpuCell, machineCell, ramBase, region, stopKinds } from '../../../src/emulator/codegen/state-layout';
+import { writeProcessor } from '../../../src/emulator/codegen/processor-table';
+import { defaultProcessorModel } from '../../../src/spec/processor-models';
 import { place, type State } from '../../../tools/vectors/layout';
 import { noException, type Outcome } from '../../../tools/vectors/vector-file';
 
@@ -35,7 +37,7 @@ export class BareEngine {
     this.bytes.set(readFileSync(new URL('decode-tables.bin', dist)), region('decodeTables').base);
     this.view.setUint32(machineCell('ramSize').address, memoryBytes, true);
     this.view.setUint32(machineCell('vcpuCount').address, 1, true);
-    this.view.setUint32(machineCell('physicalWidth').address, 39, true);
+    writeProcessor(this.view, defaultProcessorModel);
     this.core.reset(0);
     this.view.setUint32(machineCell('stopOnException').address, 0xffff_ffff, true);
     this.userMode();

@@ -1,11 +1,7 @@
 // The VMX capability MSRs 480H to 493H as the processor reports them, and what their bits say, as named facts: SDM 3D appendix A
-// 'VMX Capability Reporting Facility'. The values derive from the controls that exist (spec/capability-msrs) and are constants here.
-import {
-  CAPABILITY_MSRS, IA32_VMX_BASIC, IA32_VMX_CR0_FIXED0, IA32_VMX_CR0_FIXED1, IA32_VMX_CR4_FIXED0, IA32_VMX_CR4_FIXED1, IA32_VMX_ENTRY_CTLS, IA32_VMX_EPT_VPID_CAP,
-  IA32_VMX_EXIT_CTLS, IA32_VMX_EXIT_CTLS2, IA32_VMX_MISC, IA32_VMX_PINBASED_CTLS, IA32_VMX_PROCBASED_CTLS, IA32_VMX_PROCBASED_CTLS2, IA32_VMX_PROCBASED_CTLS3,
-  IA32_VMX_TRUE_ENTRY_CTLS, IA32_VMX_TRUE_EXIT_CTLS, IA32_VMX_TRUE_PINBASED_CTLS, IA32_VMX_TRUE_PROCBASED_CTLS, IA32_VMX_VMCS_ENUM, IA32_VMX_VMFUNC, SECONDARY_EPT_VIOLATION_VE,
-  SECONDARY_VMCS_SHADOWING,
-} from '../generated/vmx';
+// 'VMX Capability Reporting Facility'. The values derive from the processor model (spec/capability-msrs) and stand in its table.
+import { P_CAPABILITY_MSRS, P_CAPABILITY_PRESENT } from '../generated/layout';
+import { SECONDARY_EPT_VIOLATION_VE, SECONDARY_VMCS_SHADOWING } from '../generated/vmx';
 import {
   basicRevision, eptVpidCapAccessedDirty, eptVpidCapInvept, eptVpidCapInveptAll, eptVpidCapInveptSingle, eptVpidCapInvvpid, eptVpidCapInvvpidAddress, eptVpidCapInvvpidAll,
   eptVpidCapInvvpidRetainingGlobals, eptVpidCapInvvpidSingle, eptVpidCapMemoryTypeUc, eptVpidCapMemoryTypeWb, miscSavesLma, miscTimerShift, miscVmwriteAny,
@@ -16,37 +12,13 @@ import {
 
 /** Whether the processor has the capability MSR `index`; RDMSR of any other is #GP(0). */
 export function hasCapabilityMsr(index: u32): bool {
-  return index >= FIRST_CAPABILITY_MSR && index <= LAST_CAPABILITY_MSR && (CAPABILITY_MSRS >> (index - FIRST_CAPABILITY_MSR) & 1) != 0;
+  return index >= FIRST_CAPABILITY_MSR && index <= LAST_CAPABILITY_MSR && (load<u32>(P_CAPABILITY_PRESENT) >> (index - FIRST_CAPABILITY_MSR) & 1) != 0;
 }
 
-/** Value of a capability MSR, 0 for one that does not exist. They cannot be written. */
-export function readCapabilityMsr(index: u32): u64 {
-  switch (index) {
-    case 0x480: return IA32_VMX_BASIC;
-    case 0x481: return IA32_VMX_PINBASED_CTLS;
-    case 0x482: return IA32_VMX_PROCBASED_CTLS;
-    case 0x483: return IA32_VMX_EXIT_CTLS;
-    case 0x484: return IA32_VMX_ENTRY_CTLS;
-    case 0x485: return IA32_VMX_MISC;
-    case 0x486: return IA32_VMX_CR0_FIXED0;
-    case 0x487: return IA32_VMX_CR0_FIXED1;
-    case 0x488: return IA32_VMX_CR4_FIXED0;
-    case 0x489: return IA32_VMX_CR4_FIXED1;
-    case 0x48a: return IA32_VMX_VMCS_ENUM;
-    case 0x48b: return IA32_VMX_PROCBASED_CTLS2;
-    case 0x48c: return IA32_VMX_EPT_VPID_CAP;
-    case 0x48d: return IA32_VMX_TRUE_PINBASED_CTLS;
-    case 0x48e: return IA32_VMX_TRUE_PROCBASED_CTLS;
-    case 0x48f: return IA32_VMX_TRUE_EXIT_CTLS;
-    case 0x490: return IA32_VMX_TRUE_ENTRY_CTLS;
-    case 0x491: return IA32_VMX_VMFUNC;
-    case 0x492: return IA32_VMX_PROCBASED_CTLS3;
-    case 0x493: return IA32_VMX_EXIT_CTLS2;
-    default: return 0;
-  }
-}
+/** Value of a capability MSR (480H to 493H), 0 for one that does not exist. They cannot be written. */
+@inline export function readCapabilityMsr(index: u32): u64 { return load<u64>(P_CAPABILITY_MSRS + (<usize>(index - FIRST_CAPABILITY_MSR) << 3)); }
 
-@inline function secondaryAllowed(control: u32): bool { return (<u32>(IA32_VMX_PROCBASED_CTLS2 >> 32) & control) != 0; }
+@inline function secondaryAllowed(control: u32): bool { return (<u32>(readCapabilityMsr(0x48b) >> 32) & control) != 0; }
 
 // A.1 'Basic VMX Information'
 @inline export function vmcsRevision(): u32 { return <u32>basicRevision(); }

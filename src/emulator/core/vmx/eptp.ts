@@ -1,6 +1,6 @@
 // Checks on an EPT pointer, as VM entry, INVEPT and VMFUNC make them: SDM 3C 27.2.1.1 'VM-Execution Control Fields'.
-import { M_PHYSICAL_WIDTH } from '../generated/layout';
 import { eptAccessedDirtySupported, eptMemoryTypeSupported } from './capability';
+import { physicalBits } from '../processor-facts';
 
 @inline const MEMORY_TYPE: u64 = 7;
 @inline const WALK_LENGTH_4: u64 = 3;
@@ -10,5 +10,5 @@ import { eptAccessedDirtySupported, eptMemoryTypeSupported } from './capability'
 /** Whether VM entry would take `eptp`: memory type, walk length 4, accessed and dirty flags where supported, no reserved bit. */
 export function isValidEptp(eptp: u64): bool {
   return eptMemoryTypeSupported(<u32>(eptp & MEMORY_TYPE)) && (eptp >> 3 & 7) == WALK_LENGTH_4 && (eptp & RESERVED) == 0
-    && ((eptp & ENABLE_ACCESSED_DIRTY) == 0 || eptAccessedDirtySupported()) && (eptp >> load<u32>(M_PHYSICAL_WIDTH)) == 0;
+    && ((eptp & ENABLE_ACCESSED_DIRTY) == 0 || eptAccessedDirtySupported()) && (eptp >> physicalBits()) == 0;
 }

@@ -2,7 +2,7 @@
 import {
   CPU_ACTIVITY, CPU_CPL, CPU_CR0, CPU_CR3, CPU_CR4, CPU_DEBUGCTL, CPU_DR, CPU_EFER, CPU_EVENT_VECTORING, CPU_GDTR_BASE, CPU_GDTR_LIMIT, CPU_IDTR_BASE, CPU_IDTR_LIMIT,
   CPU_MTF_PENDING, CPU_NON_ROOT, CPU_PAT, CPU_PDPTE, CPU_PENDING_DEBUG, CPU_PERF_GLOBAL_CTRL, CPU_PREEMPTION_DEADLINE, CPU_RIP, CPU_SEG_BASE, CPU_SEG_LIMIT, CPU_SEG_RIGHTS,
-  CPU_SEG_SELECTOR, CPU_SHADOW_UNTIL, CPU_SYSENTER_CS, CPU_SYSENTER_EIP, CPU_SYSENTER_ESP, CPU_VMX_BOUNDARY, CPU_VPID, M_PHYSICAL_WIDTH,
+  CPU_SEG_SELECTOR, CPU_SHADOW_UNTIL, CPU_SYSENTER_CS, CPU_SYSENTER_EIP, CPU_SYSENTER_ESP, CPU_VMX_BOUNDARY, CPU_VPID,
 } from '../generated/layout';
 import {
   EXIT_HOST_ADDRESS_SPACE_SIZE, EXIT_LOAD_EFER, EXIT_LOAD_PAT, EXIT_LOAD_PERF_GLOBAL_CTRL, VMCS_HOST_CR0, VMCS_HOST_CR3, VMCS_HOST_CR4, VMCS_HOST_CS_SELECTOR,
@@ -18,6 +18,7 @@ import { deactivateControls } from './controls';
 import { loadedCr0 } from './guest-state';
 import { ACTIVITY_ACTIVE } from './non-register-state';
 import { field, field32 } from './vmcs';
+import { physicalBits } from '../processor-facts';
 
 // access rights of the segments that the exit loads
 @inline const CODE_64: u32 = 0xa09b;
@@ -109,7 +110,7 @@ function loadHostPdptes(hostCr3: u64): bool {
   let valid = true;
   for (let i: u32 = 0; i < 4; i++) {
     const pdpte = readPhysical64((hostCr3 & 0xffffffe0) + (i << 3));
-    if ((pdpte & 1) != 0 && ((pdpte & PDPTE_RESERVED) != 0 || (pdpte >> load<u32>(M_PHYSICAL_WIDTH)) != 0)) valid = false;
+    if ((pdpte & 1) != 0 && ((pdpte & PDPTE_RESERVED) != 0 || (pdpte >> physicalBits()) != 0)) valid = false;
     store<u64>(CPU_PDPTE + (i << 3), pdpte);
   }
   return valid;

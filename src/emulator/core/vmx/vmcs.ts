@@ -1,11 +1,12 @@
 // The VMCS as this processor keeps it: SDM 3C 25.2 'Format of the VMCS Region'. Data live in the 4-KByte region in guest RAM, each field
 // in a slot of 8 bytes, zero-extended; nothing is cached outside the region but the controls in force (vmx/controls).
 // Invariant: CPU_VMCS_HOST is the WASM address of the region that CPU_CURRENT_VMCS names, and 0 when there is no current VMCS.
-import { CPU_CHECKED_VMCS, CPU_CURRENT_VMCS, CPU_VMCS_HOST, M_PHYSICAL_WIDTH, RAM_BASE, REGION_PAGE_FLAGS, REGION_VMCS_OFFSETS } from '../generated/layout';
+import { CPU_CHECKED_VMCS, CPU_CURRENT_VMCS, CPU_VMCS_HOST, RAM_BASE, REGION_PAGE_FLAGS, REGION_VMCS_OFFSETS } from '../generated/layout';
 import { hostOf, readPhysical32 } from '../memory';
 import { longModeActive } from '../state';
 import { vmcsRevision } from './capability';
 import { ENC_GUEST_RIP, ENC_GUEST_RSP } from '../generated/vmx';
+import { physicalBits } from '../processor-facts';
 
 /** A pointer that names no VMCS: the current-VMCS pointer or the link pointer. */
 @inline export const NO_VMCS: u64 = 0xffffffffffffffff;
@@ -49,7 +50,7 @@ export function setCurrentVmcs(pointer: u64): void {
 
 /** Whether `pointer` can be the address of a VMXON or VMCS region: 4-KByte aligned and inside the physical-address width. */
 @inline export function isRegionPointer(pointer: u64): bool {
-  return (pointer & 0xfff) == 0 && (pointer >> load<u32>(M_PHYSICAL_WIDTH)) == 0;
+  return (pointer & 0xfff) == 0 && (pointer >> physicalBits()) == 0;
 }
 
 /** Whether the region's first dword holds our revision identifier; bit 31 must be 0 unless `shadowAllowed`. */
