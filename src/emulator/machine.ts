@@ -1,7 +1,7 @@
 // The façade of the engine and its API boundary: create a machine, load its memory, run it for a budget, look at it, set hooks.
 // It knows nothing of debuggers or levels. Everything it does is deterministic: time is virtual and counted in units (one retired
 // instruction, one iteration of a repeated string instruction or one delivered event each); input arrives by method calls.
-import type { EventKind, StopKind } from './codegen/state-layout';
+import type { EventKind, StopKind, WatchSpace } from './codegen/state-layout';
 import type { EventReader } from './event-ring';
 import type { ProcessorModel } from '../spec/processor-models';
 
@@ -45,6 +45,40 @@ export interface StopMask {
   readonly tripleFault?: boolean;
   /** Exception vectors, stopped at before delivery. */
   readonly exceptions?: Iterable<number>;
+}
+
+/** A range of places whose accesses stop the run: bytes of memory by one of their addresses, VMCS field encodings, MSR indices, or ports; both ends included. */
+export interface Watch {
+  readonly space: WatchSpace;
+  readonly first: bigint;
+  readonly last: bigint;
+  readonly read: boolean;
+  readonly write: boolean;
+  /** Only accesses made in VMX root, or non-root, operation. */
+  readonly operation?: 'root' | 'nonRoot';
+}
+
+/**
+ * An access to a watched place. Of memory: all three addresses (those that do not apply are undefined), `address` the linear one, or the physical one
+ * of a write that the processor makes for itself (accessed and dirty flags, MSR areas). `exited`: a VM exit took the place of the access.
+ */
+export interface WatchHit {
+  readonly space: 'memory' | 'vmcsField' | 'msr' | 'port';
+  readonly access: 'read' | 'write';
+  readonly bytes: number;
+  readonly nonRoot: boolean;
+  readonly exited: boolean;
+  readonly byProcessor: boolean;
+  readonly address: bigint;
+  readonly guestPhysical?: bigint;
+  readonly physical?: bigint;
+  /** Of a VMCS field: pointer of the VMCS, undefined in non-root operation without shadowing. */
+  readonly pointer?: bigint;
+  readonly before: bigint;
+  readonly value: bigint;
+  /** At the instruction, or where an event interrupted the program. */
+  readonly rip: bigint;
+  readonly time: bigint;
 }
 
 /** Registers of one vCPU by name, as the processor has them now (all values as unsigned 64-bit). */
@@ -91,6 +125,13 @@ export interface Machine {
   /** Stops before the instruction at that linear address executes, in any context: the caller checks the level. Resuming from a hook passes it. */
   addCodeHook(linear: bigint): void;
   removeCodeHook(linear: bigint): void;
+  /**
+   * Replaces all watches. The run stops (kind `watch`) right after the instruction, iteration of a string instruction, or delivery that made the access;
+   * an instruction that faults has made none. Reads by page walks do not count, nor do the processor's own accesses to VMCSs and bitmaps.
+   */
+  setWatches(watches: Iterable<Watch>): void;
+  /** Accesses to watched places in the last run, whatever stopped it; at most 32. */
+  watchHits(): WatchHit[];
   /** Kinds of event to record in the ring. Everything but 'exception' and 'interrupt' by default. */
   recordEvents(kinds: Iterable<EventKind>): void;
   /** Calls `visit` for each unread event in order and frees their slots. The reader is reused: copy what must outlive the call. */
@@ -116,4 +157,5 @@ export interface Machine {
   counters(): { exits: number; entries: number };
 }
 
+export type { WatchSpace } from './codegen/state-layout';
 export { createMachine } from './wasm-machine';

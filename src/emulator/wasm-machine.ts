@@ -4,8 +4,9 @@ import { vmcsFieldByEncoding, vmcsOffset } from '../spec/vmcs-fields';
 import { writeProcessor } from './codegen/processor-table';
 import { brokenModelRules, defaultProcessorModel, type ProcessorModel } from '../spec/processor-models';
 import { EventReader } from './event-ring';
-import type { EngineModules, Machine, MachineOptions, PagingContext, RegisterFile, RunResult, StopMask, Translation, VmxState } from './machine';
+import type { EngineModules, Machine, MachineOptions, PagingContext, RegisterFile, RunResult, StopMask, Translation, VmxState, Watch, WatchHit } from './machine';
 import { MachineRegisters } from './registers';
+import { readHits, writeWatches } from './watch-table';
 
 /** Exports of the core that the façade calls. */
 interface CoreExports {
@@ -13,6 +14,7 @@ interface CoreExports {
   beginRun(units: number): void;
   refresh(): void;
   dropCode(): void;
+  watchesChanged(): void;
   invalidateRange(physical: number, bytes: number): void;
   timeNow(): bigint;
   rflagsImage(): bigint;
@@ -133,6 +135,14 @@ class WasmMachine implements Machine {
     this.core.dropCode();
     this.hooksChanged = false;
   }
+
+  setWatches(watches: Iterable<Watch>): void {
+    const counts = writeWatches(this.view, [...watches]);
+    counts.forEach((count, n) => this.view.setUint32(at.watchCount + 4 * n, count, true));
+    this.view.setUint32(at.watchesMemory, counts[0] + counts[1] + counts[2], true);
+    this.core.watchesChanged();
+  }
+  watchHits(): WatchHit[] { return readHits(this.view, this.view.getUint32(at.watchHits, true)); }
 
   recordEvents(kinds: Iterable<EventKind>): void {
     let mask = 0;

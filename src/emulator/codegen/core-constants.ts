@@ -6,8 +6,8 @@ import { tlbContextBytes, tlbIndexMask, tlbTables } from './instruction-context'
 import { controlWords } from '../../spec/controls';
 import { exitReasons } from '../../spec/exit-reasons';
 import { vmcsFields, vmcsOffset } from '../../spec/vmcs-fields';
-import { blockHeaderBytes, cpuCells, eventFields, eventKinds, eventSlotBytes, eventSlots, machineCells, processorCells, ramBase, recordBytes, recordFields, regions, registerSlot,
-  stopKinds, vmxInstructions, vmxOutcomes } from './state-layout';
+import { blockHeaderBytes, cpuCells, eventFields, eventKinds, eventSlotBytes, eventSlots, machineCells, mostWatchHits, processorCells, ramBase, recordBytes, recordFields, regions,
+  registerSlot, stopKinds, vmxInstructions, vmxOutcomes, watchHitBytes, watchHitFields, watchSegmentBytes, watchSpaces } from './state-layout';
 
 const upper = (camel: string): string => camel.replace(/([a-z0-9])([A-Z])/g, '$1_$2').replace(/[^A-Za-z0-9]+/g, '_').toUpperCase();
 const constant = (name: string, value: number | bigint, type = 'u32'): string => `@inline export const ${name}: ${type} = ${value};`;
@@ -29,6 +29,9 @@ export function layoutModule(): string {
   stopKinds.forEach((k, i) => lines.push(constant(`STOP_${upper(k)}`, i)));
   vmxInstructions.forEach((k, i) => lines.push(constant(`VMX_${k}`, i)));
   vmxOutcomes.forEach((k, i) => lines.push(constant(`OUTCOME_${upper(k)}`, i)));
+  watchSpaces.forEach((k, i) => lines.push(constant(`WATCH_${upper(k)}`, i)));
+  for (const [name, offset] of Object.entries(watchHitFields)) lines.push(constant(`HIT_${upper(name)}`, offset, 'usize'));
+  lines.push(constant('HIT_RECORD_BYTES', watchHitBytes, 'usize'), constant('MOST_HITS', mostWatchHits), constant('WATCH_SEGMENT_BYTES', watchSegmentBytes, 'usize'));
   return lines.join('\n') + '\n';
 }
 

@@ -35,6 +35,8 @@ const regionSizes: readonly (readonly [name: string, bytes: number, doc: string]
   ['pageCode', 0x400000, 'u32 by guest RAM page: first code descriptor of the page, 0 = no code'],
   ['pageFlags', 0x100000, 'u8 by guest RAM page: 1 dirty since the last snapshot, 2 watched'],
   ['events', 0x80000, 'the event ring: small enough to stay in a processor\'s cache, which halves the cost of a VM exit'],
+  ['watches', 0x30000, 'what accesses stop the run: for each watch space a sorted table of segments of 24 bytes (first u64, last u64, mask u32)'],
+  ['watchHits', 0x1000, 'accesses to watched places since the run began, 32 records of 96 bytes'],
   ['codeHeap', 0x2c00000, 'decoded blocks and code descriptors'],
 ];
 
@@ -156,6 +158,7 @@ export const machineCells: readonly Cell[] = place(region('machine').base, regio
   ['stopOnException', 'u32', 1, 'bit per vector: stop when such an exception is about to be delivered'],
   ['hookCount', 'u32', 1, 'hooked linear addresses'], ['hookSkip', 'u64', 1, 'linear address whose hook is passed once (resuming from it)'],
   ['hookOffsets', 'u8', 4096, 'by page offset: number of hooks at that offset of some page'],
+  ['watchCount', 'u32', 8, 'segments of each watch space'], ['watchesMemory', 'u32', 1, 'any of the three spaces of memory has segments'], ['watchHits', 'u32', 1, 'records in the region of that name'],
   ['serialHead', 'u32', 1, 'bytes ever sent on COM1'], ['debugExitCode', 'u32', 1, ''], ['heapTop', 'u32', 1, 'next free byte of the code heap'],
   ['exits', 'u64', 1, 'VM exits since creation'], ['entries', 'u64', 1, 'VM entries since creation'],
 ]);
@@ -176,6 +179,19 @@ export const processorCells: readonly Cell[] = place(region('processor').base, r
 export const stopKinds = ['none', 'budget', 'idle', 'codeHook', 'vmExit', 'vmEntry', 'vmxInstruction', 'vmfail', 'entryFailure', 'tripleFault', 'exception',
   'watch', 'debugExit', 'ringFull', 'unimplemented', 'shutdown'] as const;
 export type StopKind = (typeof stopKinds)[number];
+
+/** Spaces in which accesses can be watched; index is that of the table and of `watchCount`. The first three are memory. */
+export const watchSpaces = ['linear', 'guestPhysical', 'physical', 'vmcsField', 'msr', 'port'] as const;
+export type WatchSpace = (typeof watchSpaces)[number];
+export const watchSegmentBytes = 24;
+/** Bits of a segment's mask: accesses in VMX root operation, and the same shifted by two in non-root operation. */
+export const watchMask = { read: 1, write: 2 } as const;
+export const watchHitBytes = 96;
+export const mostWatchHits = 32;
+/** Offsets in a hit. flags: 1 in non-root operation, 2 the access caused a VM exit, 4 made by the processor for itself (accessed and dirty flags). */
+export const watchHitFields = {
+  space: 0, access: 4, bytes: 8, flags: 12, address: 16, guestPhysical: 24, physical: 32, before: 40, value: 48, rip: 56, time: 64, pointer: 72,
+} as const;
 
 /** VMX instructions in the order of their ids in events and stop masks. */
 export const vmxInstructions = ['VMCALL', 'VMCLEAR', 'VMLAUNCH', 'VMPTRLD', 'VMPTRST', 'VMREAD', 'VMRESUME', 'VMWRITE', 'VMXOFF', 'VMXON', 'INVEPT', 'INVVPID', 'VMFUNC'] as const;

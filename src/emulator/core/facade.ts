@@ -61,6 +61,8 @@ export function refresh(): void { updateMode(); flushEverything(); }
 export function invalidateRange(physical: u32, bytes: u32): void {
   for (let page = physical >> 12; page <= (physical + bytes - 1) >> 12; page++) invalidateCode(page);
 }
+/** After watches changed: which pages the TLB may hold is decided anew. */
+export function watchesChanged(): void { flushEverything(); }
 /** After hooks changed: decoded blocks are made anew. */
 export function dropCode(): void { dropAllCode(); }
 /** CR8: the task priority of the local APIC, 0 to 15. */

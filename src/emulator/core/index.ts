@@ -28,5 +28,5 @@ export { portIn, portOut } from './ports';
 export { invept, invvpid, vmcall, vmclear, vmfunc, vmlaunch, vmptrld, vmptrst, vmread, vmresume, vmwrite, vmxoff, vmxon } from './vmx/instructions';
 export {
   decodeForInspection, dropCode, inspectTranslation, invalidateRange, readMsrForDebugger, refresh, reset, rflagsImage, setRflagsImage, setTaskPriority, taskPriority,
-  timeNow, translatedGuestPhysical, translatedPhysical, writeMsrForDebugger,
+  timeNow, translatedGuestPhysical, translatedPhysical, watchesChanged, writeMsrForDebugger,
 } from './facade';

@@ -2,15 +2,15 @@
 // accesses. An access that cannot complete records an abort and changes nothing. Accesses that need the exact time or the
 // instruction by itself (MMIO, stores to code, watched pages) are done only when the instruction runs alone in its block.
 import {
-  CPU_ALONE, CPU_CR4, CPU_RFLAGS_SYSTEM, CPU_TLB_BASE, CPU_TLB_GENERATION, M_RAM_SIZE, RAM_BASE, REGION_PAGE_CODE, REGION_PAGE_FLAGS, REGION_SCRATCH,
+  CPU_ALONE, CPU_CR4, CPU_RFLAGS_SYSTEM, CPU_TLB_BASE, CPU_TLB_GENERATION, M_RAM_SIZE, RAM_BASE, REGION_PAGE_CODE, REGION_SCRATCH,
 } from './generated/layout';
 import { TLB_INDEX_MASK, TLB_READ, TLB_WRITE } from './generated/decoder';
 import { invalidateCode, storeTouchesCode } from './blocks';
 import { mmioRead, mmioWrite } from '../devices/bus';
 import { READ, userAccess, walk, walkedPhysical, walkedWritable, WRITE } from './paging';
 import { ABORT, AC, abandon, ABORT_ALONE, aborted, CR4_SMAP, NEXT } from './state';
+import { joinBytes, memoryIsWatched, noteMemory, noteProcessorWrite, pageIsWatched, processorWriteIsWatched, READS, WRITES } from './watch';
 
-@inline export const PAGE_WATCHED: u8 = 2;
 /** Where slowLoadVector leaves bytes that are not in one TLB page. */
 @inline const VECTOR_SCRATCH: usize = REGION_SCRATCH;
 
@@ -37,6 +37,7 @@ export function writePhysical8(physical: u64, value: u32): void { writePhysical(
 function writePhysical(physical: u64, value: u64, bytes: u32): void {
   const h = hostOf(physical, bytes);
   if (!h) return;
+  if (memoryIsWatched() && processorWriteIsWatched(u64.MAX_VALUE, physical, bytes)) noteProcessorWrite(u64.MAX_VALUE, physical, bytes, loadBytes(h, bytes), value);
   storeBytes(h, value, bytes);
   invalidateCode(<u32>(physical >> 12));
 }
@@ -67,10 +68,14 @@ function readWithin(linear: u64, bytes: u32, user: bool, implicit: bool, forWrit
   const host = hostOf(walkedPhysical, bytes);
   if (host == 0) {
     if (!load<u32>(CPU_ALONE)) { abandon(ABORT_ALONE); return 0; }
-    return mmioRead(walkedPhysical, bytes);
+    if (probing) return 0;
+    const value = mmioRead(walkedPhysical, bytes);
+    if (memoryIsWatched()) noteMemory(READS, linear, bytes, value, value);
+    return value;
   }
-  if (load<u8>(REGION_PAGE_FLAGS + pageOf(host)) & PAGE_WATCHED) {
+  if (memoryIsWatched() && pageIsWatched(linear)) {
     if (!load<u32>(CPU_ALONE)) { abandon(ABORT_ALONE); return 0; }
+    if (!probing) noteMemory(READS, linear, bytes, loadBytes(host, bytes), loadBytes(host, bytes));
   } else {
     if (forWrite && !load<u32>(CPU_ALONE) && storeTouchesCode(host, bytes)) { abandon(ABORT_ALONE); return 0; }
     if (cache) fill(linear, TLB_READ, host);
@@ -84,10 +89,15 @@ function writeWithin(linear: u64, value: u64, bytes: u32, user: bool, implicit: 
   const host = hostOf(walkedPhysical, bytes);
   if (host == 0) {
     if (!load<u32>(CPU_ALONE)) return abandon(ABORT_ALONE);
+    if (memoryIsWatched()) noteMemory(WRITES, linear, bytes, 0, value);
     mmioWrite(walkedPhysical, value, bytes);
     return NEXT;
   }
-  const page = pageOf(host);
+  const page = pageOf(host), watched = memoryIsWatched() && pageIsWatched(linear);
+  if (watched) {
+    if (!load<u32>(CPU_ALONE)) return abandon(ABORT_ALONE);
+    noteMemory(WRITES, linear, bytes, loadBytes(host, bytes), bytes == 8 ? value : value & ((<u64>1 << (bytes << 3)) - 1));
+  }
   if (load<u32>(REGION_PAGE_CODE + (<usize>page << 2)) != 0) {
     // the page holds decoded code: only a store to a granule with code must run alone and drop it
     if (storeTouchesCode(host, bytes)) {
@@ -96,9 +106,7 @@ function writeWithin(linear: u64, value: u64, bytes: u32, user: bool, implicit: 
       invalidateCode(page);
       return NEXT;
     }
-  } else if (load<u8>(REGION_PAGE_FLAGS + page) & PAGE_WATCHED) {
-    if (!load<u32>(CPU_ALONE)) return abandon(ABORT_ALONE);
-  } else if (cache && walkedWritable) fill(linear, TLB_WRITE, host);
+  } else if (!watched && cache && walkedWritable) fill(linear, TLB_WRITE, host);
   storeBytes(host, value, bytes);
   return NEXT;
 }
@@ -111,12 +119,23 @@ function readAcross(linear: u64, bytes: u32, user: bool, implicit: bool, forWrit
     return host != 0 ? loadBytes(host, bytes) : readWithin(linear, bytes, user, implicit, forWrite, cache);
   }
   let value: u64 = 0;
+  joinBytes(false);
   for (let n: u32 = 0; n < bytes; n++) {
     const b = readWithin(linear + n, 1, user, implicit, forWrite, false);
-    if (aborted()) return 0;
+    if (aborted()) { joinBytes(false); return 0; }
     value |= b << (n << 3);
+    joinBytes(true);
   }
+  joinBytes(false);
   return value;
+}
+/** A read that is none: it asks whether a store would fault. Devices and watches do not see it. */
+let probing: bool = false;
+function probeAcross(linear: u64, bytes: u32, user: bool, implicit: bool): i32 {
+  probing = true;
+  readAcross(linear, bytes, user, implicit, true);
+  probing = false;
+  return aborted() ? ABORT : NEXT;
 }
 /** A store that may cross a page: both pages are probed for writing before the first byte is stored. */
 function writeAcross(linear: u64, value: u64, bytes: u32, user: bool, implicit: bool): i32 {
@@ -127,9 +146,13 @@ function writeAcross(linear: u64, value: u64, bytes: u32, user: bool, implicit: 
     storeBytes(host, value, bytes);
     return NEXT;
   }
-  readAcross(linear, bytes, user, implicit, true);
-  if (aborted()) return ABORT;
-  for (let n: u32 = 0; n < bytes; n++) if (writeWithin(linear + n, value >> (n << 3) & 0xff, 1, user, implicit, false)) return ABORT;
+  if (probeAcross(linear, bytes, user, implicit)) return ABORT;
+  joinBytes(false);
+  for (let n: u32 = 0; n < bytes; n++) {
+    if (writeWithin(linear + n, value >> (n << 3) & 0xff, 1, user, implicit, false)) { joinBytes(false); return ABORT; }
+    joinBytes(true);
+  }
+  joinBytes(false);
   return NEXT;
 }
 
@@ -149,16 +172,16 @@ export function slowLoadVector(linear: u64): u32 {
   return <u32>VECTOR_SCRATCH;
 }
 export function slowStoreVector(linear: u64, low: u64, high: u64): i32 {
-  readAcross(linear, 8, userAccess(), false, true);
-  if (aborted()) return ABORT;
-  readAcross(linear + 8, 8, userAccess(), false, true);
-  if (aborted()) return ABORT;
+  if (probeAcross(linear, 8, userAccess(), false)) return ABORT;
+  if (probeAcross(linear + 8, 8, userAccess(), false)) return ABORT;
   if (writeAcross(linear, low, 8, userAccess(), false)) return ABORT;
   return writeAcross(linear + 8, high, 8, userAccess(), false);
 }
 
 // ---- linear accesses of procedures
 
+/** Whether the running code could store there; nothing is accessed. */
+export function probeData(linear: u64, bytes: u32): i32 { return probeAcross(linear, bytes, userAccess(), false); }
 /** With the rights of the running code; check `aborted()`. */
 export function loadData(linear: u64, bytes: u32): u64 { return readAcross(linear, bytes, userAccess(), false, false); }
 export function storeData(linear: u64, value: u64, bytes: u32): i32 { return writeAcross(linear, value, bytes, userAccess(), false); }
@@ -166,8 +189,8 @@ export function storeData(linear: u64, value: u64, bytes: u32): i32 { return wri
 export function loadSystem(linear: u64, bytes: u32): u64 { return readAcross(linear, bytes, false, true, false); }
 export function storeSystem(linear: u64, value: u64, bytes: u32): i32 { return writeAcross(linear, value, bytes, false, true); }
 /** Checks that bytes could be stored with supervisor or user rights (probe before a procedure that commits in steps). */
-export function probeStore(linear: u64, bytes: u32, user: bool): i32 { readAcross(linear, bytes, user, !user, true); return aborted() ? ABORT : NEXT; }
-export function probeSystemStore(linear: u64, bytes: u32): i32 { readAcross(linear, bytes, false, true, true); return aborted() ? ABORT : NEXT; }
+export function probeStore(linear: u64, bytes: u32, user: bool): i32 { return probeAcross(linear, bytes, user, !user); }
+export function probeSystemStore(linear: u64, bytes: u32): i32 { return probeAcross(linear, bytes, false, true); }
 /** Supervisor store that is not a system access: event frames onto a stack of CPL < 3. */
 export function storeSupervisor(linear: u64, value: u64, bytes: u32): i32 { return writeAcross(linear, value, bytes, false, false); }
 

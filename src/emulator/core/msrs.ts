@@ -1,8 +1,8 @@
 // RDMSR and WRMSR and what an MSR write does (SDM 4 chapter 2 'Model-Specific Registers (MSRs)'). Reading or writing an index that is not
 // here is #GP(0).
-import { CPU_APIC_BASE, CPU_BIOS_SIGNATURE, CPU_CPL, CPU_CSTAR, CPU_DEBUGCTL, CPU_EFER, CPU_FEATURE_CONTROL, CPU_FMASK, CPU_KERNEL_GS_BASE, CPU_LSTAR, CPU_MISC_ENABLE, CPU_MTRR_DEF_TYPE,
-  CPU_MTRR_FIXED, CPU_MTRR_VARIABLE, CPU_PAT, CPU_SEG_BASE, CPU_STAR, CPU_SYSENTER_CS, CPU_SYSENTER_EIP, CPU_SYSENTER_ESP, CPU_TSC_ADJUST, CPU_TSC_AUX,
-  P_ABSENT_MSRS, P_ABSENT_MSR_COUNT } from './generated/layout';
+import { CPU_ABORT_KIND, CPU_APIC_BASE, CPU_BIOS_SIGNATURE, CPU_CPL, CPU_CSTAR, CPU_DEBUGCTL, CPU_EFER, CPU_FEATURE_CONTROL, CPU_FMASK, CPU_KERNEL_GS_BASE, CPU_LSTAR, CPU_MISC_ENABLE,
+  CPU_MTRR_DEF_TYPE, CPU_MTRR_FIXED, CPU_MTRR_VARIABLE, CPU_PAT, CPU_SEG_BASE, CPU_STAR, CPU_SYSENTER_CS, CPU_SYSENTER_EIP, CPU_SYSENTER_ESP, CPU_TSC_ADJUST, CPU_TSC_AUX,
+  P_ABSENT_MSRS, P_ABSENT_MSR_COUNT, WATCH_MSR } from './generated/layout';
 import { apicMsrRead, apicMsrReadable, apicMsrWrite, tscChanged } from '../devices/bus';
 import { debugctlSupported, eferSupported } from './processor-facts';
 import { selectTlb } from './tlb';
@@ -11,6 +11,7 @@ import { ABORT, aborted, CR0_PG, cr0, EFER_LMA, EFER_LME, FS, GP, GS, NEXT, rais
 import { hasCapabilityMsr, readCapabilityMsr } from './vmx/capability';
 import { interceptMsrRead, interceptMsrWrite } from './vmx/intercepts';
 import { tscOffsetApplied } from './vmx/register-intercepts';
+import { EXITED, notePlace, placeIsWatched, READS, unnote, WRITES } from './watch';
 
 /** The time-stamp counter before offsetting: one tick a unit. */
 export function tscValue(): u64 { return time() + load<u64>(CPU_TSC_ADJUST); }
@@ -121,9 +122,12 @@ function writeEfer(value: u64): i32 {
 export function rdmsr(_pc: usize): i32 {
   const index = <u32>reg(RCX);
   if (load<u32>(CPU_CPL) != 0) return raiseError(GP, 0);
+  const watched = placeIsWatched(WATCH_MSR, index, 1, READS);
+  if (watched) notePlace(WATCH_MSR, READS, index, 8, 0, 0, EXITED);
   if (interceptMsrRead(index)) return ABORT;
   const value = readMsr(index);
   if (aborted()) return ABORT;
+  if (watched) { unnote(); notePlace(WATCH_MSR, READS, index, 8, value, value, 0); }
   setReg32(RAX, <u32>value);
   setReg32(RDX, <u32>(value >> 32));
   return NEXT;
@@ -131,6 +135,15 @@ export function rdmsr(_pc: usize): i32 {
 export function wrmsr(_pc: usize): i32 {
   const index = <u32>reg(RCX);
   if (load<u32>(CPU_CPL) != 0) return raiseError(GP, 0);
+  const value = reg(RAX) & 0xffffffff | reg(RDX) << 32, watched = placeIsWatched(WATCH_MSR, index, 1, WRITES);
+  if (watched) notePlace(WATCH_MSR, WRITES, index, 8, 0, value, EXITED);
   if (interceptMsrWrite(index)) return ABORT;
-  return writeMsr(index, reg(RAX) & 0xffffffff | reg(RDX) << 32);
+  if (!watched) return writeMsr(index, value);
+  unnote();
+  // a value that cannot be read is told as 0
+  const before = readMsr(index);
+  store<u32>(CPU_ABORT_KIND, 0);
+  if (writeMsr(index, value) != NEXT) return ABORT;
+  notePlace(WATCH_MSR, WRITES, index, 8, before, value, 0);
+  return NEXT;
 }

@@ -1,10 +1,11 @@
 // Linear to physical: paging (SDM 3A chapter 4 'Paging') and EPT (SDM 3C 29.3 'The Extended Page Table Mechanism'), with accessed and
 // dirty flags, permissions and error codes. A failed walk records an abort (page fault, EPT violation or misconfiguration) that the
 // caller of the instruction turns into a fault or a VM exit.
-import { CPU_ABORT_KIND, CPU_CPL, CPU_CR0, CPU_CR3, CPU_CR4, CPU_EFER, CPU_EPTP, CPU_EXIT_QUALIFICATION, CPU_FAULT_ADDRESS, CPU_GUEST_PHYSICAL_FAULT, CPU_PDPTE, CPU_RFLAGS_SYSTEM,
+import { CPU_ABORT_KIND, CPU_ALONE, CPU_CPL, CPU_CR0, CPU_CR3, CPU_CR4, CPU_EFER, CPU_EPTP, CPU_EXIT_QUALIFICATION, CPU_FAULT_ADDRESS, CPU_GUEST_PHYSICAL_FAULT, CPU_PDPTE, CPU_RFLAGS_SYSTEM,
   CPU_TLB_BASE, CPU_TLB_GENERATION, M_RAM_SIZE, RAM_BASE, REGION_TLB_CONTEXTS } from './generated/layout';
 import { eptVpidCapPages1G, featurePages1G, featurePse36, physicalBits } from './processor-facts';
-import { ABORT_EPT_MISCONFIGURATION, ABORT_EPT_VIOLATION, AC, CR0_PG, CR0_WP, CR4_PAE, CR4_PSE, CR4_SMAP, CR4_SMEP, EFER_LMA, EFER_NXE, GP, raiseError, raisePageFault } from './state';
+import { ABORT_ALONE, ABORT_EPT_MISCONFIGURATION, ABORT_EPT_VIOLATION, abandon, AC, CR0_PG, CR0_WP, CR4_PAE, CR4_PSE, CR4_SMAP, CR4_SMEP, EFER_LMA, EFER_NXE, GP, raiseError, raisePageFault } from './state';
+import { memoryIsWatched, noteProcessorWrite, processorWriteIsWatched } from './watch';
 
 @inline export const READ: u32 = 0;
 @inline export const WRITE: u32 = 1;
@@ -19,6 +20,22 @@ let walkAddress: u64 = 0;            // linear address under translation, for EP
 
 @inline function physicalMask(): u64 { return (<u64>1 << physicalBits()) - 1; }
 @inline function entryAddress(entry: u64): u64 { return entry & 0x000ffffffffff000; }
+
+/** What is being translated for: fetches come between instructions, and need not run alone to be exact. */
+let walkAccess: u32 = READ;
+/**
+ * Sets flags in a paging-structure entry at a WASM address. Where that byte is watched, the instruction must run alone: false with an abort recorded.
+ * `guestPhysical`: of the entry, all ones for an EPT entry.
+ */
+function putEntry(host: usize, guestPhysical: u64, before: u64, value: u64, bytes: u32): bool {
+  const physical = <u64>(host - RAM_BASE);
+  if (memoryIsWatched() && processorWriteIsWatched(guestPhysical, physical, bytes)) {
+    if (walkAccess != EXECUTE && load<u32>(CPU_ALONE) == 0) { abandon(ABORT_ALONE); return false; }
+    noteProcessorWrite(guestPhysical, physical, bytes, before, value);
+  }
+  if (bytes == 8) store<u64>(host, value); else store<u32>(host, <u32>value);
+  return true;
+}
 
 // ---- EPT
 
@@ -72,14 +89,14 @@ function eptWalk(guestPhysical: u64, access: u32, final: bool, asWrite: bool): b
       if ((rights & wanted) != wanted) return eptViolation(guestPhysical, wanted, rights, final);
       if (flags) {
         const set: u64 = (wanted & 2) != 0 ? 0x300 : 0x100;
-        if ((entry & set) != set) store<u64>(host, entry | set);
+        if ((entry & set) != set && !putEntry(host, u64.MAX_VALUE, entry, entry | set, 8)) return false;
       }
       const mask = (<u64>1 << shift) - 1;
       walkedPhysical = (entryAddress(entry) & ~mask) | (guestPhysical & mask);
       eptWritable = (rights & 2) != 0 && (!flags || (load<u64>(host) & 0x200) != 0);
       return true;
     }
-    if (flags && (entry & 0x100) == 0) { entry |= 0x100; store<u64>(host, entry); }
+    if (flags && (entry & 0x100) == 0) { if (!putEntry(host, u64.MAX_VALUE, entry, entry | 0x100, 8)) return false; entry |= 0x100; }
     table = entryAddress(entry);
     level--;
   }
@@ -158,6 +175,7 @@ let smapLifted: bool = false;
  */
 export function walk(linear: u64, access: u32, user: bool, implicit: bool): bool {
   walkAddress = linear;
+  walkAccess = access;
   smapLifted = !implicit && (load<u64>(CPU_RFLAGS_SYSTEM) & AC) != 0;
   if ((load<u64>(CPU_CR0) & CR0_PG) == 0) {
     walkedGuestPhysical = linear & 0xffffffff;
@@ -221,7 +239,7 @@ function walk32(linear: u64, access: u32, user: bool): bool {
     if ((pde & 0x200000) != 0 || (featurePse36() == 0 && (pde & 0x1fe000) != 0)) return pageFault(linear, true, access, user, true);
     if (!permitted(access, user, pde, false)) return pageFault(linear, true, access, user, false);
     const want: u64 = access == WRITE ? 0x60 : 0x20;
-    if ((pde & want) != want) { pde |= want; store<u32>(pdeHost, <u32>pde); }
+    if ((pde & want) != want) { if (!putEntry(pdeHost, pdeAddress, pde, pde | want, 4)) return false; pde |= want; }
     walkedGuestPhysical = (pde & 0xffc00000) | (pde >> 13 & 0xff) << 32 | (linear & 0x3fffff);
     if (!toHost(walkedGuestPhysical, access, true, false)) return false;
     walkedWritable = (pde & 0x40) != 0 && eptWritable && permitted(WRITE, user, pde, false);
@@ -233,9 +251,9 @@ function walk32(linear: u64, access: u32, user: bool): bool {
   if ((pte & 1) == 0) return pageFault(linear, false, access, user, false);
   const combined = pde & pte;
   if (!permitted(access, user, combined, false)) return pageFault(linear, true, access, user, false);
-  if ((pde & 0x20) == 0) store<u32>(pdeHost, <u32>pde | 0x20);
+  if ((pde & 0x20) == 0 && !putEntry(pdeHost, pdeAddress, pde, pde | 0x20, 4)) return false;
   const want: u64 = access == WRITE ? 0x60 : 0x20;
-  if ((pte & want) != want) { pte |= want; store<u32>(pteHost, <u32>pte); }
+  if ((pte & want) != want) { if (!putEntry(pteHost, pteAddress, pte, pte | want, 4)) return false; pte |= want; }
   walkedGuestPhysical = (pte & 0xfffff000) | (linear & 0xfff);
   if (!toHost(walkedGuestPhysical, access, true, false)) return false;
   walkedWritable = (pte & 0x40) != 0 && eptWritable && permitted(WRITE, user, combined, false);
@@ -250,8 +268,7 @@ function entryHost32(guestPhysical: u64): usize {
 function setFlags(guestPhysical: u64, host: usize, entry: u64, flags: u64): bool {
   if (host == NOWHERE) return true;
   if (load<u64>(CPU_EPTP) != 0 && !eptWalk(guestPhysical, READ, false, true)) return false;
-  store<u64>(host, entry | flags);
-  return true;
+  return putEntry(host, guestPhysical, entry, entry | flags, 8);
 }
 
 /** Rights with which data accesses of the running code are made. */

@@ -1,11 +1,12 @@
 // IN and OUT, and the permission of a port by IOPL and the TSS's I/O bitmap (SDM 1 'Protected-Mode I/O').
-import { CPU_CPL, CPU_RFLAGS_SYSTEM } from './generated/layout';
+import { CPU_CPL, CPU_RFLAGS_SYSTEM, WATCH_PORT } from './generated/layout';
 import { portRead, portWrite } from '../devices/bus';
 import { loadSystem } from './memory';
 import { immediate, operandSize, recordOpcode, writeSized } from './operands';
 import { segmentBase, segmentLimit } from './segments';
 import { ABORT, aborted, GP, IOPL, NEXT, raiseError, RAX, RDX, realMode, reg, TR, virtual8086 } from './state';
 import { interceptPort } from './vmx/intercepts';
+import { EXITED, notePlace, placeIsWatched, READS, unnote, WRITES } from './watch';
 
 /** NEXT when the running code may use `bytes` ports from `port`, else #GP(0). */
 export function portAllowed(port: u32, bytes: u32): i32 {
@@ -29,15 +30,21 @@ export function portAllowed(port: u32, bytes: u32): i32 {
 export function portIn(pc: usize): i32 {
   const port = portOf(pc), bytes = bytesOf(pc);
   if (portAllowed(port, bytes)) return ABORT;
+  const watched = placeIsWatched(WATCH_PORT, port, bytes, READS);
+  if (watched) notePlace(WATCH_PORT, READS, port, bytes, 0, 0, EXITED);
   if (interceptPort(port, bytes, true, false, false, isImmediate(pc), 0, 0, 0)) return ABORT;
   const value = portRead(port, bytes);
+  if (watched) { unnote(); notePlace(WATCH_PORT, READS, port, bytes, value, value, 0); }
   writeSized(RAX, bytes == 4 ? 2 : bytes >> 1, value);
   return NEXT;
 }
 export function portOut(pc: usize): i32 {
   const port = portOf(pc), bytes = bytesOf(pc);
   if (portAllowed(port, bytes)) return ABORT;
+  const watched = placeIsWatched(WATCH_PORT, port, bytes, WRITES), value = <u32>reg(RAX) & (bytes == 4 ? 0xffffffff : (1 << (bytes << 3)) - 1);
+  if (watched) notePlace(WATCH_PORT, WRITES, port, bytes, value, value, EXITED);
   if (interceptPort(port, bytes, false, false, false, isImmediate(pc), 0, 0, 0)) return ABORT;
-  portWrite(port, bytes, <u32>reg(RAX) & (bytes == 4 ? 0xffffffff : (1 << (bytes << 3)) - 1));
+  if (watched) { unnote(); notePlace(WATCH_PORT, WRITES, port, bytes, value, value, 0); }
+  portWrite(port, bytes, value);
   return NEXT;
 }

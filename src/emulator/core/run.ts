@@ -3,7 +3,7 @@
 import {
   CPU_ABORT_KIND, CPU_ACTIVITY, CPU_ALONE, CPU_ID, CPU_INIT_PENDING, CPU_EVENT_VECTORING, CPU_EXIT_QUALIFICATION, CPU_FAULT_ADDRESS, CPU_GUEST_PHYSICAL_FAULT,
   CPU_INSTRUCTION_LENGTH, CPU_MODE, CPU_NMI_BLOCKED, CPU_NMI_PENDING, CPU_NON_ROOT, CPU_PAGE_BASE, CPU_PENDING_DEBUG, CPU_RFLAGS_SYSTEM, CPU_RIP, CPU_SEG_BASE,
-  CPU_SHADOW_UNTIL, CPU_SIPI_PENDING, M_BUDGET, M_DEADLINE, M_RUN_END, M_STOP_KIND, REC_PAGE_OFFSET, REC_SCALE, STOP_BUDGET, STOP_IDLE, STOP_SHUTDOWN,
+  CPU_SHADOW_UNTIL, CPU_SIPI_PENDING, M_BUDGET, M_DEADLINE, M_RUN_END, M_STOP_KIND, REC_PAGE_OFFSET, REC_SCALE, STOP_BUDGET, STOP_IDLE, STOP_SHUTDOWN, STOP_WATCH,
 } from './generated/layout';
 import { acknowledgeInterrupt, interruptPending, nextDeviceDeadline, runDeviceTimers, takeInit, takeNmi, takeSipi } from '../devices/bus';
 import { SYSTEM_POWER_OFF_REQUESTED, SYSTEM_RESET_REQUESTED } from './generated/devices';
@@ -15,6 +15,7 @@ import {
 import { segmentLimit } from './segments';
 import { requestStop } from './stop';
 import { nextVmxDeadline, vmxBoundary } from './vmx/boundary';
+import { forgetHits, hasHits, takeBackHits } from './watch';
 import { eptMisconfigurationExit, eptViolationExit } from './vmx/exit';
 import { externalInterruptIsAcknowledged, externalInterruptsExit, interceptNmi, nmiIsBlocked, takeExternalInterruptExit } from './vmx/event-intercepts';
 
@@ -42,6 +43,8 @@ export function proceed(ending: i32): u32 {
     // a trap after the instruction, unless it was abandoned
     if (load<u32>(CPU_ABORT_KIND) == 0) store<u64>(CPU_PENDING_DEBUG, load<u64>(CPU_PENDING_DEBUG) | BS);
   }
+  // the accesses of an instruction that was abandoned have not taken place; those of one that ends in a VM exit have
+  if (hasHits() && load<u32>(CPU_ABORT_KIND) != 0 && load<u32>(CPU_ABORT_KIND) != ABORT_EXITED) takeBackHits();
   while (true) {
     const kind = load<u32>(CPU_ABORT_KIND);
     if (kind != 0) {
@@ -50,11 +53,12 @@ export function proceed(ending: i32): u32 {
       if (block != 0) return block;
       continue;
     }
+    if (hasHits()) requestStop(STOP_WATCH, 0, 0);
     if (load<u32>(M_STOP_KIND) != 0) return 0;
     if (heapIsNearlyFull()) dropAllCode();
     if (load<i32>(M_BUDGET) <= 0 || load<u32>(CPU_ACTIVITY) != 0 || load<u64>(CPU_PENDING_DEBUG) != 0) {
       boundary();
-      if (load<u32>(CPU_ABORT_KIND) != 0 || load<u32>(M_STOP_KIND) != 0 || load<i32>(M_BUDGET) <= 0) continue;
+      if (load<u32>(CPU_ABORT_KIND) != 0 || load<u32>(M_STOP_KIND) != 0 || load<i32>(M_BUDGET) <= 0 || hasHits()) continue;
     }
     if ((load<u64>(CPU_RFLAGS_SYSTEM) & TF) != 0) {
       const block = single(true);
@@ -62,10 +66,10 @@ export function proceed(ending: i32): u32 {
       continue;
     }
     const block = findBlock();
-    if (block == 0) continue;
+    if (block == 0 || hasHits()) continue;
     if (load<u32>(block) <= load<u32>(M_BUDGET)) return block;
     const short = transientBlock(load<u32>(M_BUDGET), true);
-    if (short != 0) return short;
+    if (short != 0 && !hasHits()) return short;
   }
 }
 
@@ -113,6 +117,7 @@ export function linkBlock(record: usize, field: usize, target: u64): u32 {
   // what is due at this boundary comes before a fault of the next fetch
   if (load<u32>(CPU_ALONE) != 0 || stepping || load<i32>(M_BUDGET) <= 0 || heapIsNearlyFull()) return 0;
   const block = findLinkable(target);
+  if (hasHits()) return 0;
   if (block != 0 && linkable && field != 0) store<u32>(record + field, block);
   return block;
 }
@@ -214,6 +219,7 @@ function arm(): void {
 export function beginRun(units: u32): void {
   const now = time();
   store<u32>(M_STOP_KIND, 0);
+  forgetHits();
   store<u64>(M_RUN_END, now + units);
   store<u64>(M_DEADLINE, now);
   store<i32>(M_BUDGET, 0);

@@ -1,11 +1,12 @@
 // String instructions (SDM 2B 'REP/REPE/REPZ/REPNE/REPNZ'). A repeated one runs as many iterations as the budget has units, so that it can
 // be interrupted between any two; each iteration is a unit. A fault leaves the registers at the iteration that did not complete.
-import { CPU_FLAGS_C, CPU_FLAGS_R, CPU_GPR, CPU_MODE, CPU_RFLAGS_SYSTEM, M_BUDGET } from './generated/layout';
+import { CPU_FLAGS_C, CPU_FLAGS_R, CPU_GPR, CPU_MODE, CPU_RFLAGS_SYSTEM, M_BUDGET, WATCH_PORT } from './generated/layout';
 import { interceptPort } from './vmx/intercepts';
 import { portRead, portWrite } from '../devices/bus';
-import { direct, directBytes, loadData, storeData } from './memory';
+import { direct, directBytes, loadData, probeData, storeData } from './memory';
 import { linearAddress, operandSize, recordAddressSize, recordSegment, repeat, writeSized } from './operands';
 import { portAllowed } from './ports';
+import { EXITED, hasHits, notePlace, placeIsWatched, READS, unnote, WRITES } from './watch';
 import { ABORT, aborted, DF, ES, JUMPED, NEXT, RAX, RCX, RDI, RDX, reg, RSI, setReg, arithmeticFlags, ZF } from './state';
 
 @inline function addressMask(pc: usize): u64 { const s = recordAddressSize(pc); return s == 2 ? u64.MAX_VALUE : s == 1 ? 0xffffffff : 0xffff; }
@@ -76,16 +77,19 @@ function iterate(pc: usize, kind: u32): i32 {
     case INS: {
       const to = destination(pc, true); if (aborted()) return ABORT;
       // the store is probed before the port is read: reading has side effects
-      const before = loadData(to, bytes); if (aborted()) return ABORT;
-      if (storeData(to, before, bytes)) return ABORT;
-      storeData(to, portRead(<u32>reg(RDX) & 0xffff, bytes), bytes);
+      if (probeData(to, bytes)) return ABORT;
+      const port = <u32>reg(RDX) & 0xffff, v: u64 = portRead(port, bytes);
+      if (placeIsWatched(WATCH_PORT, port, bytes, READS)) notePlace(WATCH_PORT, READS, port, bytes, v, v, 0);
+      storeData(to, v, bytes);
       advance(pc, RDI);
       return NEXT;
     }
     default: {
       const from = source(pc); if (aborted()) return ABORT;
       const v = loadData(from, bytes); if (aborted()) return ABORT;
-      portWrite(<u32>reg(RDX) & 0xffff, bytes, <u32>v);
+      const port = <u32>reg(RDX) & 0xffff;
+      if (placeIsWatched(WATCH_PORT, port, bytes, WRITES)) notePlace(WATCH_PORT, WRITES, port, bytes, v, v, 0);
+      portWrite(port, bytes, <u32>v);
       advance(pc, RSI);
       return NEXT;
     }
@@ -147,7 +151,7 @@ function run(pc: usize, kind: u32): i32 {
       setPointer(pc, RCX, count);
     }
     if (count == 0) { result = NEXT; break; }
-    if (kind >= INS && load<i32>(M_BUDGET) < budget) break;                            // a port asked for attention
+    if (kind >= INS && (load<i32>(M_BUDGET) < budget || hasHits())) break;             // a port asked for attention, or is watched
   }
   // units: one per completed iteration; an abandoned iteration gives back the unit that the run loop took
   const extra = result == ABORT ? done : done - 1;
@@ -166,7 +170,10 @@ export function ins(pc: usize): i32 {
   if (portAllowed(port, bytes)) return ABORT;
   const linear = destination(pc, true);
   if (aborted()) return ABORT;
+  const watched = placeIsWatched(WATCH_PORT, port, bytes, READS);
+  if (watched) notePlace(WATCH_PORT, READS, port, bytes, 0, 0, EXITED);
   if (interceptPort(port, bytes, true, true, repeat(pc) != 0, false, linear, recordAddressSize(pc), ES)) return ABORT;
+  if (watched) unnote();
   return run(pc, INS);
 }
 export function outs(pc: usize): i32 {
@@ -175,6 +182,9 @@ export function outs(pc: usize): i32 {
   if (portAllowed(port, bytes)) return ABORT;
   const linear = source(pc);
   if (aborted()) return ABORT;
+  const watched = placeIsWatched(WATCH_PORT, port, bytes, WRITES);
+  if (watched) notePlace(WATCH_PORT, WRITES, port, bytes, 0, 0, EXITED);
   if (interceptPort(port, bytes, false, true, repeat(pc) != 0, false, linear, recordAddressSize(pc), recordSegment(pc))) return ABORT;
+  if (watched) unnote();
   return run(pc, OUTS);
 }

@@ -1,6 +1,6 @@
 // VMREAD and VMWRITE on the current VMCS, and in non-root operation on the shadow VMCS: SDM 3C 31.3 'VMX Instructions',
 // 26.3 'Changes to Instruction Behavior in VMX Non-Root Operation'. The field operand is a register; the value operand r/m.
-import { CPU_CURRENT_VMCS, CPU_SHADOW_VMCS_HOST, VMX_VMREAD, VMX_VMWRITE } from '../generated/layout';
+import { CPU_CURRENT_VMCS, CPU_SHADOW_VMCS_HOST, VMX_VMREAD, VMX_VMWRITE, WATCH_VMCS_FIELD } from '../generated/layout';
 import { EXIT_VMREAD, EXIT_VMWRITE, VMCS_VMCS_LINK_POINTER, VMCS_VMREAD_BITMAP_ADDRESS, VMCS_VMWRITE_BITMAP_ADDRESS } from '../generated/vmx';
 import { loadData, readPhysical8, storeData } from '../memory';
 import { destinationRegister, isMemory, operandAddress, sourceRegister } from '../operands';
@@ -14,7 +14,8 @@ import {
   ERROR_UNSUPPORTED_COMPONENT, ERROR_VMWRITE_READ_ONLY, NO_REGISTER, accessFailInvalid, accessFailValid, accessSucceed, operandAborted, protection, recordExited, stopsBefore,
   undefinedOpcode, undefinedHere,
 } from './outcome';
-import { currentVmcs, field, fieldOffset, isReadOnly, readField, writeField } from './vmcs';
+import { EXITED, noteField, placeIsWatched, READS, WRITES } from '../watch';
+import { NO_VMCS, currentVmcs, field, fieldOffset, isReadOnly, readField, writeField } from './vmcs';
 
 /** Operands are 64 bits wide in 64-bit mode and 32 bits otherwise, whatever the prefixes say. */
 @inline function truncated(value: u64): u64 { return in64BitMode() ? value : value & 0xffffffff; }
@@ -41,6 +42,7 @@ export function vmread(pc: usize): i32 {
   const register = isMemory(pc) ? NO_REGISTER : destinationRegister(pc);
   if (nonRoot() && accessExits(encoding, VMCS_VMREAD_BITMAP_ADDRESS)) {
     recordExited(VMX_VMREAD, encoding, 0, register);
+    if (placeIsWatched(WATCH_VMCS_FIELD, encoding, 1, READS)) noteField(READS, WATCH_VMCS_FIELD, encoding, 0, 0, NO_VMCS, EXITED);
     return exitWithInstructionInformation(EXIT_VMREAD, displacementQualification(pc), vmreadInformation(pc));
   }
   if (cpl() > 0) return protection(VMX_VMREAD);
@@ -56,6 +58,7 @@ export function vmread(pc: usize): i32 {
     if (aborted()) return operandAborted(VMX_VMREAD, encoding);
     if (storeData(linear, value, operandBytes()) != 0 || aborted()) return operandAborted(VMX_VMREAD, encoding);
   } else setReg(register, value);
+  if (placeIsWatched(WATCH_VMCS_FIELD, encoding, 1, READS)) noteField(READS, WATCH_VMCS_FIELD, encoding, value, value, pointer, 0);
   return accessSucceed(VMX_VMREAD, encoding, value, register, pointer);
 }
 
@@ -67,7 +70,9 @@ export function vmwrite(pc: usize): i32 {
   const encoding = truncated(reg(destinationRegister(pc)));
   const register = isMemory(pc) ? NO_REGISTER : sourceRegister(pc);
   if (nonRoot() && accessExits(encoding, VMCS_VMWRITE_BITMAP_ADDRESS)) {
-    recordExited(VMX_VMWRITE, encoding, register == NO_REGISTER ? peekOperand(pc, operandBytes()) : truncated(reg(register)), register);
+    const value = register == NO_REGISTER ? peekOperand(pc, operandBytes()) : truncated(reg(register));
+    recordExited(VMX_VMWRITE, encoding, value, register);
+    if (placeIsWatched(WATCH_VMCS_FIELD, encoding, 1, WRITES)) noteField(WRITES, WATCH_VMCS_FIELD, encoding, 0, value, NO_VMCS, EXITED);
     return exitWithInstructionInformation(EXIT_VMWRITE, displacementQualification(pc), vmwriteInformation(pc));
   }
   if (cpl() > 0) return protection(VMX_VMWRITE);
@@ -84,6 +89,7 @@ export function vmwrite(pc: usize): i32 {
   const offset = fieldOffset(encoding);
   if (offset == 0) return accessFailValid(VMX_VMWRITE, ERROR_UNSUPPORTED_COMPONENT, encoding, value, register, pointer);
   if (isReadOnly(encoding) && !vmwriteToAnyField()) return accessFailValid(VMX_VMWRITE, ERROR_VMWRITE_READ_ONLY, encoding, value, register, pointer);
+  if (placeIsWatched(WATCH_VMCS_FIELD, encoding, 1, WRITES)) noteField(WRITES, WATCH_VMCS_FIELD, encoding, readField(vmcs, offset, encoding), value, pointer, 0);
   writeField(vmcs, offset, encoding, value);
   return accessSucceed(VMX_VMWRITE, encoding, value, register, pointer);
 }
