@@ -7,6 +7,8 @@ import { isElf32 } from '../emulator/boot/elf32';
 import { createMachine, type Machine } from '../emulator/machine';
 import { readEngine } from '../debug-adapter/launch-configuration';
 import { UserError } from '../debug-adapter/user-errors';
+import { chooseProcessor } from '../spec/processor-generations';
+import type { ProcessorModel } from '../spec/processor-models';
 import { nodeHost } from './adapter-host';
 import { parseOptions, UsageError } from './options';
 
@@ -15,7 +17,7 @@ const unitsPerRun = 50_000_000;
 const haltedCode = 3, shutdownCode = 4;
 
 export async function runCommand(args: readonly string[]): Promise<number> {
-  const options = parseOptions(args, ['append', 'initrd', 'memory', 'processors'], []);
+  const options = parseOptions(args, ['append', 'initrd', 'memory', 'processors', 'processor', 'without'], []);
   const [image, ...more] = options.rest;
   if (image === undefined || more.length > 0) throw new UsageError('abyme run takes one image.');
   const program = await readBytes(image, 'image');
@@ -24,7 +26,8 @@ export async function runCommand(args: readonly string[]): Promise<number> {
     return { name: basename(path), bytes: await readBytes(path, `module ${i + 1}`), commandLine: comma < 0 ? '' : text.slice(comma + 1) };
   }));
   const mebibytes = options.integer('memory', 16, 3584) ?? 256;
-  const machine = await createMachine(await readEngine(nodeHost()), { memoryBytes: (mebibytes + mebibytes % 2) * 2 ** 20, vcpus: options.integer('processors', 1, 8) ?? 1 });
+  const processor = processorOf(options.value('processor'), options.values('without'));
+  const machine = await createMachine(await readEngine(nodeHost()), { memoryBytes: (mebibytes + mebibytes % 2) * 2 ** 20, vcpus: options.integer('processors', 1, 8) ?? 1, processor });
   try {
     bootImages(machine, { program, commandLine: commandLineOf(program, image, options.value('append')), modules });
   } catch (error) {
@@ -39,6 +42,13 @@ export async function runCommand(args: readonly string[]): Promise<number> {
  */
 export function commandLineOf(program: Uint8Array, image: string, append: string | undefined): string {
   return isElf32(program) ? [image, append].filter(Boolean).join(' ') : append ?? '';
+}
+
+function processorOf(model: string | undefined, without: readonly string[]): ProcessorModel {
+  try { return chooseProcessor({ model, without }); } catch (error) {
+    if (error instanceof RangeError) throw new UserError('badProcessor', { reason: error.message.replace(/\.$/, '') });
+    throw error;
+  }
 }
 
 /** Runs until the machine ends; the code of port 0xF4, or one that says how it ended. */

@@ -1,5 +1,6 @@
 // From the attributes of a launch request to the configuration of a Target: checks each attribute, reads each file, and fills in the
 // demonstration stack where no program is named. Every mistake is a row of the user errors, with the attribute or the path in it.
+import { processorModelIds } from '../spec/processor-generations';
 import type { ImageFile, LevelConfiguration, StopsFrom, TargetConfiguration } from '../inspector/target-types';
 import type { AdapterHost } from './adapter-types';
 import { demonstrationStack } from './demonstration';
@@ -32,6 +33,10 @@ export async function readLaunch(args: unknown, host: AdapterHost): Promise<Laun
   if (memoryMiB % 2 !== 0) throw new UserError('badLaunchArgument', { name: 'memory', expected: 'an even number of MiB', value: String(memoryMiB) });
   const settings = {
     memoryMiB, vcpus: reader.optionalNumber('processors', { min: 1, max: 1 }) ?? 1,
+    processor: {
+      model: reader.optional('processor', name => reader.oneOf(name, processorModelIds)), without: reader.optional('processorWithout', name => reader.strings(name)),
+      physicalBits: reader.optionalNumber('physicalAddressBits', { min: 36, max: 52 }),
+    },
     stopsFrom: reader.optional('stopsFrom', name => reader.oneOf<StopsFrom>(name, ['guest', 'reset'])) ?? (stack.modules.length > 0 ? 'guest' : 'reset'),
     stopOnEntry: reader.optional('stopOnEntry', name => reader.boolean(name)) ?? false,
   } as const;

@@ -20,6 +20,7 @@ const rows = {
   incompleteInstallation: { number: 1103, what: 'The file {path} of the debugger itself is missing: {reason}.', fix: 'In a clone run `npm run build`; otherwise install the extension again.' },
   outOfMemory: { number: 1104, what: 'A machine with {mebibytes} MiB of memory cannot be made: {reason}.', fix: 'Lower `memory` in the launch configuration.' },
   doesNotFit: { number: 1105, what: 'The images do not fit into the memory of the machine: {reason}.', fix: 'Raise `memory` in the launch configuration.' },
+  badProcessor: { number: 1106, what: 'There can be no such processor: {reason}.', fix: 'Correct `processor`, `processorWithout` or `physicalAddressBits` in the launch configuration.' },
   // 1200: what the debugger is asked for at a stop
   unknownThread: { number: 1200, what: 'There is no level with thread id {thread}.', fix: 'Ask for `threads` again: levels come and go.' },
   unknownFrame: { number: 1201, what: 'There is no frame {frame}.', fix: 'Frames live until the machine runs on: ask for the stack again.' },

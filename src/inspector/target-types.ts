@@ -1,6 +1,8 @@
 // The plain objects that a debugger front end exchanges with a Target. Everything here survives structuredClone and JSON: numbers that may
 // exceed 2^53 are strings of the form 0x..., so that the Target can live in a worker and the same objects can travel over the protocol.
 
+import type { ProcessorChoice } from '../spec/processor-generations';
+
 /** A file given to the machine: its bytes and what to call it. */
 export interface ImageFile {
   readonly name: string;
@@ -17,6 +19,7 @@ export interface TargetConfiguration {
   readonly modules: readonly ImageFile[];
   readonly memoryMiB: number;
   readonly vcpus: number;
+  readonly processor: ProcessorChoice;
   readonly stopsFrom: StopsFrom;
   readonly stopOnEntry: boolean;
   /** Run without debugging: breakpoints do not stop. */

@@ -62,12 +62,9 @@ export const defaultProcessorModel: ProcessorModel = {
 /** All that a model can have: what the entry checks that the machine runs are written for. */
 export const widestProcessorModel: ProcessorModel = { ...defaultProcessorModel, id: 'widest', vmx: { ...defaultProcessorModel.vmx, errorCodeFreedom: true } };
 
-export const processorModels: readonly ProcessorModel[] = [defaultProcessorModel];
-
-/** The model called `id`. */
-export function processorModelById(id: string): ProcessorModel | undefined {
-  return processorModels.find((model) => model.id === id);
-}
+/** What every 64-bit processor with VT-x has: instructions and state that the machine has in any case. */
+const baselineFeatures: readonly FeatureId[] = ['de', 'pse', 'tsc', 'msr', 'pae', 'mce', 'cx8', 'apic', 'sep', 'mtrr', 'pge', 'mca', 'cmov', 'pat', 'clfsh', 'fxsr', 'sse', 'sse2', 'cx16',
+  'lahf64', 'syscall', 'nx', 'lm'];
 
 export interface ModelRule {
   readonly id: string;
@@ -96,6 +93,7 @@ function controlNeeds(control: ControlRef, needed: ControlRef): ModelRule {
 
 export const modelRules: readonly ModelRule[] = [
   { id: 'implemented', rule: 'A model has only features that the machine implements.', holds: (model) => [...model.features].every((id) => implementedFeatures.has(id)) },
+  { id: 'baseline', rule: `A processor has at least ${baselineFeatures.join(', ')}.`, holds: (model) => baselineFeatures.every((id) => model.features.has(id)) },
   { id: 'physical-width', rule: 'The physical-address width is 36 to 52 bits.', holds: (model) => model.physicalBits >= 36 && model.physicalBits <= 52 },
   { id: 'linear-width', rule: 'The linear-address width is 57 bits exactly if the processor has la57.', holds: (model) => (model.linearBits === 57) === model.features.has('la57') },
   { id: 'revision', rule: 'The VMCS revision identifier has 31 bits.', holds: (model) => model.vmx.revision >= 0 && model.vmx.revision < 2 ** 31 },

@@ -1,5 +1,6 @@
 // A machine without a processor: RAM, registers and VMCSs that a test fills, behind the façade that the inspector reads. Translation is done by
 // the walks under test for paging (their own test builds tables by hand), so that a level's memory is read through real tables.
+import { defaultProcessorModel } from '../../src/spec/processor-models';
 import type { Machine, PagingContext, Translation } from '../../src/emulator/machine';
 import { vmcsFieldById, type VmcsFieldId } from '../../src/spec/vmcs-fields';
 import { translateFully } from '../../src/inspector/translation/page-walk';
@@ -10,6 +11,7 @@ export class FakeMachine {
   readonly values = new Map<string, bigint>();
   readonly vmcss = new Map<bigint, Map<number, bigint>>();
   readonly vcpuCount = 1;
+  readonly processor = defaultProcessorModel;
   readonly activeVcpu = 0;
   private nextTable: number;
 

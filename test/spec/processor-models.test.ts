@@ -5,7 +5,8 @@ import { cr0Fixed0, cr4Supported, eferSupported } from '../../src/spec/control-r
 import { controlByRef, controlMask, controlWordNames, controlWordTraits, controlWords } from '../../src/spec/controls';
 import { cpuid, cpuidFeatures, cpuidLeaves } from '../../src/spec/cpuid';
 import { msrByIndex, msrByName, msrs } from '../../src/spec/msrs';
-import { brokenModelRules, defaultProcessorModel, hasControl, modelRules, processorModelById, processorModels } from '../../src/spec/processor-models';
+import { chooseProcessor, namedProcessorModels, processorModelIds, vmxOptions } from '../../src/spec/processor-generations';
+import { brokenModelRules, defaultProcessorModel, hasControl, modelRules } from '../../src/spec/processor-models';
 import type { ProcessorModel } from '../../src/spec/processor-models';
 import { facts } from './facts';
 import type { Facts } from './facts';
@@ -85,9 +86,43 @@ describe('capability MSRs of the default model', () => {
 });
 
 describe('models and their rules', () => {
-  it.each(processorModels.map((one) => [one.id, one] as const))('%s breaks none', (id, one) => {
+  it.each(namedProcessorModels.map((one) => [one.id, one] as const))('%s breaks none', (id, one) => {
     expect(brokenModelRules(one)).toEqual([]);
-    expect(processorModelById(id)).toBe(one);
+    expect(chooseProcessor({ model: id })).toEqual(one);
+  });
+  it('each generation has what the one before had', () => {
+    const [everything, ...generations] = namedProcessorModels;
+    for (const [n, later] of generations.entries()) {
+      const earlier = generations[n - 1];
+      if (earlier === undefined) continue;
+      expect([...earlier.features].filter((feature) => !later.features.has(feature)), later.id).toEqual([]);
+      expect([...later.vmx.without].filter((ref) => !earlier.vmx.without.has(ref)), later.id).toEqual([]);
+      for (const option of vmxOptions) expect(later.vmx[option] || !earlier.vmx[option], option).toBe(true);
+    }
+    for (const feature of generations.at(-1)!.features) expect(everything!.features.has(feature), feature).toBe(true);
+    expect(processorModelIds[0]).toBe('abyme');
+  });
+  it('the oldest has VMX without EPT, VPID and preemption timer', () => {
+    const penryn = chooseProcessor({ model: 'penryn' });
+    expect(hasControl(penryn, 'secondary.wbinvdExiting')).toBe(true);
+    for (const ref of ['secondary.enableEpt', 'secondary.enableVpid', 'pin.activatePreemptionTimer', 'secondary.vmcsShadowing'] as const) expect(hasControl(penryn, ref), ref).toBe(false);
+    expect(capabilityMsrValues(penryn).has(0x48c)).toBe(false);
+  });
+  it('a choice takes away features, controls and options', () => {
+    const chosen = chooseProcessor({ without: ['pcid', 'secondary.vmcsShadowing', 'vmx.vmwriteAny'], physicalBits: 46 });
+    expect(chosen.features.has('pcid')).toBe(false);
+    expect(hasControl(chosen, 'secondary.vmcsShadowing')).toBe(false);
+    expect(capability(chosen, 'vmxMisc', 'vmwriteAny')).toBe(0);
+    expect(chosen.physicalBits).toBe(46);
+  });
+  it.each([
+    [{ model: '8086' }, 'There is no processor model 8086; there are abyme, penryn'],
+    [{ without: ['ept'] }, 'A processor has nothing called ept.'],
+    [{ without: ['secondary.enableEpt'] }, 'The control secondary.unrestrictedGuest needs the control secondary.enableEpt.'],
+    [{ without: ['lm'] }, 'A processor has at least '],
+    [{ physicalBits: 32 }, 'The physical-address width is 36 to 52 bits.'],
+  ])('%j is refused with a sentence', (choice, sentence) => {
+    expect(() => chooseProcessor(choice)).toThrow(sentence);
   });
   it('rules have unique ids and sentences', () => {
     expect(new Set(modelRules.map((row) => row.id)).size).toBe(modelRules.length);

@@ -1,6 +1,7 @@
 // The attributes of a launch configuration, with the descriptions that the editor shows while launch.json is edited. The extension checks a
 // configuration against the same schema (it reads it back from its own manifest), so that an attribute is described in one place.
 
+import { namedProcessorModels, processorModelIds } from '../../src/spec/processor-generations';
 import type { AttributeSchema, Snippet } from './manifest-types';
 
 export const launchAttributes: Record<string, AttributeSchema> = {
@@ -48,6 +49,25 @@ export const launchAttributes: Record<string, AttributeSchema> = {
     maximum: 1,
     default: 1,
     markdownDescription: 'Number of virtual processors: one in this version.',
+  },
+  processor: {
+    type: 'string',
+    enum: processorModelIds,
+    default: processorModelIds[0],
+    markdownDescription: 'Which processor the machine has: `abyme` has everything that the machine implements, the others what Intel processors of that generation have of it.',
+    markdownEnumDescriptions: namedProcessorModels.map((model, n) => n === 0 ? 'Everything that the machine implements.' : `${model.brand.replace('Abyme as ', '')}, ${model.physicalBits}-bit physical addresses.`),
+  },
+  processorWithout: {
+    type: 'array',
+    items: { type: 'string' },
+    markdownDescription: 'What that processor lacks: CPUID features (`pcid`), controls of VMX (`secondary.vmcsShadowing`) and options of VMX (`vmx.vmwriteAny`). A hypervisor that must do '
+      + 'without a feature can be tried without it.',
+  },
+  physicalAddressBits: {
+    type: 'integer',
+    minimum: 36,
+    maximum: 52,
+    markdownDescription: 'Width of physical addresses (MAXPHYADDR). Default: that of the processor.',
   },
   stopsFrom: {
     type: 'string',

@@ -1,5 +1,4 @@
 // `diff`: the fields in which two VMCSs differ: of two levels, the controlling and a believed one, or one now and at the stop before.
-import { defaultProcessorModel } from '../../spec/processor-models';
 import { diffVmcs, type FieldDifference } from '../vmcs/vmcs-view';
 import type { VariableNode } from '../target/variable-tree';
 import { columns, hex, levelNames, type ConsoleCommand, type ConsoleScope } from './command';
@@ -10,7 +9,7 @@ export const diff: ConsoleCommand = {
   run(argument, scope) {
     const pair = pairNamed(argument, scope);
     if (!pair) return undefined;
-    const [{ source: left }, { source: right }] = pair, all = diffVmcs(left, right, defaultProcessorModel);
+    const [{ source: left }, { source: right }] = pair, all = diffVmcs(left, right, scope.session.machine.processor);
     const both = all.filter(each => each.left.value !== undefined && each.right.value !== undefined);
     const onlyLeft = all.filter(each => each.right.value === undefined), onlyRight = all.filter(each => each.left.value === undefined);
     const head = `${left.title} | ${right.title}`;

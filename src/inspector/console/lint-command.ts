@@ -1,5 +1,4 @@
 // `lint`: the checks of VM entry that would fail now, for the VMCS that a level believes current or any other.
-import { defaultProcessorModel } from '../../spec/processor-models';
 import type { VariableNode } from '../target/variable-tree';
 import { explainEntry, type CheckExplanation } from '../vmcs/entry-explanation';
 import type { VmcsSource } from '../vmcs/vmcs-source';
@@ -21,7 +20,7 @@ export const lint: ConsoleCommand = {
 
 /** The failing checks of a VMCS, each with rule, section, fields and writers. */
 export function lintOf(source: VmcsSource, session: MachineSession): Answer {
-  const { failing, unknown } = explainEntry(source, { model: defaultProcessorModel, facts: {} });
+  const { failing, unknown } = explainEntry(source, { model: session.machine.processor, facts: {} });
   const open = unknown.length === 0 ? '' : ` ${unknown.length === 1 ? 'One check depends' : `${unknown.length} checks depend`} on what is not known here.`;
   const verdict = failing.length === 0 ? 'no check of VM entry would fail.' : failing.length === 1 ? 'one check of VM entry would fail.' : `${failing.length} checks of VM entry would fail.`;
   return {

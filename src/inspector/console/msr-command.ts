@@ -1,7 +1,6 @@
 // `msr`: a model-specific register, decoded, and set. Of a level that does not execute, the value is in its VMCS where VM entries and exits switch the
 // register; else there is one value for all, the processor's.
 import { decodeBits } from '../../spec/bit-layouts';
-import { defaultProcessorModel } from '../../spec/processor-models';
 import { msrByIndex, msrByName, msrs, type Msr } from '../../spec/msrs';
 import { isVmcsFieldId, vmcsFieldById, type VmcsFieldId } from '../../spec/vmcs-fields';
 import { hardwareVmcs } from '../vmcs/vmcs-source';
@@ -40,7 +39,7 @@ function rowNamed(text: string): Msr | undefined {
 function fieldFor({ name }: Msr, context: Context, { session: { machine, tracker } }: ConsoleScope): VmcsFieldId | undefined {
   const id = `GUEST_${/^IA32_[FG]S_BASE$/.test(name) ? name.slice(5) : name}`, pointer = context.hardwareVmcs;
   if (context.level === 0 || context.state === 'executing' || pointer < 0 || !isVmcsFieldId(id) || tracker.hardwareVmcs(pointer)?.carried !== context) return undefined;
-  return viewField(hardwareVmcs(machine, pointer), vmcsFieldById(id), defaultProcessorModel).inUse ? id : undefined;
+  return viewField(hardwareVmcs(machine, pointer), vmcsFieldById(id), machine.processor).inUse ? id : undefined;
 }
 
 function held(row: Msr, context: Context, scope: ConsoleScope): { readonly value: bigint; readonly where: string } {

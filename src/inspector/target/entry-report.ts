@@ -1,6 +1,5 @@
 // Why the processor refused a VM entry: the check that failed, with its rule, the fields that it looked at, who wrote each of them last, and
 // what to change. An entry fails either after guest state was loaded (an exit with bit 31) or, for controls and host state, as VMfailValid.
-import { defaultProcessorModel } from '../../spec/processor-models';
 import { entryChecks } from '../../spec/entry-checks';
 import { instructionErrorByNumber } from '../../spec/instruction-errors';
 import type { Context } from '../levels/context';
@@ -28,7 +27,7 @@ export function refusedEntry(session: MachineSession, context: Context, failure:
 /** The entry that `context` tried and that ended in VMfailValid with such an error. */
 export function invalidControls(session: MachineSession, context: Context, error: number): EntryReport {
   const sentence = instructionErrorByNumber(error)?.sentence ?? 'unassigned';
-  const failing = explainEntry(sourceOf(session, context), { model: defaultProcessorModel, facts: {} }).failing.filter(({ check }) => check.outcome === `VMfailValid(${error})`);
+  const failing = explainEntry(sourceOf(session, context), { model: session.machine.processor, facts: {} }).failing.filter(({ check }) => check.outcome === `VMfailValid(${error})`);
   return {
     title: `VM entry of L${context.level} failed: ${failing[0]?.rule ?? sentence}`,
     details: [`VM-instruction error ${error}: ${sentence}`, ...failing.flatMap(each => explain(session, each))],

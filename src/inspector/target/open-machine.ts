@@ -2,6 +2,8 @@
 // filters, breakpoints and run control joined. What cannot be booted is an error of the user, with the file in it.
 import { BootError, bootImages } from '../../emulator/boot';
 import { createMachine, type Machine } from '../../emulator/machine';
+import { chooseProcessor } from '../../spec/processor-generations';
+import type { ProcessorModel } from '../../spec/processor-models';
 import { openSymbols } from '../../symbols/symbol-file';
 import { ImageMap, type ConfiguredLevel, type KnownImage } from '../images/image-map';
 import { StackFrames } from '../images/stack-frames';
@@ -24,11 +26,18 @@ export interface OpenHooks {
   levelsChanged(): void;
 }
 
+function processorOf({ processor }: TargetConfiguration): ProcessorModel {
+  try { return chooseProcessor(processor); } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new TargetError('badProcessor', { reason: reasonOf(error) });
+  }
+}
+
 /** Throws TargetError for what cannot be booted. */
 export async function openMachine(configuration: TargetConfiguration, hooks: OpenHooks): Promise<MachineSession> {
-  const { engine, program, modules, memoryMiB, vcpus, stopsFrom, levels } = configuration;
+  const { engine, program, modules, memoryMiB, vcpus, stopsFrom, levels } = configuration, processor = processorOf(configuration);
   const opened = openImages([program, ...modules]);
-  const machine = await createMachine(engine, { memoryBytes: memoryMiB * 2 ** 20, vcpus }).catch((error: unknown) => {
+  const machine = await createMachine(engine, { memoryBytes: memoryMiB * 2 ** 20, vcpus, processor }).catch((error: unknown) => {
     // Anything but a memory that is not to be had is a fault of the engine.
     if (!(error instanceof RangeError)) throw error;
     throw new TargetError('outOfMemory', { mebibytes: String(memoryMiB), reason: reasonOf(error) });

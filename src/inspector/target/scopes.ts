@@ -1,5 +1,4 @@
 // What a frame offers to look at: C variables of the function, registers of the level, the VMCSs that control it, its last exit.
-import { defaultProcessorModel } from '../../spec/processor-models';
 import type { Value } from '../../symbols/values/value';
 import type { StackFrame } from '../images/stack-frames';
 import { believedVmcs, hardwareVmcs } from '../vmcs/vmcs-source';
@@ -23,13 +22,13 @@ export function scopesOf(session: MachineSession, frame: StackFrame, before: Sna
   if (pointer >= 0) {
     const source = hardwareVmcs(machine, pointer, tracker.hardwareVmcs(pointer));
     const name = context.level > 0 ? `VMCS of L0 for L${context.level}` : 'VMCS current in L0';
-    scopes.push({ name, expensive: true, root: vmcsNode(source, defaultProcessorModel, before.get(pointer)) });
+    scopes.push({ name, expensive: true, root: vmcsNode(source, machine.processor, before.get(pointer)) });
   }
   if (context.level > 1 && context.parent && context.controllingBelief) {
-    scopes.push({ name: `VMCS of L${context.level - 1} for L${context.level}`, expensive: true, root: vmcsNode(believedVmcs(context.parent, context.controllingBelief), defaultProcessorModel) });
+    scopes.push({ name: `VMCS of L${context.level - 1} for L${context.level}`, expensive: true, root: vmcsNode(believedVmcs(context.parent, context.controllingBelief), machine.processor) });
   }
   if (context.level > 0 && context.currentVmcs) {
-    scopes.push({ name: `VMCS current in L${context.level}`, expensive: true, root: vmcsNode(believedVmcs(context, context.currentVmcs), defaultProcessorModel) });
+    scopes.push({ name: `VMCS current in L${context.level}`, expensive: true, root: vmcsNode(believedVmcs(context, context.currentVmcs), machine.processor) });
   }
   const exit = exitNode(context);
   if (exit) scopes.push({ name: context.state === 'executing' ? 'Last exit' : 'Exit information', expensive: false, root: exit });

@@ -4,7 +4,7 @@ import type { EventReader } from '../../../src/emulator/event-ring';
 import type { Machine, RunResult } from '../../../src/emulator/machine';
 import { exitReasons } from '../../../src/spec/exit-reasons';
 import type { ControlRef } from '../../../src/spec/controls';
-import { defaultProcessorModel } from '../../../src/spec/processor-models';
+import { defaultProcessorModel, type ProcessorModel } from '../../../src/spec/processor-models';
 import { vmcsFieldById, type VmcsFieldId } from '../../../src/spec/vmcs-fields';
 import { createTestMachine } from './test-machine';
 import { hlt, join, qword, dword, vmclear, vmlaunch, vmptrld, vmxon } from './machine-code';
@@ -27,6 +27,7 @@ export interface WorldOptions {
   readonly registers?: Readonly<Record<string, bigint>>;
   /** Stop at VM exits (default), or let the handler run. */
   readonly stopAtExits?: boolean;
+  readonly processor?: ProcessorModel;
 }
 
 /** The host program up to the entry. */
@@ -45,7 +46,7 @@ const pdHigh = 0x2_0000;
 export class World {
   readonly events: VmxEvent[] = [];
 
-  static async create(options: WorldOptions = {}): Promise<World> { return new World(await createTestMachine({ memoryBytes }), options); }
+  static async create(options: WorldOptions = {}): Promise<World> { return new World(await createTestMachine({ memoryBytes, processor: options.processor }), options); }
 
   private constructor(readonly machine: Machine, options: WorldOptions) {
     this.pageTables();
