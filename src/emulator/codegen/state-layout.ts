@@ -94,7 +94,7 @@ export const cpuCells: readonly Cell[] = place(region('cpu').base, region('cpu')
   ['kernelGsBase', 'u64', 1, ''], ['tscAux', 'u64', 1, ''], ['tscAdjust', 'u64', 1, ''],
   ['sysenterCs', 'u64', 1, ''], ['sysenterEsp', 'u64', 1, ''], ['sysenterEip', 'u64', 1, ''],
   ['pat', 'u64', 1, ''], ['debugctl', 'u64', 1, ''], ['miscEnable', 'u64', 1, ''], ['featureControl', 'u64', 1, ''], ['apicBase', 'u64', 1, ''],
-  ['perfGlobalCtrl', 'u64', 1, ''], ['specCtrl', 'u64', 1, ''], ['biosSignature', 'u64', 1, 'IA32_BIOS_SIGN_ID'],
+  ['perfGlobalCtrl', 'u64', 1, ''], ['specCtrl', 'u64', 1, ''], ['pkru', 'u32', 1, 'rights of the protection keys'], ['randomState', 'u64', 1, 'of RDRAND and RDSEED'], ['biosSignature', 'u64', 1, 'IA32_BIOS_SIGN_ID'],
   ['mtrrDefType', 'u64', 1, ''], ['mtrrFixed', 'u64', 11, ''], ['mtrrVariable', 'u64', 16, 'base and mask pairs'],
   ['xmm', 'v128', 16, 'XMM0..XMM15'], ['mxcsr', 'u32', 1, ''],
   ['id', 'u32', 1, 'number of the vCPU, its initial APIC id'],

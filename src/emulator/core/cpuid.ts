@@ -1,12 +1,13 @@
 // CPUID: leaves from the processor model's table, with the bits that depend on the machine's state.
 import { CPU_APIC_BASE, CPU_ID, M_VCPU_COUNT, P_HIGHEST_BASIC_LEAF, P_HIGHEST_EXTENDED_LEAF, P_LEAF_COUNT, P_LEAVES } from './generated/layout';
-import { CR4_OSXSAVE, cr4, NEXT, RAX, RBX, RCX, RDX, reg, setReg32 } from './state';
+import { CR4_OSXSAVE, CR4_PKE, cr4, NEXT, RAX, RBX, RCX, RDX, reg, setReg32 } from './state';
 import { interceptCpuid } from './vmx/intercepts';
 
 @inline const APIC_ENABLED: u64 = 0x800;
 @inline const LEAF_BYTES: usize = 24;
 @inline const ANY_SUBLEAF: u32 = 0xffffffff;
 @inline const EDX_APIC: u32 = 1 << 9;
+@inline const ECX_OSPKE: u32 = 1 << 4;
 @inline const ECX_OSXSAVE: u32 = 1 << 27;
 
 export let leafA: u32 = 0;
@@ -36,6 +37,7 @@ export function cpuid(_pc: usize): i32 {
     if ((load<u64>(CPU_APIC_BASE) & APIC_ENABLED) == 0) d &= ~EDX_APIC;
     if (cr4() & CR4_OSXSAVE) c |= ECX_OSXSAVE;
   }
+  if (leaf == 7 && (cr4() & CR4_PKE) != 0 && <u32>reg(RCX) == 0) c |= ECX_OSPKE;
   setReg32(RAX, leafA); setReg32(RBX, b); setReg32(RCX, c); setReg32(RDX, d);
   return NEXT;
 }

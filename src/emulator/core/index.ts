@@ -23,6 +23,8 @@ export {
 } from './segment-instructions';
 export { clts, invlpg, invpcid, lmsw, movFromControl, movFromDebug, movToControl, movToDebug, smsw } from './control-registers';
 export { cpuid } from './cpuid';
+export { rdrand, rdseed } from './random';
+export { rdpkru, wrpkru } from './protection-keys';
 export { rdmsr, wrmsr } from './msrs';
 export { portIn, portOut } from './ports';
 export { invept, invvpid, vmcall, vmclear, vmfunc, vmlaunch, vmptrld, vmptrst, vmread, vmresume, vmwrite, vmxoff, vmxon } from './vmx/instructions';

@@ -4,6 +4,7 @@
 import { CPU_ABORT_KIND, CPU_ALONE, CPU_CPL, CPU_CR0, CPU_CR3, CPU_CR4, CPU_EFER, CPU_EPTP, CPU_EXIT_QUALIFICATION, CPU_FAULT_ADDRESS, CPU_GUEST_PHYSICAL_FAULT, CPU_PDPTE, CPU_RFLAGS_SYSTEM,
   CPU_TLB_BASE, CPU_TLB_GENERATION, M_RAM_SIZE, RAM_BASE, REGION_TLB_CONTEXTS } from './generated/layout';
 import { eptVpidCapPages1G, featurePages1G, featurePse36, physicalBits } from './processor-facts';
+import { keyForbids, keysAreOn } from './protection-keys';
 import { ABORT_ALONE, ABORT_EPT_MISCONFIGURATION, ABORT_EPT_VIOLATION, abandon, AC, CR0_PG, CR0_WP, CR4_PAE, CR4_PSE, CR4_SMAP, CR4_SMEP, EFER_LMA, EFER_NXE, GP, raiseError, raisePageFault } from './state';
 import { memoryIsWatched, noteProcessorWrite, processorWriteIsWatched } from './watch';
 
@@ -147,10 +148,10 @@ function absent(): usize { store<u64>(NOWHERE, 0); return NOWHERE; }
 
 // ---- paging
 
-/** Page-fault error code (SDM 3A 4.7 'Page-Fault Exceptions'): P W U RSVD I. */
-function pageFault(linear: u64, present: bool, access: u32, user: bool, reserved: bool): bool {
+/** Page-fault error code (SDM 3A 4.7 'Page-Fault Exceptions'): P W U RSVD I PK. */
+function pageFault(linear: u64, present: bool, access: u32, user: bool, reserved: bool, key: bool = false): bool {
   const fetchFlag = access == EXECUTE && ((load<u64>(CPU_EFER) & EFER_NXE) != 0 || (load<u64>(CPU_CR4) & CR4_SMEP) != 0);
-  raisePageFault(linear, (present ? 1 : 0) | (access == WRITE ? 2 : 0) | (user ? 4 : 0) | (reserved ? 8 : 0) | (fetchFlag ? 16 : 0));
+  raisePageFault(linear, (present ? 1 : 0) | (access == WRITE ? 2 : 0) | (user ? 4 : 0) | (reserved ? 8 : 0) | (fetchFlag ? 16 : 0) | (key ? 32 : 0));
   return false;
 }
 
@@ -217,13 +218,14 @@ function walkTables(linear: u64, access: u32, user: bool, top: u64, levels: u32)
       level--;
       continue;
     }
-    if (!permitted(access, user, combined, noExecute)) return pageFault(linear, true, access, user, false);
+    const keyed = levels == 4 && keysAreOn(), key = keyed && access != EXECUTE && keyForbids(entry, combined, access == WRITE, user);
+    if (key || !permitted(access, user, combined, noExecute)) return pageFault(linear, true, access, user, false, key);
     const want: u64 = access == WRITE ? 0x60 : 0x20;
     if ((entry & want) != want) { if (!setFlags(table + ((linear >> shift & 511) << 3), at, entry, want)) return false; entry |= want; }
     const mask = (<u64>1 << shift) - 1;
     walkedGuestPhysical = (entryAddress(entry) & ~mask) | (linear & mask);
     if (!toHost(walkedGuestPhysical, access, true, false)) return false;
-    walkedWritable = (entry & 0x40) != 0 && eptWritable && permitted(WRITE, user, combined, noExecute);
+    walkedWritable = (entry & 0x40) != 0 && eptWritable && permitted(WRITE, user, combined, noExecute) && !(keyed && keyForbids(entry, combined, true, user));
     return true;
   }
 }

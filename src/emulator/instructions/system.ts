@@ -93,6 +93,10 @@ export function defineSystem(t: InstructionTable): void {
   p('CLFLUSHOPT', ['66 0F AE/7m Mb'], 'clflush', 'clflushopt');
   p('RDPID', ['F3 0F C7/7r Ry'], 'rdpid', 'rdpid');
   p('CLFLUSH', ['NP 0F AE/7m Mb'], 'clflush');
+  p('RDRAND', ['NP 0F C7/6r Rv', '66 0F C7/6r Rv'], 'rdrand', 'rdrand');
+  p('RDSEED', ['NP 0F C7/7r Rv', '66 0F C7/7r Rv'], 'rdseed', 'rdseed');
+  p('RDPKRU', ['NP 0F 01/EE'], 'rdpkru', 'pku');
+  p('WRPKRU', ['NP 0F 01/EF'], 'wrpkru', 'pku');
   p('CMPXCHG8B', ['0F C7/1m My ;lock'], 'cmpxchgWide', 'cx8');
   // ports
   p('IN', ['E4 AL Ib', 'E5 eAX Ib', 'EC AL DX', 'ED eAX DX'], 'portIn');

@@ -13,7 +13,7 @@ const features: Readonly<Record<string, FeatureId | 'always'>> = {
   SMM: 'always', CMOV: 'cmov', MSR: 'msr', TSC: 'tsc', RDTSCP: 'rdtscp', SYSCALL: 'syscall', SEP: 'sep', CLFSH: 'clfsh', CLFLUSHOPT: 'clflushopt', CMPXCHG16B: 'cx16', CX8: 'cx8', FSGSBASE: 'fsgsbase',
   VMX: 'vmx', INVEPT: 'vmx', INVVPID: 'vmx', INVPCID: 'invpcid', MONITOR: 'monitor', MOVBE: 'movbe', BMI1: 'bmi1', BMI2: 'bmi2', ADX: 'adx', LZCNT: 'lzcnt', POPCNT: 'popcnt', PREFETCHW: 'prefetchw',
   RDPID: 'rdpid', SMAP: 'smap', XSAVE: 'xsave', FXSR: 'fxsr', SSE: 'sse', SSE2: 'sse2', FPU: 'fpu', FPU287: 'fpu', FPU387: 'fpu', MMX: 'mmx', SSE3: 'sse3', SSSE3: 'ssse3', SSE4_1: 'sse41', SSE4_2: 'sse42',
-  RDRAND: 'rdrand', RDSEED: 'rdseed', SMX: 'smx',
+  RDRAND: 'rdrand', RDSEED: 'rdseed', PKU: 'pku', SMX: 'smx',
 };
 const present = (name: string): boolean => { const id = features[name]; return id === 'always' || id !== undefined && featureById(id).implemented; };
 
