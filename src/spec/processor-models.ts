@@ -53,7 +53,7 @@ export const defaultProcessorModel: ProcessorModel = {
   family: 6,
   model: 0x5e,
   stepping: 3,
-  physicalBits: 39,
+  physicalBits: 46,
   linearBits: 48,
   features: implementedFeatures,
   vmx: { revision: 0x0ab1_3e01, timerShift: 5, cr3Targets: 4, vmwriteAny: true, zeroLengthInjection: true, eptAccessedDirty: true, errorCodeFreedom: false, without: new Set() },

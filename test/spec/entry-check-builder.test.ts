@@ -92,7 +92,7 @@ describe('the generated checks agree with the table', () => {
     const pdptes = [0, 8, 16, 24].map((at) => (table + 32 <= ramSize ? compiled.view.getBigUint64(ramBase + table + at, true) : 0xffff_ffff_ffff_ffffn));
     const facts = {
       'now.longMode': longMode, 'memory.linkRevision': BigInt(dword & 0x7fff_ffff), 'memory.linkShadowBit': dword >= 0x8000_0000,
-      'memory.pdptesValid': pdptes.every((entry) => (entry & 1n) === 0n || ((entry & 0x1e6n) === 0n && entry >> 39n === 0n)),
+      'memory.pdptesValid': pdptes.every((entry) => (entry & 1n) === 0n || ((entry & 0x1e6n) === 0n && entry >> BigInt(model.physicalBits) === 0n)),
     };
     const { failing } = evaluateEntry(readerOf(values), contextFor(model, facts), ['vmcs', 'memory']);
     return ['controls', 'host', 'guest'].map((part) => 1 + (failing.find((row) => row.id.startsWith(`${part}.`))?.row ?? -1));
@@ -152,7 +152,7 @@ describe('the generated checks agree with the table', () => {
       seed = (seed * 6364136223846793005n + 1442695040888963407n) & 0xffff_ffff_ffff_ffffn;
       return Number((seed >> 33n) % BigInt(below));
     };
-    const corners = [0n, 1n, 2n, 3n, 0xfffn, 0xffffn, 0x8000n, 0x1_0000n, 0xffff_ffffn, 0x8000_0000n, 0x8000_0202n, 0x8000_030dn, 1n << 38n, 1n << 39n, 1n << 47n, 1n << 48n,
+    const corners = [0n, 1n, 2n, 3n, 0xfffn, 0xffffn, 0x8000n, 0x1_0000n, 0xffff_ffffn, 0x8000_0000n, 0x8000_0202n, 0x8000_030dn, 1n << 45n, 1n << 46n, 1n << 47n, 1n << 48n,
       (1n << 64n) - 1n, (1n << 64n) - (1n << 47n)];
     const valueFor = (id: VmcsFieldId, old: bigint): bigint => {
       const kind = random(4);

@@ -5,6 +5,7 @@
 import { controlMask } from '../../src/spec/controls';
 import type { ControlRef } from '../../src/spec/controls';
 import type { EntryContext } from '../../src/spec/entry-check-evaluation';
+import { defaultProcessorModel } from '../../src/spec/processor-models';
 import type { VmxModel } from '../../src/spec/processor-models';
 import { bases, currentVmcs, word } from './valid-vmcs';
 import type { FieldValues } from './valid-vmcs';
@@ -20,11 +21,13 @@ export interface Witness {
   readonly also?: readonly string[];
 }
 
-const beyond = 1n << 39n;
+const beyond = 1n << BigInt(defaultProcessorModel.physicalBits);
 const uncanonical = 0x8000_0000_0000n;
 const withControl = (field: keyof FieldValues, ref: ControlRef) => (base: FieldValues): FieldValues => ({ [field]: base[field]! | controlMask(ref) });
 const inject = (vector: number, type: number, more = 0): FieldValues => ({ VM_ENTRY_INTERRUPTION_INFO: BigInt(0x8000_0000 + more + (type << 8) + vector) });
 const nmi = inject(2, 2);
+const withoutEpt: FieldValues = { SECONDARY_PROC_BASED_CONTROLS: word('secondary', 'secondary.enableVpid') };
+const withSecondary = (...refs: ControlRef[]): FieldValues => ({ SECONDARY_PROC_BASED_CONTROLS: word('secondary', 'secondary.enableEpt', ...refs) });
 const externalInterrupt = { ...inject(0x20, 0), GUEST_RFLAGS: 0x202n };
 
 const area = (prefix: string, name: string): Record<string, Witness> => ({
@@ -53,6 +56,14 @@ export const witnesses: Record<string, Witness> = {
   'controls.exec.eptpShadowStack': { change: { EPT_POINTER: 0x30_009en } },
   'controls.exec.eptpReserved': { change: { EPT_POINTER: 0x30_011en } },
   'controls.exec.unrestrictedNeedsEpt': { change: { SECONDARY_PROC_BASED_CONTROLS: word('secondary', 'secondary.unrestrictedGuest') } },
+  'controls.exec.pmlNeedsEpt': { ground: withoutEpt, change: { SECONDARY_PROC_BASED_CONTROLS: word('secondary', 'secondary.enableVpid', 'secondary.enablePml') } },
+  'controls.exec.pmlAddress': { ground: withSecondary('secondary.enablePml'), change: { PML_ADDRESS: 0x1008n } },
+  'controls.exec.mbecNeedsEpt': { ground: withoutEpt, change: { SECONDARY_PROC_BASED_CONTROLS: word('secondary', 'secondary.enableVpid', 'secondary.modeBasedExecuteControl') } },
+  'controls.exec.vmfuncReserved': { ground: withSecondary('secondary.enableVmFunctions'), change: { VM_FUNCTION_CONTROLS: 2n } },
+  'controls.exec.eptpSwitchNeedsEpt': { ground: { ...withoutEpt, SECONDARY_PROC_BASED_CONTROLS: word('secondary', 'secondary.enableVpid', 'secondary.enableVmFunctions') }, change: { VM_FUNCTION_CONTROLS: 1n } },
+  'controls.exec.eptpListAddress': { ground: { ...withSecondary('secondary.enableVmFunctions'), VM_FUNCTION_CONTROLS: 1n }, change: { EPTP_LIST_ADDRESS: beyond } },
+  'controls.exec.veInfoAddress': { ground: withSecondary('secondary.eptViolationVe'), change: { VE_INFORMATION_ADDRESS: 0x10n } },
+  'controls.exec.tscMultiplier': { ground: { ...withSecondary('secondary.useTscScaling'), TSC_MULTIPLIER: 1n }, change: { TSC_MULTIPLIER: 0n } },
   'controls.exec.vmreadBitmap': { change: { VMREAD_BITMAP_ADDRESS: 0x6001n } },
   'controls.exec.vmwriteBitmap': { change: { VMWRITE_BITMAP_ADDRESS: beyond } },
   'controls.exit.reserved': { change: { VM_EXIT_CONTROLS: 0n }, also: ['host.addressSpace.longNow', 'host.addressSpace.host32Guest', 'host.addressSpace.host32Rip'] },

@@ -107,7 +107,8 @@ export const cpuCells: readonly Cell[] = place(region('cpu').base, region('cpu')
   ['nmiPending', 'u32', 1, ''], ['initPending', 'u32', 1, ''], ['sipiPending', 'u32', 1, '0, or 1 + the SIPI vector'],
   ['pendingDebug', 'u64', 1, 'pending debug exceptions in the VMCS format, delivered at the next boundary'],
   // -- the fault, exit or event under way
-  ['abortKind', 'u32', 1, 'why an instruction was abandoned: 0 none, 1 exception, 2 run alone (MMIO, code page, watched page), 3 VM exit done, 4 stop, 5 EPT violation, 6 EPT misconfiguration'],
+  ['abortKind', 'u32', 1, 'why an instruction was abandoned: 0 none, 1 exception, 2 run alone (MMIO, code page, watched page), '
+    + '3 VM exit done, 4 stop, 5 EPT violation, 6 EPT misconfiguration, 7 page-modification log full'],
   ['faultVector', 'u32', 1, ''], ['faultHasError', 'u32', 1, ''], ['faultError', 'u32', 1, ''],
   ['faultAddress', 'u64', 1, 'linear address of a page fault (next CR2); for #DB the DR6 bits to set'],
   ['alone', 'u32', 1, 'this instruction runs alone in its block: slow accesses may complete'],
@@ -133,6 +134,7 @@ export const cpuCells: readonly Cell[] = place(region('cpu').base, region('cpu')
   ['mtfPending', 'u32', 1, 'a monitor-trap-flag exit is pending before the next instruction'],
   ['exitReason', 'u32', 1, 'of the last VM exit or failed entry'], ['exitQualification', 'u64', 1, ''],
   ['guestPhysicalFault', 'u64', 1, 'guest-physical address of the last EPT violation or misconfiguration'],
+  ['suppressVe', 'u32', 1, 'bit 63 of the EPT entry that blocked the last access: its violation does not become #VE'],
   ['failedCheck', 'u32', 1, '1 + row of spec/entry-checks that refused the last VM entry, 0 = none'],
   ['transferTarget', 'u64', 1, 'linear target of a direct transfer that the interpreter has not linked'],
   ['checkedVmcs', 'u32', 1, 'WASM address of the current VMCS (+ 1 in IA-32e mode) if the last entry passed every check and nothing but RIP and RSP was written since; else 0'],

@@ -9,6 +9,7 @@ import {
 } from './operands';
 import { cr0Fixed0, cr0Fixed1, cr4Fixed0, cr4Fixed1, physicalBits } from './processor-facts';
 import { loadData, readPhysical64 } from './memory';
+import { translatePdpte, walkedPhysical } from './paging';
 import { segmentRights, updateMode, segmentBase } from './segments';
 import {
   ABORT, aborted, attend, CR0_CD, CR0_ET, CR0_MP, CR0_NE, CR0_NW, CR0_PE, CR0_PG, CR0_TS, CR0_WP, CR0_AM, CR0_EM, CR4_DE, CR4_PAE, CR4_PCIDE, CR4_UMIP, CS, cr0,
@@ -32,7 +33,7 @@ function writeCr0(value: u64): i32 {
     if ((cr4() & CR4_PAE) == 0 || (segmentRights(CS) & 0x2000) != 0) return raiseError(GP, 0);
   }
   if (pagingOff && (in64BitMode() || (cr4() & CR4_PCIDE) != 0)) return raiseError(GP, 0);
-  if (pagingOn && (efer() & EFER_LME) == 0 && (cr4() & CR4_PAE) != 0 && loadPdptes(load<u64>(CPU_CR3))) return raiseError(GP, 0);
+  if (pagingOn && (efer() & EFER_LME) == 0 && (cr4() & CR4_PAE) != 0 && loadPdptes(load<u64>(CPU_CR3))) return invalidPdptes();
   store<u64>(CPU_CR0, v);
   if (pagingOn && (efer() & EFER_LME) != 0) store<u64>(CPU_EFER, efer() | EFER_LMA);
   if (pagingOff) store<u64>(CPU_EFER, efer() & ~EFER_LMA);
@@ -46,7 +47,7 @@ function writeCr0(value: u64): i32 {
 function writeCr3(value: u64): i32 {
   const keeps = (cr4() & CR4_PCIDE) != 0 && value >> 63 != 0, v = value & ~(<u64>1 << 63);
   if (longModeActive() && (v >> physicalBits()) != 0) return raiseError(GP, 0);
-  if (!longModeActive() && (cr0() & CR0_PG) != 0 && (cr4() & CR4_PAE) != 0 && loadPdptes(v)) return raiseError(GP, 0);
+  if (!longModeActive() && (cr0() & CR0_PG) != 0 && (cr4() & CR4_PAE) != 0 && loadPdptes(v)) return invalidPdptes();
   store<u64>(CPU_CR3, v);
   selectTlb();
   if (!keeps) flushCurrent();
@@ -59,23 +60,29 @@ function writeCr4(value: u64): i32 {
   if (load<u32>(CPU_VMX_ON) && !fixedInVmx(value, cr4Fixed0(), cr4Fixed1())) return raiseError(GP, 0);
   if (longModeActive() && ((value & CR4_PAE) == 0 || ((value ^ old) & 0x1000) != 0)) return raiseError(GP, 0);
   if ((value & ~old & CR4_PCIDE) != 0 && (!longModeActive() || (load<u64>(CPU_CR3) & 0xfff) != 0)) return raiseError(GP, 0);
-  if (!longModeActive() && (cr0() & CR0_PG) != 0 && (value & CR4_PAE) != 0 && ((value ^ old) & 0x1000b0) != 0 && loadPdptes(load<u64>(CPU_CR3))) return raiseError(GP, 0);
+  if (!longModeActive() && (cr0() & CR0_PG) != 0 && (value & CR4_PAE) != 0 && ((value ^ old) & 0x1000b0) != 0 && loadPdptes(load<u64>(CPU_CR3))) return invalidPdptes();
   store<u64>(CPU_CR4, value);
   selectTlb();
   flushCurrent();
   return NEXT;
 }
 
-/** Loads the PDPTEs of PAE paging; ABORT when a present one has a reserved bit (SDM 3A 4.4.1 'PDPTE Registers'). */
+/**
+ * Loads the PDPTEs of PAE paging (SDM 3A 4.4.1 'PDPTE Registers'); their table lies at a guest-physical address, and in one page. ABORT when a
+ * present one has a reserved bit, or with an EPT violation or misconfiguration recorded.
+ */
 export function loadPdptes(value: u64): i32 {
-  const base = value & 0xffffffe0, reserved = ~((<u64>1 << physicalBits()) - 1) | 0x1e6;
+  const reserved = ~((<u64>1 << physicalBits()) - 1) | 0x1e6;
+  if (!translatePdpte(value & 0xffffffe0)) return ABORT;
+  const table = walkedPhysical;
   for (let n: u32 = 0; n < 4; n++) {
-    const entry = readPhysical64(base + (n << 3));
+    const entry = readPhysical64(table + (n << 3));
     if ((entry & 1) != 0 && (entry & reserved) != 0) return ABORT;
   }
-  for (let n: u32 = 0; n < 4; n++) store<u64>(CPU_PDPTE + (<usize>n << 3), readPhysical64(base + (n << 3)));
+  for (let n: u32 = 0; n < 4; n++) store<u64>(CPU_PDPTE + (<usize>n << 3), readPhysical64(table + (n << 3)));
   return NEXT;
 }
+function invalidPdptes(): i32 { return aborted() ? ABORT : raiseError(GP, 0); }
 
 export function movFromControl(pc: usize): i32 {
   const cr = sourceRegister(pc), to = destinationRegister(pc);

@@ -2,11 +2,14 @@
 // dirty flags, permissions and error codes. A failed walk records an abort (page fault, EPT violation or misconfiguration) that the
 // caller of the instruction turns into a fault or a VM exit.
 import { CPU_ABORT_KIND, CPU_ALONE, CPU_CPL, CPU_CR0, CPU_CR3, CPU_CR4, CPU_EFER, CPU_EPTP, CPU_EXIT_QUALIFICATION, CPU_FAULT_ADDRESS, CPU_GUEST_PHYSICAL_FAULT, CPU_PDPTE, CPU_RFLAGS_SYSTEM,
-  CPU_TLB_BASE, CPU_TLB_GENERATION, M_RAM_SIZE, RAM_BASE, REGION_TLB_CONTEXTS } from './generated/layout';
+  CPU_SUPPRESS_VE, CPU_TLB_BASE, CPU_TLB_GENERATION, M_RAM_SIZE, RAM_BASE, REGION_TLB_CONTEXTS } from './generated/layout';
 import { eptVpidCapPages1G, featurePages1G, featurePse36, physicalBits } from './processor-facts';
 import { keyForbids, keysAreOn } from './protection-keys';
-import { ABORT_ALONE, ABORT_EPT_MISCONFIGURATION, ABORT_EPT_VIOLATION, abandon, AC, CR0_PG, CR0_WP, CR4_PAE, CR4_PSE, CR4_SMAP, CR4_SMEP, EFER_LMA, EFER_NXE, GP, raiseError, raisePageFault } from './state';
+import { ABORT_ALONE, ABORT_EPT_MISCONFIGURATION, ABORT_EPT_VIOLATION, ABORT_PML_FULL, abandon, AC, CR0_PG, CR0_WP, CR4_PAE, CR4_PSE, CR4_SMAP, CR4_SMEP, EFER_LMA,
+  EFER_NXE, GP, raiseError, raisePageFault } from './state';
 import { memoryIsWatched, noteProcessorWrite, processorWriteIsWatched } from './watch';
+import { enablePml, modeBasedExecuteControl } from './vmx/controls';
+import { logHasRoom, logModifiedPage } from './vmx/page-modification-log';
 
 @inline export const READ: u32 = 0;
 @inline export const WRITE: u32 = 1;
@@ -18,6 +21,7 @@ export let walkedGuestPhysical: u64 = 0;
 export let walkedWritable: bool = false;
 
 let walkAddress: u64 = 0;            // linear address under translation, for EPT violations
+let walksLinear: bool = true;        // there is one: false while PDPTEs are loaded
 
 @inline function physicalMask(): u64 { return (<u64>1 << physicalBits()) - 1; }
 @inline function entryAddress(entry: u64): u64 { return entry & 0x000ffffffffff000; }
@@ -40,15 +44,26 @@ function putEntry(host: usize, guestPhysical: u64, before: u64, value: u64, byte
 
 // ---- EPT
 
-/** Bits 2:0 of an EPT entry for a kind of access. */
+/** Bits 2:0 of an EPT entry, and of the qualification, for a kind of access. */
 @inline function eptNeed(access: u32): u64 { return access == WRITE ? 2 : access == EXECUTE ? 4 : 1; }
+/** Execution from user-mode linear addresses, with mode-based execute control; bit 2 is then for supervisor-mode ones. */
+@inline const EPT_EXECUTE_USER: u64 = 0x400;
+@inline const SUPPRESS_VE: u64 = 1 << 63;
 
-function eptViolation(guestPhysical: u64, access: u64, rights: u64, final: bool): bool {
+/** `entry`: the one that is not present or maps the page. Its bit 63 keeps the violation from becoming #VE. */
+function eptViolation(guestPhysical: u64, access: u64, rights: u64, final: bool, entry: u64): bool {
   store<u32>(CPU_ABORT_KIND, ABORT_EPT_VIOLATION);
   store<u64>(CPU_GUEST_PHYSICAL_FAULT, guestPhysical);
   store<u64>(CPU_FAULT_ADDRESS, walkAddress);
-  // bits 2:0 access, 5:3 rights of all entries together, 7 linear address valid, 8 access to the translation of it
-  store<u64>(CPU_EXIT_QUALIFICATION, access | (rights & 7) << 3 | 0x80 | (final ? 0x100 : 0));
+  store<u32>(CPU_SUPPRESS_VE, <u32>(entry >> 63));
+  // bits 2:0 access, 6:3 rights of all entries together, 7 linear address valid, 8 access to the translation of it
+  const userRight: u64 = modeBasedExecuteControl() && (rights & EPT_EXECUTE_USER) != 0 ? 0x40 : 0;
+  store<u64>(CPU_EXIT_QUALIFICATION, access | (rights & 7) << 3 | userRight | (walksLinear ? (final ? 0x180 : 0x80) : 0));
+  return false;
+}
+function logIsFull(guestPhysical: u64): bool {
+  store<u32>(CPU_ABORT_KIND, ABORT_PML_FULL);
+  store<u64>(CPU_GUEST_PHYSICAL_FAULT, guestPhysical);
   return false;
 }
 function eptMisconfiguration(guestPhysical: u64): bool {
@@ -69,28 +84,35 @@ function eptEntryIsBad(entry: u64, level: u32, leaf: bool): bool {
   return type == 2 || type == 3 || type == 7;
 }
 
-/** Guest-physical to host-physical into walkedPhysical. `final`: the access is to the translated address, not to a paging structure. */
-function eptWalk(guestPhysical: u64, access: u32, final: bool, asWrite: bool): bool {
-  const eptp = load<u64>(CPU_EPTP), flags = (eptp & 0x40) != 0;
-  if (guestPhysical >> 48) return eptViolation(guestPhysical, eptNeed(access), 0, final);
+/**
+ * Guest-physical to host-physical into walkedPhysical. `final`: the access is to the translated address, not to a paging structure;
+ * `userAddress`: a user-mode linear address, which mode-based execute control tells from others.
+ */
+function eptWalk(guestPhysical: u64, access: u32, final: bool, asWrite: bool, userAddress: bool): bool {
+  const eptp = load<u64>(CPU_EPTP), flags = (eptp & 0x40) != 0, byMode = modeBasedExecuteControl();
   // with accessed and dirty flags for EPT, accesses to guest paging structures count as writes
-  const wanted: u64 = asWrite || (flags && !final) ? eptNeed(access) | 2 : eptNeed(access);
-  let table = entryAddress(eptp), rights: u64 = 7;
+  const reported: u64 = asWrite || (flags && walksLinear && !final) ? eptNeed(access) | 2 : eptNeed(access);
+  const wanted: u64 = byMode && userAddress && access == EXECUTE ? EPT_EXECUTE_USER : reported, present: u64 = byMode ? EPT_EXECUTE_USER | 7 : 7;
+  if (guestPhysical >> 48) return eptViolation(guestPhysical, reported, 0, final, SUPPRESS_VE);
+  let table = entryAddress(eptp), rights: u64 = EPT_EXECUTE_USER | 7;
   let level: u32 = 4;
   while (true) {
     const shift = 12 + 9 * (<u64>level - 1), at = table + ((guestPhysical >> shift & 511) << 3);
-    if (at + 8 > <u64>load<u32>(M_RAM_SIZE)) return eptViolation(guestPhysical, wanted, 0, final);
+    if (at + 8 > <u64>load<u32>(M_RAM_SIZE)) return eptViolation(guestPhysical, reported, 0, final, SUPPRESS_VE);
     const host = RAM_BASE + <usize>at;
     let entry = load<u64>(host);
-    if ((entry & 7) == 0) return eptViolation(guestPhysical, wanted, 0, final);
+    if ((entry & present) == 0) return eptViolation(guestPhysical, reported, 0, final, entry);
     const leaf = level == 1 || ((entry & 0x80) != 0 && level < 4);
     if (eptEntryIsBad(entry, level, leaf)) return eptMisconfiguration(guestPhysical);
     rights &= entry;
     if (leaf) {
-      if ((rights & wanted) != wanted) return eptViolation(guestPhysical, wanted, rights, final);
+      if ((rights & wanted) != wanted) return eptViolation(guestPhysical, reported, rights, final, entry);
       if (flags) {
         const set: u64 = (wanted & 2) != 0 ? 0x300 : 0x100;
+        const logs = (set & ~entry & 0x200) != 0 && enablePml();
+        if (logs && !logHasRoom()) return logIsFull(guestPhysical);
         if ((entry & set) != set && !putEntry(host, u64.MAX_VALUE, entry, entry | set, 8)) return false;
+        if (logs) logModifiedPage(guestPhysical);
       }
       const mask = (<u64>1 << shift) - 1;
       walkedPhysical = (entryAddress(entry) & ~mask) | (guestPhysical & mask);
@@ -105,9 +127,20 @@ function eptWalk(guestPhysical: u64, access: u32, final: bool, asWrite: bool): b
 let eptWritable: bool = true;
 
 /** Translates a guest-physical address; without EPT it is host-physical already. */
-@inline function toHost(guestPhysical: u64, access: u32, final: bool, asWrite: bool): bool {
+@inline function toHost(guestPhysical: u64, access: u32, userAddress: bool): bool {
   if (load<u64>(CPU_EPTP) == 0) { walkedPhysical = guestPhysical; eptWritable = true; return true; }
-  return eptWalk(guestPhysical, access, final, asWrite);
+  return eptWalk(guestPhysical, access, true, false, userAddress);
+}
+
+/** Translates the guest-physical address of a PDPTE that is about to be loaded: an EPT violation has no linear address then. */
+export function translatePdpte(guestPhysical: u64): bool {
+  walkAddress = 0;
+  walksLinear = false;
+  walkAccess = READ;
+  const found = load<u64>(CPU_EPTP) == 0 || eptWalk(guestPhysical, READ, false, false, false);
+  walksLinear = true;
+  if (load<u64>(CPU_EPTP) == 0) walkedPhysical = guestPhysical;
+  return found;
 }
 
 // Guest paging structures lie in few pages, which every TLB miss under EPT translates again, level by level. A small cache of these guest-physical
@@ -128,7 +161,7 @@ function structureThroughEpt(guestPhysical: u64): bool {
     walkedPhysical = load<u64>(slot, 16) | (guestPhysical & 0xfff);
     return true;
   }
-  if (!eptWalk(guestPhysical, READ, false, false)) return false;
+  if (!eptWalk(guestPhysical, READ, false, false, false)) return false;
   store<u64>(slot, tag);
   store<u64>(slot, eptp, 8);
   store<u64>(slot, walkedPhysical & ~0xfff, 16);
@@ -180,7 +213,7 @@ export function walk(linear: u64, access: u32, user: bool, implicit: bool): bool
   smapLifted = !implicit && (load<u64>(CPU_RFLAGS_SYSTEM) & AC) != 0;
   if ((load<u64>(CPU_CR0) & CR0_PG) == 0) {
     walkedGuestPhysical = linear & 0xffffffff;
-    if (!toHost(walkedGuestPhysical, access, true, false)) return false;
+    if (!toHost(walkedGuestPhysical, access, true)) return false;                            // without paging every address counts as user-mode
     walkedWritable = eptWritable;
     return true;
   }
@@ -199,7 +232,8 @@ export function walk(linear: u64, access: u32, user: bool, implicit: bool): bool
 /** 4-level paging, or PAE paging below its PDPTE. Levels: 4 PML4, 3 PDPT, 2 PD, 1 PT. */
 function walkTables(linear: u64, access: u32, user: bool, top: u64, levels: u32): bool {
   let table = top, combined: u64 = 7, noExecute = false;
-  const nxe = (load<u64>(CPU_EFER) & EFER_NXE) != 0, reservedHigh = ~physicalMask() & 0x000ffffffffff000;
+  // above the physical address 4-level paging ignores bits 62:52, PAE paging reserves them
+  const nxe = (load<u64>(CPU_EFER) & EFER_NXE) != 0, reservedHigh = ~physicalMask() & (levels == 2 ? 0x7ffffffffffff000 : 0x000ffffffffff000);
   let level = levels;
   while (true) {
     const shift = 12 + 9 * (<u64>level - 1), at = entryHost(table + ((linear >> shift & 511) << 3));
@@ -224,7 +258,7 @@ function walkTables(linear: u64, access: u32, user: bool, top: u64, levels: u32)
     if ((entry & want) != want) { if (!setFlags(table + ((linear >> shift & 511) << 3), at, entry, want)) return false; entry |= want; }
     const mask = (<u64>1 << shift) - 1;
     walkedGuestPhysical = (entryAddress(entry) & ~mask) | (linear & mask);
-    if (!toHost(walkedGuestPhysical, access, true, false)) return false;
+    if (!toHost(walkedGuestPhysical, access, (combined & 4) != 0)) return false;
     walkedWritable = (entry & 0x40) != 0 && eptWritable && permitted(WRITE, user, combined, noExecute) && !(keyed && keyForbids(entry, combined, true, user));
     return true;
   }
@@ -243,7 +277,7 @@ function walk32(linear: u64, access: u32, user: bool): bool {
     const want: u64 = access == WRITE ? 0x60 : 0x20;
     if ((pde & want) != want) { if (!putEntry(pdeHost, pdeAddress, pde, pde | want, 4)) return false; pde |= want; }
     walkedGuestPhysical = (pde & 0xffc00000) | (pde >> 13 & 0xff) << 32 | (linear & 0x3fffff);
-    if (!toHost(walkedGuestPhysical, access, true, false)) return false;
+    if (!toHost(walkedGuestPhysical, access, (pde & 4) != 0)) return false;
     walkedWritable = (pde & 0x40) != 0 && eptWritable && permitted(WRITE, user, pde, false);
     return true;
   }
@@ -257,7 +291,7 @@ function walk32(linear: u64, access: u32, user: bool): bool {
   const want: u64 = access == WRITE ? 0x60 : 0x20;
   if ((pte & want) != want) { if (!putEntry(pteHost, pteAddress, pte, pte | want, 4)) return false; pte |= want; }
   walkedGuestPhysical = (pte & 0xfffff000) | (linear & 0xfff);
-  if (!toHost(walkedGuestPhysical, access, true, false)) return false;
+  if (!toHost(walkedGuestPhysical, access, (combined & 4) != 0)) return false;
   walkedWritable = (pte & 0x40) != 0 && eptWritable && permitted(WRITE, user, combined, false);
   return true;
 }
@@ -269,7 +303,7 @@ function entryHost32(guestPhysical: u64): usize {
 /** Sets accessed and dirty flags in an entry; with EPT the structure's page must be writable. */
 function setFlags(guestPhysical: u64, host: usize, entry: u64, flags: u64): bool {
   if (host == NOWHERE) return true;
-  if (load<u64>(CPU_EPTP) != 0 && !eptWalk(guestPhysical, READ, false, true)) return false;
+  if (load<u64>(CPU_EPTP) != 0 && !eptWalk(guestPhysical, READ, false, true, false)) return false;
   return putEntry(host, guestPhysical, entry, entry | flags, 8);
 }
 

@@ -10,13 +10,14 @@ import { SYSTEM_POWER_OFF_REQUESTED, SYSTEM_RESET_REQUESTED } from './generated/
 import { dropAllCode, findBlock, findLinkable, heapIsNearlyFull, linearRip, linkable, transientBlock } from './blocks';
 import { deliverOrFault, deliverRecordedException, EXTERNAL_INTERRUPT, NMI_EVENT } from './events';
 import {
-  ABORT, ABORT_ALONE, ABORT_EPT_MISCONFIGURATION, ABORT_EPT_VIOLATION, ABORT_EXCEPTION, ABORT_EXITED, CS, DB, GP, IF, interruptShadow, NEXT, raise, raiseError, TF, time,
+  ABORT, ABORT_ALONE, ABORT_EPT_MISCONFIGURATION, ABORT_EPT_VIOLATION, ABORT_EXCEPTION, ABORT_EXITED, ABORT_PML_FULL, CS, DB, GP, IF, interruptShadow, NEXT, raise, raiseError, TF, time,
 } from './state';
 import { segmentLimit } from './segments';
 import { requestStop } from './stop';
 import { nextVmxDeadline, vmxBoundary } from './vmx/boundary';
 import { forgetHits, hasHits, takeBackHits } from './watch';
-import { eptMisconfigurationExit, eptViolationExit } from './vmx/exit';
+import { eptMisconfigurationExit, eptViolationExit, pmlFullExit } from './vmx/exit';
+import { violationBecomesVe } from './vmx/virtualization-exception';
 import { externalInterruptIsAcknowledged, externalInterruptsExit, interceptNmi, nmiIsBlocked, takeExternalInterruptExit } from './vmx/event-intercepts';
 
 @inline const NEVER: u64 = 0xffffffffffffffff;
@@ -92,12 +93,21 @@ function handleAbort(kind: u32): u32 {
       return block;
     }
     case ABORT_EPT_VIOLATION:
+      if (violationBecomesVe()) {
+        store<u32>(CPU_ABORT_KIND, 0);
+        deliverRecordedException();
+        return 0;
+      }
       store<i32>(M_BUDGET, load<i32>(M_BUDGET) - 1);                                     // an exit is a unit, like a delivery
       eptViolationExit(load<u64>(CPU_GUEST_PHYSICAL_FAULT), load<u64>(CPU_FAULT_ADDRESS), load<u64>(CPU_EXIT_QUALIFICATION));
       break;
     case ABORT_EPT_MISCONFIGURATION:
       store<i32>(M_BUDGET, load<i32>(M_BUDGET) - 1);
       eptMisconfigurationExit(load<u64>(CPU_GUEST_PHYSICAL_FAULT));
+      break;
+    case ABORT_PML_FULL:
+      store<i32>(M_BUDGET, load<i32>(M_BUDGET) - 1);
+      pmlFullExit();
       break;
     default:                                                                             // a VM exit is done, or a stop is requested
       break;

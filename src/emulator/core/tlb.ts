@@ -9,6 +9,7 @@ import {
 } from './generated/layout';
 import { TLB_CONTEXT_BYTES, TLB_EXECUTE, TLB_INDEX_MASK, TLB_READ, TLB_WRITE } from './generated/decoder';
 import { clearPageCache } from './paging';
+import { modeBasedExecuteControl } from './vmx/controls';
 import { AC, CR0_PG, CR0_WP, CR4_LA57, CR4_PAE, CR4_PCIDE, CR4_PKE, CR4_PSE, CR4_SMAP, CR4_SMEP, EFER_LMA, EFER_NXE } from './state';
 
 @inline const CONTEXTS: u32 = 32;
@@ -65,6 +66,7 @@ function configuration(): u64 {
   if (cr4 & CR4_LA57) bits |= 512;
   if (load<u32>(CPU_NON_ROOT)) bits |= 1024;
   if (cr4 & CR4_PKE) bits |= 0x4000;
+  if (modeBasedExecuteControl()) bits |= 2048;
   return bits;
 }
 

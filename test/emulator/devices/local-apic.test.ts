@@ -85,7 +85,7 @@ describe('local APIC', () => {
       ['disable', [0xfee00100n], true], ['disable and enable', [0xfee00100n, enabledPage], true], ['enter x2APIC', [0xfee00d00n], true],
       ['x2APIC to disabled', [0xfee00d00n, 0xfee00100n], true], ['x2APIC to xAPIC', [0xfee00d00n, enabledPage], false], ['disabled to x2APIC', [0xfee00100n, 0xfee00d00n], false],
       ['x2APIC without enable', [0xfee00500n], false], ['move the page', [0x12345900n], true], ['a page at the last physical address', [0x7f_ffff_f900n], true],
-      ['reserved bit 0', [enabledPage | 1n], false], ['reserved bit 9', [enabledPage | 0x200n], false], ['beyond the physical width', [enabledPage | 1n << 39n], false],
+      ['reserved bit 0', [enabledPage | 1n], false], ['reserved bit 9', [enabledPage | 0x200n], false], ['beyond the physical width', [enabledPage | 1n << 46n], false],
     ];
     it.each(transitions)('%s', async (_name, values, last) => {
       const board = await Board.make();

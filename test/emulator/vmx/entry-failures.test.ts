@@ -17,7 +17,7 @@ const guestState: readonly Case[] = [
   { check: 'guest.crMsr.cr0Fixed', fields: { GUEST_CR0: 0x8001_0013n } },
   { check: 'guest.crMsr.cr4Fixed', fields: { GUEST_CR4: 0x620n } },
   { check: 'guest.crMsr.ia32eCr4', fields: { GUEST_CR4: 0x2600n } },
-  { check: 'guest.crMsr.cr3', fields: { GUEST_CR3: 1n << 45n } },
+  { check: 'guest.crMsr.cr3', fields: { GUEST_CR3: 1n << 50n } },
   { check: 'guest.crMsr.dr7', controls: ['entry.loadDebugControls'], fields: { GUEST_DR7: 1n << 40n } },
   { check: 'guest.crMsr.sysenterEsp', fields: { GUEST_IA32_SYSENTER_ESP: 1n << 60n } },
   { check: 'guest.crMsr.sysenterEip', fields: { GUEST_IA32_SYSENTER_EIP: 1n << 60n } },
@@ -51,7 +51,7 @@ const guestState: readonly Case[] = [
   { check: 'guest.nonRegister.pendDbgReserved', fields: { GUEST_PENDING_DEBUG_EXCEPTIONS: 0x10n } },
   { check: 'guest.nonRegister.pendDbgBsSet', fields: { GUEST_INTERRUPTIBILITY_STATE: 2n, GUEST_RFLAGS: 0x102n } },
   { check: 'guest.nonRegister.linkAlign', fields: { VMCS_LINK_POINTER: 0xd008n }, qualification: 4n },
-  { check: 'guest.nonRegister.linkWidth', fields: { VMCS_LINK_POINTER: 1n << 45n }, qualification: 4n },
+  { check: 'guest.nonRegister.linkWidth', fields: { VMCS_LINK_POINTER: 1n << 50n }, qualification: 4n },
   { check: 'guest.nonRegister.linkRevision', fields: { VMCS_LINK_POINTER: BigInt(at.msrArea) }, qualification: 4n },
   { check: 'guest.nonRegister.linkShadow', fields: { VMCS_LINK_POINTER: BigInt(at.shadowVmcs) }, qualification: 4n },
   { check: 'guest.nonRegister.linkShadow', controls: ['secondary.vmcsShadowing'], fields: { VMCS_LINK_POINTER: BigInt(at.otherVmcs) }, qualification: 4n },
@@ -62,7 +62,7 @@ const controls: readonly (Case & { readonly error: number })[] = [
   { check: 'controls.exec.pinReserved', fields: { PIN_BASED_CONTROLS: 0n }, error: 7 },
   { check: 'controls.exec.primaryReserved', fields: { PRIMARY_PROC_BASED_CONTROLS: 0n }, error: 7 },
   { check: 'controls.exec.cr3TargetCount', fields: { CR3_TARGET_COUNT: 5n }, error: 7 },
-  { check: 'host.crMsr.cr3', fields: { HOST_CR3: 1n << 45n }, error: 8 },
+  { check: 'host.crMsr.cr3', fields: { HOST_CR3: 1n << 50n }, error: 8 },
 ];
 
 /** The row that CPU_FAILED_CHECK and events name: 1 + its number. */

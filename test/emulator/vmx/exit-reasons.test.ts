@@ -144,6 +144,13 @@ const cases: readonly Case[] = [
   { name: 'EPT violation of a paging structure', reason: 'EPT_VIOLATION', guest: asm.movLoad(RAX, 0x4000_0000), controls: ['secondary.enableEpt'], memory: { [at.pdpt + 8]: asm.qword(0x80_0007n) },
     qualification: 0x81n, linear: 0x4000_0000n, physical: 0x80_0000n },
   { name: 'EPT misconfiguration', reason: 'EPT_MISCONFIGURATION', guest: asm.movLoad(RAX, 0x20_0008), controls: ['secondary.enableEpt'], memory: { [at.ept + 0x2008]: asm.qword(0x20_00b2n) }, physical: 0x20_0008n },
+  { name: 'page-modification log full', reason: 'PML_FULL', guest: asm.movStore(0x20_0010, RAX), controls: ['secondary.enableEpt', 'secondary.enablePml'],
+    fields: { EPT_POINTER: BigInt(at.ept) | 0x5en, PML_INDEX: 0x200n }, memory: { [at.ept + 0x2000]: asm.qword(0x3b7n) } },
+  { name: 'EPT violation, fetch, with the right of user-mode addresses', reason: 'EPT_VIOLATION', guest: asm.nop, controls: ['secondary.enableEpt', 'secondary.modeBasedExecuteControl'],
+    memory: { [at.ept]: asm.qword(BigInt(at.ept + 0x1000) | 0x407n), [at.ept + 0x1000]: asm.qword(BigInt(at.ept + 0x2000) | 0x407n) }, qualification: 0x1bcn, linear: BigInt(at.guestCode), physical: BigInt(at.guestCode) },
+  { name: '#VE', reason: 'EXCEPTION_OR_NMI', guest: asm.movStore(0x20_0010, RAX), controls: ['secondary.enableEpt', 'secondary.eptViolationVe'],
+    fields: { VE_INFORMATION_ADDRESS: 0x3_1000n, EXCEPTION_BITMAP: 1n << 20n }, memory: { [at.ept + 0x2008]: asm.qword(0x20_00b5n) }, interruption: 0x8000_0314n },
+  after('VMFUNC of a function that is not enabled', 'VMFUNC', movImmediate(RAX, 0), asm.vmfunc, { controls: ['secondary.enableVmFunctions'] }),
   // between instructions
   { name: 'interrupt window at entry', reason: 'INTERRUPT_WINDOW', guest: asm.nop, controls: ['primary.interruptWindowExiting'], fields: { GUEST_RFLAGS: 0x202n } },
   { name: 'interrupt window after STI and one instruction', reason: 'INTERRUPT_WINDOW', guest: join(asm.sti, asm.nop, asm.nop), controls: ['primary.interruptWindowExiting'], rip: at.guestCode + 2 },

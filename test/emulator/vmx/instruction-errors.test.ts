@@ -21,7 +21,7 @@ interface Case extends WorldOptions { readonly name: string; readonly host: read
 const cases: readonly Case[] = [
   { name: 'VMCALL in root operation', host: join(ready, asm.vmcall), error: 1 },
   { name: 'VMCLEAR of an unaligned address', host: join(ready, asm.vmclear(operand)), memory: pointer(0x9010n), error: 2 },
-  { name: 'VMCLEAR beyond the physical-address width', host: join(ready, asm.vmclear(operand)), memory: pointer(1n << 40n), error: 2 },
+  { name: 'VMCLEAR beyond the physical-address width', host: join(ready, asm.vmclear(operand)), memory: pointer(1n << 50n), error: 2 },
   { name: 'VMCLEAR of the VMXON region', host: join(ready, asm.vmclear(at.data)), error: 3 },
   { name: 'VMLAUNCH of a launched VMCS', host: join(ready, asm.vmlaunch), memory: { [at.hostHandler]: asm.vmlaunch, [at.guestCode]: asm.vmcall }, stopAtExits: false, error: 4 },
   { name: 'VMRESUME of a clear VMCS', host: join(ready, asm.vmresume), error: 5 },

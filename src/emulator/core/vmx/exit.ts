@@ -6,7 +6,7 @@ import {
   CPU_GUEST_PHYSICAL_FAULT, CPU_INSTRUCTION_LENGTH, CPU_NMI_BLOCKED, M_EXITS, M_STOP_ON_EXIT, STOP_VM_EXIT,
 } from '../generated/layout';
 import {
-  EXIT_EPT_MISCONFIGURATION, EXIT_EPT_VIOLATION, EXIT_EXCEPTION_OR_NMI, EXIT_EXTERNAL_INTERRUPT, EXIT_HOST_ADDRESS_SPACE_SIZE, EXIT_TASK_SWITCH, EXIT_TRIPLE_FAULT,
+  EXIT_EPT_MISCONFIGURATION, EXIT_EPT_VIOLATION, EXIT_EXCEPTION_OR_NMI, EXIT_EXTERNAL_INTERRUPT, EXIT_HOST_ADDRESS_SPACE_SIZE, EXIT_PML_FULL, EXIT_TASK_SWITCH, EXIT_TRIPLE_FAULT,
   VMCS_EXIT_QUALIFICATION, VMCS_EXIT_REASON, VMCS_GUEST_LINEAR_ADDRESS, VMCS_GUEST_PHYSICAL_ADDRESS, VMCS_IDT_VECTORING_ERROR_CODE, VMCS_IDT_VECTORING_INFO,
   VMCS_VM_ENTRY_INTERRUPTION_INFO, VMCS_VM_EXIT_INSTRUCTION_INFO, VMCS_VM_EXIT_INSTRUCTION_LENGTH, VMCS_VM_EXIT_INTERRUPTION_ERROR_CODE, VMCS_VM_EXIT_INTERRUPTION_INFO,
   VMCS_VM_EXIT_MSR_LOAD_ADDRESS, VMCS_VM_EXIT_MSR_LOAD_COUNT, VMCS_VM_EXIT_MSR_STORE_ADDRESS, VMCS_VM_EXIT_MSR_STORE_COUNT,
@@ -184,6 +184,13 @@ export function eptMisconfigurationExit(guestPhysical: u64): i32 {
   setField(vmcs, VMCS_GUEST_PHYSICAL_ADDRESS, guestPhysical);
   store<u64>(CPU_GUEST_PHYSICAL_FAULT, guestPhysical);
   return complete(vmcs, EXIT_EPT_MISCONFIGURATION, memoryRflags(), blockingAtInstruction(), false);
+}
+
+/** A page was to be logged and the page-modification log was full; the access has not been made. */
+export function pmlFullExit(): i32 {
+  const vmcs = currentVmcs();
+  describe(vmcs, EXIT_PML_FULL, 0, 0, 0);
+  return complete(vmcs, EXIT_PML_FULL, memoryRflags(), blockingAtInstruction(), false);
 }
 
 /** Task switch to `selector` by CALL (0), IRET (1), JMP (2) or a task gate in the IDT (3); with 3 the event is under delivery. */

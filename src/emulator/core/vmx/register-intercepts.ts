@@ -6,7 +6,7 @@ import {
   EXIT_CR_ACCESS, EXIT_MOV_DR, VMCS_CR3_TARGET_COUNT, VMCS_CR3_TARGET_VALUE_0, VMCS_CR3_TARGET_VALUE_1, VMCS_CR3_TARGET_VALUE_2, VMCS_CR3_TARGET_VALUE_3, VMCS_TSC_MULTIPLIER,
 } from '../generated/vmx';
 import { CR0_EM, CR0_MP, CR0_PE, CR0_TS, cr0, cr4 } from '../state';
-import { cr3LoadExiting, cr3StoreExiting, cr8LoadExiting, cr8StoreExiting, movDrExiting, useTscScaling } from './controls';
+import { cr3LoadExiting, cr3StoreExiting, cr8LoadExiting, cr8StoreExiting, movDrExiting, useTscOffsetting, useTscScaling } from './controls';
 import { exitWithLinearAddress, vmExit } from './exit';
 import { currentVmcs, field, field32 } from './vmcs';
 
@@ -77,10 +77,11 @@ export function interceptMovDr(dr: u32, isRead: bool, register: u32): bool {
 }
 
 /**
- * The time-stamp counter as RDTSC, RDTSCP and RDMSR of it deliver it: SDM 3C 26.3. With TSC scaling the product of counter and multiplier counts
+ * The time-stamp counter as RDTSC, RDTSCP and RDMSR of it deliver it: SDM 3C 26.3. With TSC scaling, which counts with offsetting only, the product of counter and multiplier counts
  * without its low 48 bits; the offset is added after that.
  */
 export function tscOffsetApplied(tsc: u64): u64 {
+  if (!useTscOffsetting()) return tsc;
   const scaled = useTscScaling() ? scaledBy(tsc, field(currentVmcs(), VMCS_TSC_MULTIPLIER)) : tsc;
   return scaled + load<u64>(CPU_TSC_OFFSET);
 }
