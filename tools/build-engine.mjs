@@ -25,7 +25,7 @@ for (const [name, text] of Object.entries(files.constants)) put(join(generated, 
 writeFileSync(join(root, 'build/engine.json'), JSON.stringify(files.facts, null, 1));
 
 const { error, stderr } = await asc.main([
-  'src/emulator/core/index.ts', '--outFile', 'build/core.wasm', '-O3', '--converge', '--runtime', 'stub', '--importMemory', '--initialMemory', '1', '--maximumMemory', '65536',
+  'src/emulator/core/index.ts', '--outFile', 'build/core.wasm', '-O3', '--runtime', 'stub', '--importMemory', '--initialMemory', '1', '--maximumMemory', '65536',
   '--memoryBase', String(files.facts.coreDataBase), '--noAssert', '--enable', 'simd', '--baseDir', root, ...(process.argv.includes('--debug') ? ['--debug'] : []),
 ], { });
 if (error) { console.error(String(stderr)); process.exit(1); }
