@@ -15,6 +15,8 @@ export function capabilities(filters: DebugProtocol.ExceptionBreakpointsFilter[]
     exceptionBreakpointFilters: filters,
     supportsEvaluateForHovers: true,
     supportsSetVariable: true,
+    supportsSetExpression: true,
+    supportsValueFormattingOptions: true,
     supportsCompletionsRequest: true,
     supportsSteppingGranularity: true,
     supportsStepInTargetsRequest: true,
@@ -24,6 +26,6 @@ export function capabilities(filters: DebugProtocol.ExceptionBreakpointsFilter[]
     supportsRestartRequest: true,
     supportsTerminateRequest: true,
     supportsDelayedStackTraceLoading: true,
-    supportsCancelRequest: false,
+    supportsCancelRequest: true,
   };
 }

@@ -1,10 +1,11 @@
 // One debug session: the Debug Adapter Protocol on one side, the Target in its worker on the other. Requests are a table of handlers; each
 // runs in its own promise, answers exactly once, and turns a failure into an error response, so that no request can end the session.
 // The session knows the protocol and nothing of hypervisors: what it shows, the Target has put into words.
-import { BreakpointEvent, CapabilitiesEvent, DebugSession, ExitedEvent, InitializedEvent, OutputEvent, Response, StoppedEvent, TerminatedEvent, ThreadEvent } from '@vscode/debugadapter';
+import { BreakpointEvent, CapabilitiesEvent, DebugSession, ExitedEvent, InitializedEvent, InvalidatedEvent, OutputEvent, Response, StoppedEvent, TerminatedEvent, ThreadEvent } from '@vscode/debugadapter';
 import type { DebugProtocol } from '@vscode/debugprotocol';
-import type { BreakpointInfo, BreakpointRequest, FilterRequest, FilterResult, FrameInfo, LevelInfo, TargetEvent, VariableInfo } from '../inspector/target-types';
+import type { BreakpointInfo, BreakpointRequest, FilterRequest, FilterResult, FrameInfo, LevelInfo, TargetEvent } from '../inspector/target-types';
 import type { Adapter, AdapterHost, Disposable } from './adapter-types';
+import { BootProgress } from './boot-progress';
 import { capabilities } from './capabilities';
 import { disassemble, instructionText, listCode } from './disassembly';
 import { FilterChoice } from './filter-choice';
@@ -14,6 +15,7 @@ import { Sources } from './sources';
 import { TargetClient } from './target-client';
 import { traceRequests } from './trace-requests';
 import { UserError } from './user-errors';
+import { valueRequests } from './value-requests';
 
 type Handler = (args: ArgumentReader) => Promise<object | void>;
 
@@ -28,6 +30,11 @@ export class AbymeSession extends DebugSession implements Adapter {
   private lineOffset = 0;
   /** Events of the Target are told in their order, whatever has to be looked up for one. */
   private events: Promise<void> = Promise.resolve();
+  private clientHas = { invalidated: false, progress: false };
+  private readonly progress = new BootProgress({
+    send: event => this.sendEvent(event), pause: () => this.client.call('pause', []),
+    message: async () => `Running: ${(await this.client.call('threads', [])).map(({ name }) => name).join(', ')}`,
+  });
   private readonly sources: Sources;
   private readonly filters = new FilterChoice();
   private readonly handlers: Readonly<Record<string, Handler>>;
@@ -50,6 +57,7 @@ export class AbymeSession extends DebugSession implements Adapter {
   }
 
   override dispose(): void {
+    this.progress.end();
     this.terminated = true;
     this.target?.dispose();
     this.target = undefined;
@@ -107,6 +115,7 @@ export class AbymeSession extends DebugSession implements Adapter {
     if (!this.launch || !this.configured || this.started || this.terminated) return;
     this.started = true;
     try {
+      if (this.clientHas.progress) this.progress.begin();
       await this.client.call('run', []);
     } catch (error) {
       this.host.log?.(String(error));
@@ -119,6 +128,7 @@ export class AbymeSession extends DebugSession implements Adapter {
   private async onTargetEvent(event: TargetEvent): Promise<void> {
     switch (event.event) {
       case 'stopped': {
+        this.progress.end();
         const { reason, threadId, description, text, hitBreakpoints } = event.stop;
         const stopped = new StoppedEvent(reason, threadId) as DebugProtocol.StoppedEvent;
         stopped.body = { reason, threadId, description, ...text !== undefined && { text }, allThreadsStopped: true, ...hitBreakpoints && { hitBreakpointIds: [...hitBreakpoints] } };
@@ -166,6 +176,8 @@ export class AbymeSession extends DebugSession implements Adapter {
     return {
       initialize: async args => {
         if (args.optional('linesStartAt1', name => args.boolean(name)) === false) this.lineOffset = 1;
+        const has = (name: string): boolean => args.optional(name, each => args.boolean(each)) ?? false;
+        this.clientHas = { invalidated: has('supportsInvalidatedEvent'), progress: has('supportsProgressReporting') };
         return capabilities(this.filters.shown(), this.host.loadDisassembler !== undefined);
       },
       launch: args => this.launchMachine(args),
@@ -191,19 +203,7 @@ export class AbymeSession extends DebugSession implements Adapter {
         scopes: (await this.client.call('scopes', [args.number('frameId')])).map(({ name, reference, hint, expensive, count }): DebugProtocol.Scope =>
           ({ name, variablesReference: reference, expensive, ...hint && { presentationHint: hint }, ...count !== undefined && { namedVariables: count } })),
       }),
-      variables: async args => ({ variables: (await this.client.call('variables', [args.number('variablesReference')])).map(asVariable) }),
-      setVariable: async args => asSet(await this.client.call('setVariable', [args.number('variablesReference'), args.string('name'), args.string('value')])),
-      evaluate: async args => {
-        this.needLaunch('evaluate');
-        const { value, type, reference, memory, listing } = await this.client.call('evaluate', [args.string('expression'), args.optionalNumber('frameId'), args.optionalString('context') ?? 'repl']);
-        const result = listing && this.host.loadDisassembler ? await listCode(await this.host.loadDisassembler(), this.client, listing) : value;
-        return { result, type, variablesReference: reference, memoryReference: memory };
-      },
-      completions: async args => {
-        const text = args.string('text'), column = args.number('column', { min: 0, max: 1e6 });
-        const found = await this.client.call('complete', [text.slice(0, Math.max(0, column - 1)), args.optionalNumber('frameId')]);
-        return { targets: found.map(({ label, start, length }) => ({ label, start, length })) };
-      },
+      ...this.valueHandlers(),
       exceptionInfo: async () => this.exceptionInfo(),
       source: async args => {
         const source = args.optional('source', name => args.record(name));
@@ -225,12 +225,6 @@ export class AbymeSession extends DebugSession implements Adapter {
         return { breakpoints: lines.map(line => ({ line: line - this.lineOffset })) };
       },
       setExceptionBreakpoints: async args => this.setExceptionBreakpoints(args),
-      readMemory: async args => {
-        const count = args.number('count', { min: 0, max: 1 << 24 });
-        const { address, bytes, unreadable } = await this.client.call('readMemory', [args.string('memoryReference'), args.optionalNumber('offset') ?? 0, count]);
-        return { address, data: toBase64(bytes), ...unreadable > 0 && { unreadableBytes: unreadable } };
-      },
-      writeMemory: async args => ({ bytesWritten: await this.client.call('writeMemory', [args.string('memoryReference'), args.optionalNumber('offset') ?? 0, fromBase64(args)]) }),
       disassemble: async args => {
         if (!this.host.loadDisassembler) throw new UserError('noDisassembler');
         const instructions = await disassemble(await this.host.loadDisassembler(), this.client, {
@@ -242,7 +236,7 @@ export class AbymeSession extends DebugSession implements Adapter {
             ({ ...instruction, ...source !== undefined && { location: await this.sources.resolve(source) }, ...line !== undefined && { line: line - this.lineOffset } }))),
         };
       },
-      cancel: async () => undefined,
+      cancel: async args => { await this.progress.cancel(args.optionalString('progressId') ?? ''); },
       'abyme/levels': async () => ({ levels: this.launch ? await Promise.all((await this.client.call('levels', [])).map(level => this.level(level))) : [] }),
       'abyme/switches': async () => { this.needLaunch('abyme/switches'); return { switches: await this.client.call('switches', []) }; },
       ...traceRequests(command => { this.needLaunch(command); return this.client; }),
@@ -262,6 +256,14 @@ export class AbymeSession extends DebugSession implements Adapter {
         return {};
       },
     };
+  }
+
+  private valueHandlers(): Record<string, Handler> {
+    return valueRequests({
+      client: command => { this.needLaunch(command); return this.client; },
+      listing: async code => this.host.loadDisassembler && listCode(await this.host.loadDisassembler(), this.client, code),
+      changed: () => { if (this.clientHas.invalidated) this.sendEvent(new InvalidatedEvent(['variables'])); },
+    });
   }
 
   private needLaunch(command: string): Launch {
@@ -352,28 +354,3 @@ const sourceOf = (args: ArgumentReader): { path?: string; sourceReference?: numb
 const conditions = (item: ArgumentReader): BreakpointRequest => ({
   condition: item.optionalString('condition') || undefined, hitCondition: item.optionalString('hitCondition') || undefined, logMessage: item.optionalString('logMessage') || undefined,
 });
-
-function asVariable({ name, value, type, reference, memory, readOnly, evaluateName }: VariableInfo): DebugProtocol.Variable {
-  return {
-    name, value, variablesReference: reference, ...type !== undefined && { type }, ...memory !== undefined && { memoryReference: memory }, ...evaluateName !== undefined && { evaluateName },
-    ...readOnly && { presentationHint: { attributes: ['readOnly'] } },
-  };
-}
-
-const asSet = ({ value, type, reference, memory }: VariableInfo): object => ({ value, type, variablesReference: reference, memoryReference: memory });
-
-/** Base64 without Buffer, which a browser does not have. */
-function toBase64(bytes: Uint8Array): string {
-  let binary = '';
-  for (let i = 0; i < bytes.length; i += 0x8000) binary += String.fromCharCode(...bytes.subarray(i, i + 0x8000));
-  return btoa(binary);
-}
-
-function fromBase64(args: ArgumentReader): Uint8Array {
-  const data = args.string('data');
-  try {
-    return Uint8Array.from(atob(data), character => character.charCodeAt(0));
-  } catch {
-    throw new UserError('badArgument', { command: 'writeMemory', name: 'data', expected: 'base64', value: data.slice(0, 40) });
-  }
-}

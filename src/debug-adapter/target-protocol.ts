@@ -6,7 +6,7 @@ import type { TargetEvent } from '../inspector/target-types';
 /** Methods that the adapter may call; nothing else of a Target is reachable by message. */
 export const targetMethods = [
   'load', 'run', 'pause', 'step', 'stepTargets', 'threads', 'levels', 'switches',
-  'trace', 'traceStatistics', 'traceLanes', 'traceDetails', 'traceExport', 'stack', 'scopes', 'variables', 'setVariable', 'evaluate', 'complete',
+  'trace', 'traceStatistics', 'traceLanes', 'traceDetails', 'traceExport', 'stack', 'scopes', 'variables', 'setVariable', 'setExpression', 'setFormat', 'evaluate', 'complete', 'vmcss', 'vmcsText', 'chooseLevels',
   'setFilters', 'setSourceBreakpoints', 'setFunctionBreakpoints', 'setInstructionBreakpoints', 'breakpointLines', 'report', 'readMemory', 'writeMemory', 'symbolsAt',
 ] as const satisfies readonly (keyof Target)[];
 

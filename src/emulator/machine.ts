@@ -102,6 +102,18 @@ export interface VmxState {
   readonly vpid: number;
 }
 
+/** The local APIC of a vCPU. Offsets are those of its page, in x2APIC mode too. */
+export interface ApicState {
+  /** Physical address of the page. */
+  readonly base: bigint;
+  readonly enabled: boolean;
+  readonly x2apic: boolean;
+  /** Undefined where there is no register. */
+  read(offset: number): number | undefined;
+  /** As the software writes it. Throws RangeError where there is no such register, or it can only be read. */
+  write(offset: number, value: number): void;
+}
+
 /** Result of a translation without side effects (no accessed or dirty bits are set). */
 export type Translation =
   | { readonly kind: 'mapped'; readonly guestPhysical: bigint; readonly physical: bigint; readonly pageBytes: number }
@@ -139,6 +151,7 @@ export interface Machine {
 
   registers(vcpu: number): RegisterFile;
   vmx(vcpu: number): VmxState;
+  apic(vcpu: number): ApicState;
   /** Raw value of a field in the VMCS region at a physical address, undefined if the encoding does not exist or the address is not RAM. */
   readVmcs(pointer: bigint, encoding: number): bigint | undefined;
   writeVmcs(pointer: bigint, encoding: number, value: bigint): boolean;

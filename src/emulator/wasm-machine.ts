@@ -1,10 +1,11 @@
 // The machine behind the façade: one WebAssembly memory, the core and the interpreter over it.
 import { eventFields, eventKinds, eventSlots, eventSlotBytes, machineCells, cpuCells, ramBase, region, stopKinds, type EventKind } from './codegen/state-layout';
+import { deviceCell } from './codegen/device-layout';
 import { vmcsFieldByEncoding, vmcsOffset } from '../spec/vmcs-fields';
 import { writeProcessor } from './codegen/processor-table';
 import { brokenModelRules, defaultProcessorModel, type ProcessorModel } from '../spec/processor-models';
 import { EventReader } from './event-ring';
-import type { EngineModules, Machine, MachineOptions, PagingContext, RegisterFile, RunResult, StopMask, Translation, VmxState, Watch, WatchHit } from './machine';
+import type { ApicState, EngineModules, Machine, MachineOptions, PagingContext, RegisterFile, RunResult, StopMask, Translation, VmxState, Watch, WatchHit } from './machine';
 import { MachineRegisters } from './registers';
 import { readHits, writeWatches } from './watch-table';
 
@@ -23,6 +24,9 @@ interface CoreExports {
   setTaskPriority(priority: number): void;
   readMsrForDebugger(index: number): bigint;
   writeMsrForDebugger(index: number, value: bigint): number;
+  hasApicRegister(vcpu: number, offset: number): number;
+  inspectApic(vcpu: number, offset: number): number;
+  pokeApic(vcpu: number, offset: number, value: number): number;
   inspectTranslation(linear: bigint, cr0: bigint, cr3: bigint, cr4: bigint, efer: bigint, eptp: bigint): number;
   readonly translatedPhysical: WebAssembly.Global;
   readonly translatedGuestPhysical: WebAssembly.Global;
@@ -178,6 +182,15 @@ class WasmMachine implements Machine {
     return {
       vmxOn, nonRoot: this.view.getUint32(cpuAt.nonRoot, true) !== 0, vmxonPointer: vmxOn ? pointer('vmxonPointer') : undefined, currentVmcs: vmxOn ? pointer('currentVmcs') : undefined,
       eptp: eptp === 0n ? undefined : eptp, vpid: this.view.getUint32(cpuAt.vpid, true),
+    };
+  }
+
+  apic(vcpu: number): ApicState {
+    const base = this.view.getBigUint64(deviceCell('apic', 'base', vcpu), true);
+    return {
+      base: base & ~0xfffn, enabled: (base & 0x800n) !== 0n, x2apic: (base & 0x400n) !== 0n,
+      read: offset => this.core.hasApicRegister(vcpu, offset) ? this.core.inspectApic(vcpu, offset) >>> 0 : undefined,
+      write: (offset, value) => { if (!this.core.pokeApic(vcpu, offset, value)) throw new RangeError(`the register at ${offset.toString(16)}h of the APIC cannot be written`); },
     };
   }
 

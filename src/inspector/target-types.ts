@@ -84,7 +84,12 @@ export interface VariableInfo {
   readonly memory?: string;
   readonly readOnly?: boolean;
   readonly evaluateName?: string;
+  /** What it is, for the menus of an editor. */
+  readonly menu?: 'vmcs' | 'vmcsField' | 'register' | 'variable';
 }
+
+/** A VMCS by the name that commands give it (`0x2bc000`, `L1:0x68d000`), the level whose it is, and what it is for. */
+export interface VmcsInfo { readonly name: string; readonly level: number; readonly state: string }
 
 export type WorldSwitchKind = 'exit' | 'deliver' | 'enter' | 'vmfail';
 
@@ -162,7 +167,7 @@ export interface StepRequest { readonly threadId: number; readonly kind: StepKin
 export interface StepTarget { readonly id: number; readonly label: string }
 
 /** `listing`: show this code instead of the value, where there is a disassembler. */
-export interface EvaluationInfo { readonly value: string; readonly type?: string; readonly reference: number; readonly memory?: string; readonly listing?: CodeListing }
+export interface EvaluationInfo { readonly value: string; readonly type?: string; readonly reference: number; readonly memory?: string; readonly readOnly?: boolean; readonly listing?: CodeListing }
 
 /** Instructions at a reference like `L2:0x101000`. */
 export interface CodeListing { readonly reference: string; readonly count: number }

@@ -3,6 +3,7 @@
 // valid until the machine runs on. The work is done in the rooms below: this class only joins them.
 import type { ConsoleScope } from './console/command';
 import { answerLine, completeLine, usageOf } from './console/table';
+import { vmcsNamed } from './console/vmcs-designator';
 import { placesOfLine } from './images/breakpoint-places';
 import type { StackFrame } from './images/stack-frames';
 import { traceDetails } from './exit-trace/trace-details';
@@ -13,6 +14,7 @@ import { traceStatistics } from './exit-trace/trace-statistics';
 import type { Context } from './levels/context';
 import { checkFilters } from './run-control/armed-filters';
 import { CodeBreakpoints, unboundScope } from './run-control/code-breakpoints';
+import { LevelChoice } from './run-control/level-choice';
 import type { Plan } from './run-control/plan';
 import type { Halt } from './run-control/run-control';
 import { stepPlan } from './run-control/steps';
@@ -21,15 +23,20 @@ import { invalidControls, refusedEntry } from './target/entry-report';
 import { exitInfo, instructionErrorText } from './target/exit-words';
 import { imageOf, levelName, symbolAt, type MachineSession } from './target/machine-session';
 import { openMachine } from './target/open-machine';
+import { assign, valueText } from './target/assignment';
+import { completeExpression, type Completion } from './target/completion';
 import { scopesOf, snapshotAll, type Snapshots } from './target/scopes';
 import { stackOf } from './target/stack-view';
 import { describeHalt } from './target/stop-words';
 import { switchesOfStop } from './target/switch-words';
-import { VariableTree } from './target/variable-tree';
+import { ValueFormat, type Radix } from './target/value-format';
+import { isNumber, setNode, VariableTree } from './target/variable-tree';
+import { knownVmcss } from './target/vmcs-list';
+import { vmcsText } from './target/vmcs-text';
 import {
   TargetError, type BreakpointInfo, type BreakpointRequest, type EvaluationInfo, type FilterRequest, type FilterResult, type FrameInfo, type LevelInfo, type LoadedImage, type MemoryInfo,
   type ScopeInfo, type StepRequest, type StepTarget, type StopInfo, type StopReport, type SwitchInfo, type SymbolInfo, type TargetConfiguration, type TargetEvent, type TraceDetails,
-  type TraceFilter, type TraceFormat, type TraceLanes, type TracePage, type TraceQuery, type TraceStatistics, type VariableInfo,
+  type TraceFilter, type TraceFormat, type TraceLanes, type TracePage, type TraceQuery, type TraceStatistics, type VariableInfo, type VmcsInfo,
 } from './target-types';
 
 export class Target {
@@ -37,6 +44,8 @@ export class Target {
   private filterRequests: readonly FilterRequest[] = [];
   private breakpoints = new CodeBreakpoints(undefined, unboundScope);
   private frames: StackFrame[] = [];
+  /** The frame whose scopes were asked for last. */
+  private shownFrame: StackFrame | undefined;
   private readonly tree = new VariableTree();
   private lastHalt: Halt | undefined;
   private lastStop: StopInfo | undefined;
@@ -44,6 +53,9 @@ export class Target {
   /** VMCSs at the stop before, and at this one. */
   private before: Snapshots = new Map();
   private now: Snapshots = new Map();
+  private readonly format = new ValueFormat();
+  /** The levels at which breakpoints and filters stop. */
+  private readonly levelChoice = new LevelChoice();
   private announced = new Set<number>();
   private ended = false;
 
@@ -65,11 +77,12 @@ export class Target {
     await this.session?.control.rest();
     const session = await openMachine(configuration, {
       breakpoints: (machine, scope) => this.breakpoints.moveTo(machine, scope),
-      emit: this.emit,
+      emit: this.emit, format: this.format,
       levelsChanged: () => this.levelsChanged(),
     });
     this.session = session;
     this.breakpoints = session.breakpoints;
+    session.breakpoints.levels = session.filters.levels = this.levelChoice;
     this.ended = false;
     this.announced = new Set();
     this.forget();
@@ -159,6 +172,7 @@ export class Target {
   /** What was shown at the last stop holds no longer. */
   private forget(): void {
     this.frames = [];
+    this.shownFrame = undefined;
     this.tree.clear();
     this.lastHalt = undefined;
     this.lastStop = undefined;
@@ -232,42 +246,102 @@ export class Target {
   }
 
   scopes(frameId: number): ScopeInfo[] {
-    return scopesOf(this.stopped(), this.frame(frameId), this.before).map(({ name, hint, expensive, root }) => ({ name, expensive, reference: this.tree.reference(root), ...hint && { hint } }));
+    this.shownFrame = this.frame(frameId);
+    return scopesOf(this.stopped(), this.shownFrame, this.before).map(({ name, hint, expensive, root }) => ({ name, expensive, reference: this.tree.reference(root), ...hint && { hint } }));
   }
 
-  variables(reference: number): VariableInfo[] {
+  variables(reference: number, radix?: Radix): VariableInfo[] {
     this.stopped();
-    return this.tree.children(reference);
+    return this.format.during(radix, () => this.tree.children(reference));
   }
 
-  setVariable(reference: number, name: string, value: string): VariableInfo {
-    this.stopped();
-    return this.tree.set(reference, name, value);
+  /** Sets a child of a reference to a number, or to what an expression is worth in the frame in view. */
+  setVariable(reference: number, name: string, value: string, radix?: Radix): VariableInfo {
+    const session = this.stopped(), child = this.tree.child(reference, name);
+    let text = value;
+    try { setNode(child, value); } catch (error) {
+      text = valueText(session, this.shownFrame ?? this.shownContext(session), value, isNumber);
+      if (text === value || !child.set) throw error;
+      setNode(child, text);
+    }
+    this.refreshFrames(session);
+    return this.format.during(radix, () => this.tree.info(this.tree.child(reference, name)));
   }
+
+  /** Sets what an expression names. Throws TargetError. */
+  setExpression(expression: string, value: string, frameId: number | undefined, radix?: Radix): EvaluationInfo {
+    const session = this.stopped(), frame = frameId === undefined ? this.shownContext(session) : this.frame(frameId);
+    this.saying(expression, undefined, () => assign(session, frame, expression, value));
+    this.refreshFrames(session);
+    return this.evaluate(expression, frameId, 'watch', radix);
+  }
+
+  /** In which base numbers are shown. */
+  setFormat(radix: Radix): void { this.format.radix = radix; }
 
   /** Value of an expression in a frame, or at the level that executes; in the console (context `repl`) the answer to a command. Throws TargetError. */
-  evaluate(expression: string, frameId: number | undefined, context: string): EvaluationInfo {
-    const session = this.stopped(), frame = frameId === undefined ? this.shownContext(session) : this.frame(frameId), isConsole = context === 'repl';
-    try {
-      const answer = isConsole ? answerLine(expression, this.consoleScope(session, frame)) : undefined;
-      const { value, type, reference, memory } = this.tree.info(answer ? { name: expression, value: answer.text, ...answer } : session.evaluator.evaluate(expression, frame));
-      return { value, reference, ...type !== undefined && { type }, ...memory !== undefined && { memory }, ...answer?.listing && { listing: answer.listing } };
-    } catch (error) {
+  evaluate(expression: string, frameId: number | undefined, context: string, radix?: Radix): EvaluationInfo {
+    const session = this.stopped(), frame = frameId === undefined ? this.shownContext(session) : this.frame(frameId), isConsole = context === 'repl', { evaluator } = session;
+    return this.format.during(radix, () => this.saying(expression, isConsole ? usageOf(expression) : undefined, () => {
+      const [, target, value] = isConsole ? assignmentPattern.exec(expression) ?? [] : [];
+      if (target !== undefined && evaluator.parses(target)) {
+        assign(session, frame, target, value);
+        this.refreshFrames(session);
+      }
+      // A watch may be a command too: what it answers can be opened and is there at every stop.
+      const isCommand = isConsole ? target === undefined || !evaluator.parses(target) : context === 'watch' && !evaluator.parses(expression);
+      const answer = isCommand ? answerLine(expression, this.consoleScope(session, frame)) : undefined, subject = target !== undefined && !isCommand ? target : expression;
+      const node = answer ? { name: expression, value: isConsole ? answer.text : answer.text.split('\n')[0], ...answer } : evaluator.evaluate(subject, frame);
+      const { value: text, type, reference, memory, readOnly } = this.tree.info(node);
+      return { value: text, reference, ...type !== undefined && { type }, ...memory !== undefined && { memory }, ...answer && readOnly && { readOnly }, ...answer?.listing && isConsole && { listing: answer.listing } };
+    }));
+  }
+
+  /** Turns an Error into a mistake in the expression. */
+  private saying<T>(expression: string, usage: string | undefined, action: () => T): T {
+    try { return action(); } catch (error) {
       if (error instanceof TargetError) throw error;
-      const reason = error instanceof Error ? error.message.replace(/\.$/, '') : String(error), usage = isConsole ? usageOf(expression) : undefined;
+      const reason = error instanceof Error ? error.message.replace(/\.$/, '') : String(error);
       throw new TargetError('badExpression', { expression: expression.slice(0, 80), reason: usage === undefined ? reason : `${reason}. As a command: ${usage}` });
     }
   }
 
   /** Completions in the console: commands and what may follow them, then names of expressions. */
-  complete(prefix: string, frameId: number | undefined): { label: string; start: number; length: number }[] {
+  complete(prefix: string, frameId: number | undefined): Completion[] {
     const session = this.stopped(), frame = frameId === undefined ? this.shownContext(session) : this.frame(frameId);
-    const found = [...completeLine(prefix, this.consoleScope(session, frame)), ...session.evaluator.complete(prefix, frame)];
+    const found = [...completeLine(prefix, this.consoleScope(session, frame)), ...completeExpression(prefix, frame, session.evaluator)];
     return [...new Map(found.map(each => [each.label, each])).values()];
   }
 
+  /** Every VMCS that is known, by the name that commands give it. */
+  vmcss(): VmcsInfo[] { return knownVmcss(this.stopped(), this.before).map(({ source, designator, state }) => ({ name: designator, level: source.level, state })); }
+
+  /** All fields of a VMCS that is named as in commands, a line each. Throws TargetError. */
+  vmcsText(name: string, frameId: number | undefined): string {
+    const session = this.stopped(), frame = frameId === undefined ? this.shownContext(session) : this.frame(frameId);
+    return this.saying(name, undefined, () => {
+      const named = vmcsNamed(name, this.consoleScope(session, frame));
+      if (!named) throw new Error('there is no such VMCS');
+      return vmcsText(named.source, session.machine.processor);
+    });
+  }
+
+  /** Lets breakpoints and filters stop at one level only, or not at some levels. Steps stop anywhere. */
+  chooseLevels(only: number | undefined, muted: readonly number[]): void { this.levelChoice.set(only, muted); }
+
   private consoleScope(session: MachineSession, frame: StackFrame): ConsoleScope {
     return { session, frame, before: this.before, ...this.lastHalt && { halt: this.lastHalt }, ...this.lastStop && { stop: this.lastStop } };
+  }
+
+  /** After something was set: the frames that were given out have the registers of now. Where they are stays. */
+  private refreshFrames({ frames }: MachineSession): void {
+    const fresh = new Map<Context, readonly StackFrame[]>();
+    for (const frame of this.frames) {
+      const { context, own, cfa, inlineDepth, address } = frame;
+      if (!fresh.has(context)) fresh.set(context, frames.own(context, own));
+      const now = fresh.get(context)!.find(each => each.address === address && each.cfa === cfa && each.inlineDepth === inlineDepth);
+      if (now) Object.assign(frame, { registers: now.registers });
+    }
   }
 
   /** The report of the stop, when it was an exit, a failure or a fault. */
@@ -310,6 +384,7 @@ export class Target {
   writeMemory(reference: string, offset: number, bytes: Uint8Array): number {
     const address = parseAddress(reference, offset), written = this.stopped().memory.write(this.contextOf(address), address.space, address.value, bytes);
     if (!written) throw new TargetError('unreadableMemory', { address: formatAddress(address) });
+    this.refreshFrames(this.stopped());
     return bytes.length;
   }
 
@@ -363,6 +438,8 @@ export class Target {
   }
 }
 
+/** `L1.rax = 5`, but no comparison. */
+const assignmentPattern = /^\s*([^=!<>]+?)\s*=\s*([^=].*)$/s;
 /** Lines of one question about where breakpoints can be. */
 const mostLines = 2000;
 /** Ids of step-in targets are levels, moved up: 0 is no id. */

@@ -127,3 +127,9 @@ export function msrByIndex(index: number): Msr | undefined {
 export function msrByName(name: string): Msr | undefined {
   return byName.get(name);
 }
+
+/** The MSR that a user means: its name in any case, `IA32_` left out or not. */
+export function msrNamed(text: string): Msr | undefined {
+  const name = text.toUpperCase();
+  return byName.get(name) ?? byName.get(`IA32_${name}`);
+}

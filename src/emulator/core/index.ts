@@ -32,3 +32,4 @@ export {
   decodeForInspection, dropCode, inspectTranslation, invalidateRange, readMsrForDebugger, refresh, reset, rflagsImage, setRflagsImage, setTaskPriority, taskPriority,
   timeNow, translatedGuestPhysical, translatedPhysical, watchesChanged, writeMsrForDebugger,
 } from './facade';
+export { hasApicRegister, inspectApic, pokeApic } from '../devices/apic-registers';

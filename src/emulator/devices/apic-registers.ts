@@ -154,6 +154,19 @@ export function apicPageWrite(offset: u32, value: u32): void {
   if ((offset & 15) == 0 && !readOnly(offset, false)) write(vcpu, offset, value);
 }
 
+// ---- for a debugger
+
+export function hasApicRegister(vcpu: u32, offset: u32): bool { return exists(offset, x2apicMode(vcpu)); }
+/** A register that exists of any vCPU's APIC, without side effects. */
+export function inspectApic(vcpu: u32, offset: u32): u32 { return read(vcpu, offset, x2apicMode(vcpu)); }
+/** A write as the software of that vCPU makes it, with all that follows; false where there is no such register, or it can only be read. */
+export function pokeApic(vcpu: u32, offset: u32, value: u32): bool {
+  const x2 = x2apicMode(vcpu);
+  if (!exists(offset, x2) || readOnly(offset, x2)) return false;
+  write(vcpu, offset, value);
+  return true;
+}
+
 // ---- MSRs
 
 @inline function offsetOf(index: u32): u32 { return (index - X2APIC_FIRST) << 4; }

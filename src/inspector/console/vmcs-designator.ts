@@ -1,9 +1,9 @@
 // Names of VMCSs in commands: `L2` (the one that controls L2 on the processor), `current L1` (the one that L1 believes current), `12` (the one that L1
 // keeps for L2; 0 is L0), an address, `L1:` and an address; `@last` after any of L0's means its values at the stop before.
 import type { VmcsFieldId } from '../../spec/vmcs-fields';
+import type { BelievedVmcs } from '../levels/believed-vmcs';
 import type { Context } from '../levels/context';
-import { believedVmcs, hardwareVmcs, type VmcsSource } from '../vmcs/vmcs-source';
-import type { VmcsSnapshot } from '../vmcs/vmcs-view';
+import { believedVmcs, hardwareVmcs, type VmcsSnapshot, type VmcsSource } from '../vmcs/vmcs-source';
 import { contextOfLevel, type ConsoleScope } from './command';
 
 export interface NamedVmcs { readonly source: VmcsSource; readonly since?: VmcsSnapshot }
@@ -31,7 +31,13 @@ function withoutTime(text: string, scope: ConsoleScope): NamedVmcs | undefined {
   if (!inLevel || inLevel.level === 0) return hardware(pointer, scope);
   const belief = inLevel.space.find(pointer);
   if (!belief) throw new Error(`L${owner} has not used a VMCS at ${digits}`);
-  return { source: believedVmcs(inLevel, belief) };
+  return believed(inLevel, belief, scope);
+}
+
+/** What a level above L0 knows of one of its VMCSs. */
+function believed(context: Context, belief: BelievedVmcs, { before }: ConsoleScope): NamedVmcs {
+  const since = before.get(belief);
+  return { source: believedVmcs(context, belief), ...since && { since } };
 }
 
 /** The VMCS that controls a level on the processor; for L0, its current one. */
@@ -42,7 +48,7 @@ function controlling(scope: ConsoleScope, level: number | undefined): NamedVmcs 
 }
 
 function hardware(pointer: number, { session: { machine, tracker }, before }: ConsoleScope): NamedVmcs {
-  const belief = tracker.hardwareVmcs(pointer), since = before.get(pointer);
+  const belief = tracker.hardwareVmcs(pointer), since = belief && before.get(belief);
   if (!belief) throw new Error(`L0 has not used a VMCS at 0x${pointer.toString(16)}`);
   return { source: hardwareVmcs(machine, pointer, belief), ...since && { since } };
 }
@@ -58,7 +64,7 @@ function kept(keeper: number, guest: number, scope: ConsoleScope): NamedVmcs {
   const owner = contextOfLevel(scope, keeper), context = contextOfLevel(scope, guest);
   const belief = context.parent === owner && context.controllingBelief ? context.controllingBelief : owner.believedVmcss.find(({ carried }) => carried === context);
   if (!belief) throw new Error(`no VMCS was seen that L${keeper} keeps for L${guest}`);
-  return { source: believedVmcs(owner, belief) };
+  return believed(owner, belief, scope);
 }
 
 /** The values of a VMCS of L0 at the stop before. */

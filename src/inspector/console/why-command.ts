@@ -16,7 +16,7 @@ import { levelName } from '../target/machine-session';
 import { hex, type Answer, type ConsoleCommand, type ConsoleScope } from './command';
 import { lintOf } from './lint-command';
 import { currentVmcs } from './vmcs-designator';
-import { pagingOf, physicalWalk, stepLines } from './walk-commands';
+import { pagingOf, physicalWalk, stepLines } from '../target/walk-words';
 
 const reasons = {
   exception: exitReasonById('EXCEPTION_OR_NMI').number, tripleFault: exitReasonById('TRIPLE_FAULT').number,

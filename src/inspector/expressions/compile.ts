@@ -2,11 +2,12 @@
 // 64-bit integers: values are integers from -2^63 to 2^64 - 1; results outside wrap to 64 bits; equality is modulo 2^64, so that -1 equals ~0.
 import { layoutFields } from '../../spec/bit-layouts';
 import { extract } from '../../spec/bit-fields';
+import { msrNamed } from '../../spec/msrs';
 import { isVmcsFieldId, vmcsFieldById } from '../../spec/vmcs-fields';
 import { registerRow } from '../registers/register-table';
 import { exitFieldNames, nearNames, numberOfName, registerPart } from './names';
-import type { ExpressionScope } from './scope';
-import { parseExpression, type BinaryOperator, type Node, type Place, type Size } from './syntax';
+import type { ExpressionScope, WhichVmcs } from './scope';
+import { parseExpression, pathOf, type BinaryOperator, type CPath, type Node, type Place, type Size } from './syntax';
 import { ExpressionError } from './tokens';
 
 type Value = bigint | undefined;
@@ -61,7 +62,11 @@ function compile(node: Node, options: CompileOptions): Code {
       const { name, level, image } = node;
       return { kind: 'integer', run: scope => scope.symbol(name, level, image) };
     }
-    case 'memory': return compileMemory(node.size, node.place, options);
+    case 'path': return { kind: 'integer', run: compilePath(node.path, options) };
+    case 'memory': {
+      const memory = integer(compileMemory(node.size, node.place, options)), object = node.path && compilePath(node.path, options);
+      return { kind: 'integer', run: object ? scope => object(scope) ?? memory(scope) : memory };
+    }
     case 'place': return { kind: 'integer', run: integer(compile(node.place.address, options)) };
     case 'unary': return compileUnary(node, options);
     case 'binary': return compileBinary(node, options);
@@ -85,10 +90,12 @@ function compileName(node: Node & { kind: 'name' }, { isExit }: CompileOptions):
   if (level === undefined && parts.length === 2 && lower === 'exit' && Object.hasOwn(exitFieldNames, rest[0].toLowerCase())) return exitField(exitFieldNames[rest[0].toLowerCase()]);
   if (level === undefined && parts.length === 1 && lower === 'level') return { kind: 'number', run: scope => scope.level };
   if (level === undefined && parts.length === 1 && lower === 'vcpu') return { kind: 'number', run: scope => scope.vcpu };
-  if (lower === 'vmcs') {
+  const which = whichVmcs(lower);
+  if (which !== undefined) {
     if (rest.length === 0) throw new ExpressionError('a field of the VMCS is missing: vmcs.GUEST_RIP', node.at, node.end - node.at);
-    return vmcsField(node, rest, level);
+    return vmcsField(node, rest, level, which === 'controlling' ? undefined : which);
   }
+  if (lower === 'msr' && rest.length > 0) return msrPart(node, rest, level);
   const twoParts = parts.length > 1 ? registerPart(`${first}.${rest[0]}`) : undefined, found = twoParts ?? registerPart(first);
   if (found) {
     const name = found.register, { low, bits } = found, bitNames = parts.slice(twoParts ? 2 : 1), layout = registerRow(name)?.layout;
@@ -100,6 +107,8 @@ function compileName(node: Node & { kind: 'name' }, { isExit }: CompileOptions):
     return bitOfLayout(node, { kind: 'integer', run }, layout, bitNames, name);
   }
   if (isVmcsFieldId(first.toUpperCase())) return vmcsField(node, parts, level);
+  const path = parts.length > 1 ? pathOf(node) : undefined;
+  if (path) return { kind: 'integer', run: compilePath(path, {}) };
   if (parts.length > 1) throw new ExpressionError(`there is no register ${parts.join('.')}`, node.at, node.end - node.at);
   return { kind: 'integer', run: scope => (level === undefined ? scope.variable?.(first) : undefined) ?? scope.symbol(first, level, undefined) };
 }
@@ -109,10 +118,29 @@ function exitField(name: (typeof exitFieldNames)[string]): Code {
   return { kind: 'number', run: scope => scope.exit === undefined ? NaN : scope.exit[name] };
 }
 
-function vmcsField(node: Node & { kind: 'name' }, parts: readonly string[], level: number | undefined): Code {
+/** The VMCS that a word names, undefined when it names none. */
+export function whichVmcs(word: string): WhichVmcs | 'controlling' | undefined {
+  const [, keeper, guest, digits] = /^vmcs(?:(\d)(\d)|@(0x[0-9a-f]{1,13}))?$/i.exec(word) ?? [undefined, undefined, undefined, undefined];
+  if (keeper !== undefined) return { keeper: Number(keeper), guest: Number(guest) };
+  if (digits !== undefined) return { pointer: Number(digits) };
+  return /^vmcs$/i.test(word) ? 'controlling' : undefined;
+}
+
+function msrPart(node: Node & { kind: 'name' }, [name, ...names]: readonly string[], level: number | undefined): Code {
+  const row = msrNamed(name);
+  if (!row) throw new ExpressionError(`there is no MSR ${name}`, node.at, node.end - node.at);
+  return bitOfLayout(node, { kind: 'integer', run: scope => scope.msr?.(row.name, level) }, row.layout, names, row.name);
+}
+
+function compilePath(path: CPath, options: CompileOptions): (scope: ExpressionScope) => Value {
+  const indices = path.steps.flatMap(step => step.kind === 'index' ? [integer(compile(step.index, options))] : []);
+  return scope => scope.object?.(path, indices.map(index => index(scope)));
+}
+
+function vmcsField(node: Node & { kind: 'name' }, parts: readonly string[], level: number | undefined, which?: WhichVmcs): Code {
   const id = parts[0].toUpperCase();
   if (!isVmcsFieldId(id)) throw new ExpressionError(`there is no VMCS field ${parts[0]}`, node.at, node.end - node.at);
-  return bitOfLayout(node, { kind: 'integer', run: scope => scope.vmcs(id, level) }, vmcsFieldById(id).layout, parts.slice(1), id);
+  return bitOfLayout(node, { kind: 'integer', run: scope => scope.vmcs(id, level, which) }, vmcsFieldById(id).layout, parts.slice(1), id);
 }
 
 /** `cr0.pg`: a named bit or field of a value with a layout. */

@@ -3,10 +3,11 @@
 //   expression  = binary ('?' expression ':' expression)?
 //   binary      = || && | ^ & == != (< <= > >= in) (<< >>) (+ -) (* / %), weakest first
 //   'in'        = range | '{' range (',' range)* '}'            range = sum ('..' sum)?, both ends included
-//   unary       = ('!' | '~' | '-' | '+' | '*') unary | primary
+//   unary       = ('!' | '~' | '-' | '+' | '*' | '&') unary | postfix
+//   postfix     = primary (('.' | '->') name | '[' expression ']')*       members and elements of C variables
 //   primary     = number | 'string' | '(' expression ')' | cast '(' ... ')' | size? '[' place ']' | place | name
 //   place       = (('L' digits | 'phys' | 'gpa' digits?) ':')? expression     linear address of a level, physical, guest-physical
-//   name        = ('L' digits '.')? part ('.' part)*            rax, L1.rip, cr0.pg, vmcs.guest_rip, L2.vmcs.EXIT_REASON
+//   name        = ('L' digits '.')? part ('.' part)*            rax, L1.rip, cr0.pg, vmcs.guest_rip, L2.vmcs.EXIT_REASON, vmcs12.guest_rip, msr.lstar
 //               | (('L' digits | image) '!')? symbol            L1!handle_exit
 import { ExpressionError, tokenize, type Token } from './tokens';
 
@@ -25,13 +26,32 @@ export type Node = Position & (
   | { readonly kind: 'string'; readonly text: string }
   | { readonly kind: 'name'; readonly level?: number; readonly parts: readonly string[] }
   | { readonly kind: 'symbol'; readonly level?: number; readonly image?: string; readonly name: string }
-  | { readonly kind: 'memory'; readonly size: Size; readonly place: Place }
+  | { readonly kind: 'path'; readonly path: CPath }
+  /** `path`: the C object, if the address of what is read is the value of a C pointer. */
+  | { readonly kind: 'memory'; readonly size: Size; readonly place: Place; readonly path?: CPath }
   | { readonly kind: 'place'; readonly place: Place }
   | { readonly kind: 'unary'; readonly operator: UnaryOperator; readonly operand: Node }
   | { readonly kind: 'binary'; readonly operator: BinaryOperator; readonly left: Node; readonly right: Node }
   | { readonly kind: 'conditional'; readonly test: Node; readonly yes: Node; readonly no: Node }
   | { readonly kind: 'in'; readonly operand: Node; readonly ranges: readonly { readonly first: Node; readonly last?: Node }[] }
   | { readonly kind: 'cast'; readonly size: Size; readonly operand: Node });
+
+/** A C object: a variable, and the way from it. */
+export interface CPath { readonly name: string; readonly steps: readonly CStep[] }
+export type CStep =
+  | { readonly kind: 'member' | 'arrow'; readonly name: string }
+  | { readonly kind: 'index'; readonly index: Node }
+  | { readonly kind: 'dereference' | 'address' };
+
+/** The C object that a tree could mean, undefined when it is none. */
+export function pathOf(node: Node): CPath | undefined {
+  switch (node.kind) {
+    case 'path': return node.path;
+    case 'memory': return node.path;
+    case 'name': return node.level !== undefined ? undefined : { name: node.parts[0], steps: node.parts.slice(1).map(name => ({ kind: 'member', name })) };
+    default: return undefined;
+  }
+}
 
 const precedence: readonly (readonly string[])[] = [['||'], ['&&'], ['|'], ['^'], ['&'], ['==', '!='], ['<', '<=', '>', '>=', 'in'], ['<<', '>>'], ['+', '-'], ['*', '/', '%']];
 const sums = 8;
@@ -110,15 +130,39 @@ class Parser {
 
   private unary(): Node {
     const token = this.token;
-    if (token.kind === 'operator' && ['!', '~', '-', '+', '*'].includes(token.text)) {
+    if (token.kind === 'operator' && ['!', '~', '-', '+', '*', '&'].includes(token.text)) {
       if (++this.depth > deepest) throw new ExpressionError('the expression is nested too deeply', token.at);
       this.next++;
       const operand = this.unary();
       this.depth--;
-      if (token.text === '*') return { kind: 'memory', size: sizes.u64, place: operand.kind === 'place' ? operand.place : { space: 'linear', address: operand }, at: token.at, end: operand.end };
+      const path = pathOf(operand), position = { at: token.at, end: operand.end };
+      if (token.text === '*') {
+        const place: Place = operand.kind === 'place' ? operand.place : { space: 'linear', address: operand };
+        return { kind: 'memory', size: sizes.u64, place, ...path && { path: extended(path, { kind: 'dereference' }) }, ...position };
+      }
+      if (token.text === '&') {
+        if (!path) throw new ExpressionError("'&' takes the address of a variable", token.at);
+        return { kind: 'path', path: extended(path, { kind: 'address' }), ...position };
+      }
       return { kind: 'unary', operator: token.text as UnaryOperator, operand, at: token.at, end: operand.end };
     }
-    return this.primary();
+    return this.postfix(this.primary());
+  }
+
+  /** Members and elements after what may be a C object. */
+  private postfix(start: Node): Node {
+    let node = start;
+    for (;;) {
+      const text = this.peekText(0), path = text === '.' || text === '->' || text === '[' ? pathOf(node) : undefined;
+      if (!path) return node;
+      this.next++;
+      let step: CStep;
+      if (text === '[') {
+        step = { kind: 'index', index: this.expression() };
+        this.expect(']', "']'");
+      } else step = { kind: text === '.' ? 'member' : 'arrow', name: this.takeName(`a name after '${text}'`).text };
+      node = { kind: 'path', path: extended(path, step), at: node.at, end: this.previous.end };
+    }
   }
 
   private primary(): Node {
@@ -212,6 +256,8 @@ class Parser {
       : new ExpressionError(`${what} is expected here, not '${token.kind === 'number' ? token.value : token.text}'`, token.at, token.end - token.at);
   }
 }
+
+const extended = ({ name, steps }: CPath, step: CStep): CPath => ({ name, steps: [...steps, step] });
 
 /** The address space that a prefix names. */
 function spaceOf(prefix: string): Pick<Place, 'space' | 'level'> | undefined {

@@ -111,6 +111,15 @@ export class BelievedVmcs {
     return fields.sort((a, b) => a.encoding - b.encoding);
   }
 
+  /** The values known now, to compare later ones with; made at every stop, so fields are looked up only when asked for. */
+  freeze(): (encoding: number) => bigint | undefined {
+    const rows = this.rows.slice();
+    return encoding => {
+      const slot = slotOf(encoding), row = slot * rowWords;
+      return slot < 0 || row >= rows.length || (rows[row] & 3) !== 3 ? undefined : wordsToBigInt(rows, row + 1);
+    };
+  }
+
   private grow(slot: number): void {
     const rows = new Uint32Array((slot + 1) * 2 * rowWords), sequences = new Float64Array((slot + 1) * 2);
     rows.set(this.rows);

@@ -47,6 +47,11 @@ export class LevelRegisters {
   /** All registers whose values are known, in the order of the table. */
   all(context: Context): RegisterValue[] { return registerTable.map(row => this.valueOf(context, row)).filter(value => value !== undefined); }
 
+  /** The registers of a group whose values are known. */
+  ofGroup(context: Context, group: RegisterGroup): RegisterValue[] {
+    return registerTable.flatMap(row => row.group === group ? this.valueOf(context, row) ?? [] : []);
+  }
+
   /** Sets a register where it is held. Throws an Error that says why it cannot be set. */
   set(context: Context, name: string, value: bigint): void {
     const register = this.get(context, name);

@@ -3,7 +3,7 @@
 import type { LayoutName } from '../../spec/bit-layouts';
 import { isVmcsFieldId, type VmcsFieldId } from '../../spec/vmcs-fields';
 
-export type RegisterGroup = 'general' | 'control' | 'segments' | 'tables' | 'debug' | 'msrs';
+export type RegisterGroup = 'general' | 'control' | 'segments' | 'tables' | 'debug' | 'vector';
 
 export interface RegisterRow {
   /** As the machine names it. */
@@ -46,6 +46,9 @@ export const registerTable: readonly RegisterRow[] = [
   ...[0, 1, 2, 3].map((n): RegisterRow => ({ name: `dr${n}`, group: 'debug', bits: 64 })),
   { name: 'dr6', group: 'debug', bits: 64, layout: 'dr6' },
   row('dr7', 'debug', 64, 'DR7', 'dr7'),
+  { name: 'xcr0', group: 'control', bits: 64 },
+  { name: 'mxcsr', group: 'vector', bits: 32 },
+  ...Array.from({ length: 16 }, (_, n) => ['low', 'high'].map((half): RegisterRow => ({ name: `xmm${n}.${half}`, group: 'vector', bits: 64 }))).flat(),
 ];
 
 const byName = new Map(registerTable.map(each => [each.name, each]));

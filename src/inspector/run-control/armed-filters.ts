@@ -2,6 +2,7 @@
 // guest has started (`stopsFrom: guest`), nothing but VM entries stops the machine, and those only to see the guest start.
 import type { RunResult, StopMask } from '../../emulator/machine';
 import type { Context } from '../levels/context';
+import type { LevelChoice } from './level-choice';
 import { parseFilterId, type FilterKind } from './stop-filters';
 import type { FilterRequest, FilterResult } from '../target-types';
 
@@ -23,6 +24,8 @@ export class ArmedFilters {
   private isArmed: boolean;
   /** Changes with the mask. */
   version = 0;
+  /** Levels whose stops count; absent: all. */
+  levels?: LevelChoice;
 
   /** `from`: the level whose first instruction arms the filters; undefined: armed from reset. */
   constructor(private readonly from: number | undefined) { this.isArmed = from === undefined || from === 0; }
@@ -78,7 +81,7 @@ export class ArmedFilters {
 
   /** The first filter that wants this stop of `context`. */
   match(result: RunResult, context: Context): string | undefined {
-    if (!this.isArmed) return undefined;
+    if (!this.isArmed || this.levels && !this.levels.wants(context.level)) return undefined;
     for (const { id, kind, index, level, condition } of this.filters) {
       if (stopKindOf[kind] !== result.kind || index !== undefined && index !== result.index || level !== undefined && level !== context.level) continue;
       if (!condition || condition(context, result)) return id;

@@ -4,6 +4,7 @@
 import type { Machine } from '../../emulator/machine';
 import type { Context } from '../levels/context';
 import { parseHitCondition, type HitCondition } from './hit-condition';
+import type { LevelChoice } from './level-choice';
 import { parseLogMessage, type LogPart } from './log-message';
 import type { BreakpointInfo, BreakpointRequest } from '../target-types';
 
@@ -54,6 +55,8 @@ export class CodeBreakpoints {
   /** Hooks that breakpoints hold, with the places that may be there. */
   private placed = new Map<bigint, Candidate[]>();
   private nextId = 1;
+  /** Levels in which they count; absent: all. */
+  levels?: LevelChoice;
 
   constructor(private readonly machine: Machine | undefined, private readonly scope: BreakpointScope) {}
 
@@ -102,6 +105,7 @@ export class CodeBreakpoints {
   /** Ids of the breakpoints that stop `context` at `address`: there in that context, condition true, hit count reached, and no log point. */
   hit(context: Context, address: bigint): number[] {
     const stopping: number[] = [];
+    if (this.levels && !this.levels.wants(context.level)) return stopping;
     for (const { breakpoint, place } of this.placed.get(address) ?? []) {
       if (this.scope.addressIn(context, place) !== address || breakpoint.condition && !breakpoint.condition(context)) continue;
       breakpoint.hits++;

@@ -1,22 +1,26 @@
 // Expressions against the machine: conditions of filters and breakpoints, and values for watches, hovers, the console and log points. A path of
-// C (`exit->reason`, `vmcs[2].pointer`) that begins with a variable of the frame is a typed value with children; everything else is a number.
-import { isVmcsFieldId, vmcsFields } from '../../spec/vmcs-fields';
+// C (`exit->reason`, `vmcs[i].pointer`) that begins with a variable of the frame is a typed value with children; everything else is a number.
+import type { LayoutName } from '../../spec/bit-layouts';
+import { isVmcsFieldId, vmcsFieldById } from '../../spec/vmcs-fields';
+import { msrNamed } from '../../spec/msrs';
 import type { Value } from '../../symbols/values/value';
-import { compileCondition } from '../expressions/compile';
+import { compileCondition, compileTree, whichVmcs } from '../expressions/compile';
 import { CurrentExit } from '../expressions/current-exit';
-import { evaluateText, LevelScope, type ScopeParts } from '../expressions/level-scope';
-import { exitFieldNames, registerNames, registerPart } from '../expressions/names';
-import { parseExpression, type Place } from '../expressions/syntax';
+import { evaluateText, LevelScope, type CVariables, type ScopeParts } from '../expressions/level-scope';
+import { registerPart } from '../expressions/names';
+import { parseExpression, pathOf, type CPath, type Node, type Place } from '../expressions/syntax';
+import { registerRow } from '../registers/register-table';
 import type { StackFrame, StackFrames } from '../images/stack-frames';
 import type { Context } from '../levels/context';
-import { valueNode } from './scopes';
+import { bitNodes } from './bit-nodes';
+import { codeFrameOf, surroundingsOf, valueNode } from './c-variables';
+import type { ValueFormat } from './value-format';
 import type { VariableNode } from './variable-tree';
 
-const pathStart = /^\s*([A-Za-z_]\w*)\s*((?:\.\s*[A-Za-z_]\w*|->\s*[A-Za-z_]\w*|\[\s*\d+\s*\])*)\s*$/;
-const pathStep = /\.\s*([A-Za-z_]\w*)|->\s*([A-Za-z_]\w*)|\[\s*(\d+)\s*\]/g;
+export type EvaluatorParts = ScopeParts & { readonly frames: StackFrames; readonly format: ValueFormat };
 
 export class Evaluator {
-  constructor(private readonly parts: ScopeParts & { readonly frames: StackFrames }) {}
+  constructor(readonly parts: EvaluatorParts) {}
 
   /** A condition on a context, and with `isExit` on its last exit. Throws ExpressionError when the text has a mistake; without a value it is false. */
   condition(text: string, isExit: boolean): (context: Context) => boolean {
@@ -24,46 +28,47 @@ export class Evaluator {
     let scope: LevelScope | undefined;
     return context => {
       exit.of(context);
-      if (scope?.context !== context) scope = new LevelScope(this.parts, context, exit, name => this.variable(this.innermost(context), name));
+      if (scope?.context !== context) scope = new LevelScope(this.parts, context, exit, { object: (path, indices) => this.variablesOf(this.innermost(context)).object(path, indices) });
       return holds(scope);
     };
   }
 
   /** The value of an expression in a frame. Throws an Error with the reason. */
   evaluate(text: string, frame: StackFrame): VariableNode {
-    const typed = this.typedPath(text, frame);
-    if (typed) return valueNode(typed, { write: (address, bytes) => this.parts.memory.write(frame.context, 'linear', address, bytes), prefix: `L${frame.context.level}:`, name: text.trim() });
-    const { context } = frame, scope = new LevelScope(this.parts, context, new CurrentExit().of(context), name => this.variable(frame, name));
-    const { value, memory } = evaluateText(text, scope), digits = `0x${BigInt.asUintN(64, value).toString(16)}`;
+    const tree = parseExpression(text), typed = this.typed(tree, frame), { format } = this.parts;
+    if (typed) return valueNode(typed, surroundingsOf(this.parts, frame), { name: text.trim(), path: text.trim() });
+    const { context } = frame, scope = this.scopeOf(frame), { value, memory } = evaluateText(text, scope), digits = `0x${BigInt.asUintN(64, value).toString(16)}`;
     const place = memory && `${memory.space === 'physical' ? 'phys' : `${memory.space === 'linear' ? 'L' : 'gpa'}${memory.level}`}:0x${memory.address.toString(16)}`;
-    return { name: text, value: value < 0n ? `${digits} (${value})` : value < 10n ? digits : `${digits} (${value})`, memory: place ?? `L${context.level}:${digits}` };
+    const layout = layoutOfName(tree), both = value >= 0n && value < 10n ? digits : `${digits} (${value})`;
+    return {
+      name: text, value: format.radix === 'decimal' ? String(value) : format.radix === 'hexadecimal' ? digits : both, memory: place ?? `L${context.level}:${digits}`, evaluateName: text.trim(),
+      ...layout && { children: () => bitNodes(layout, value) },
+    };
   }
 
   /** The value of an expression as text, at the instruction where a context stands. */
-  text(expression: string, context: Context): string { return this.evaluate(expression, this.innermost(context)).value.replace(/ \(\d+\)$/, ''); }
+  text(expression: string, context: Context): string { return this.evaluate(expression, this.innermost(context)).value.replace(/ \(-?\d+\)$/, ''); }
 
-  /** Names that continue the last word of `prefix`. */
-  complete(prefix: string, frame: StackFrame): { label: string; start: number; length: number }[] {
-    const [word = ''] = /[\w.]*$/.exec(prefix) ?? [], lower = word.toLowerCase();
-    const names = [...registerNames, ...Object.keys(exitFieldNames), 'level', 'vcpu', ...this.variableNames(frame), ...vmcsFields.map(({ id }) => id)];
-    return [...new Set(names)].filter(name => name.toLowerCase().startsWith(lower)).slice(0, mostCompletions).map(label => ({ label, start: prefix.length - word.length, length: word.length }));
-  }
+  /** The number that an expression is worth in a frame. Throws an Error when it has none. */
+  number(text: string, frame: StackFrame): bigint { return evaluateText(text, this.scopeOf(frame)).value; }
 
   /** Whether a text is an expression, whatever its value. */
   parses(text: string): boolean {
-    try { parseExpression(text); } catch { return pathStart.test(text); }
+    try { parseExpression(text); } catch { return false; }
     return true;
   }
 
   /** An address: what an expression is worth, or with a space before it (`gpa1:0x1000`) that place. Throws an Error with the reason. */
   place(text: string, frame: StackFrame): { readonly address: bigint; readonly level?: number; readonly space?: Place['space'] } {
-    const typed = this.typedPath(text, frame), bits = typed?.bits();
+    const node = parseExpression(text), typed = this.typed(node, frame), bits = typed?.bits();
     if (bits?.ok) return { address: BigInt.asUintN(64, bits.value) };
     if (typed?.address !== undefined) return { address: typed.address };
-    const { context } = frame, scope = new LevelScope(this.parts, context, new CurrentExit().of(context), name => this.variable(frame, name));
-    const node = parseExpression(text), { value, memory } = evaluateText(text, scope), address = BigInt.asUintN(64, value);
+    const { value, memory } = evaluateText(text, this.scopeOf(frame)), address = BigInt.asUintN(64, value);
     return memory && node.kind === 'place' ? { address, level: memory.level, space: memory.space } : { address, ...memory && node.kind === 'symbol' && { level: memory.level } };
   }
+
+  /** What an expression in a frame reads from. */
+  scopeOf(frame: StackFrame): LevelScope { return new LevelScope(this.parts, frame.context, new CurrentExit().of(frame.context), this.variablesOf(frame)); }
 
   /** The innermost frame of a level. */
   innermost(context: Context): StackFrame {
@@ -71,35 +76,60 @@ export class Evaluator {
     return frames.own(context)[0] ?? frames.describe(context, context.rip ?? 0n);
   }
 
-  private codeFrame({ mapped, registers, context, isReturnAddress }: StackFrame) {
-    return mapped?.image.symbols.frame({ registers, bias: mapped.bias, isReturnAddress, readMemory: (at, length) => this.parts.memory.readLinear(context, at, length) });
-  }
-
-  private variable(frame: StackFrame, name: string): bigint | undefined {
-    const code = this.codeFrame(frame), found = code?.find(name), number = found && code!.value(found).integer();
-    return number?.ok ? number.value : undefined;
-  }
-
-  private variableNames(frame: StackFrame): string[] {
-    const scope = this.codeFrame(frame)?.variables()[frame.inlineDepth];
+  /** Variables of the C function at a frame, innermost block first. */
+  variableNames(frame: StackFrame): string[] {
+    const scope = codeFrameOf(this.parts, frame)?.variables()[frame.inlineDepth];
     return scope ? [...scope.locals, ...scope.arguments].map(({ name }) => name) : [];
   }
 
-  /** The typed value of a C path, undefined when the text is none. Throws an Error when a part of the path does not exist. */
-  private typedPath(text: string, frame: StackFrame): Value | undefined {
-    const [, first, rest = ''] = pathStart.exec(text) ?? [];
-    if (first === undefined || registerPart(first) || isVmcsFieldId(first.toUpperCase()) || first === 'level' || first === 'vcpu') return undefined;
-    const code = this.codeFrame(frame), variable = code?.find(first);
+  /** The typed value of a tree that is a C path, undefined when it is none. Throws an Error when a part of the path does not exist. */
+  typed(node: Node, frame: StackFrame): Value | undefined {
+    const path = pathOf(node);
+    if (!path || path.steps.at(-1)?.kind === 'address') return undefined;
+    const scope = this.scopeOf(frame), indices = path.steps.flatMap(step => step.kind === 'index' ? [compileTree(step.index)(scope)] : []);
+    return this.resolve(path, indices, frame);
+  }
+
+  private variablesOf(frame: StackFrame): CVariables {
+    return {
+      object: (path, indices) => {
+        const wantsAddress = path.steps.at(-1)?.kind === 'address', object = wantsAddress ? { name: path.name, steps: path.steps.slice(0, -1) } : path;
+        let value: Value | undefined;
+        try { value = this.resolve(object, indices, frame); } catch { return undefined; }
+        if (wantsAddress) return value?.address ?? (object.steps.length === 0 ? new LevelScope(this.parts, frame.context).symbol(path.name, undefined, undefined) : undefined);
+        const number = value?.integer();
+        return number?.ok ? number.value : undefined;
+      },
+    };
+  }
+
+  /** Undefined when the path does not begin with a variable. Registers and fields of the VMCS go before variables. */
+  private resolve({ name, steps }: CPath, indices: readonly (bigint | undefined)[], frame: StackFrame): Value | undefined {
+    if (registerPart(name) || isVmcsFieldId(name.toUpperCase()) || name === 'level' || name === 'vcpu' || whichVmcs(name) !== undefined) return undefined;
+    const code = codeFrameOf(this.parts, frame), variable = code?.find(name);
     if (!variable) return undefined;
-    let value = code!.value(variable);
-    for (const [, member, pointed, index] of rest.matchAll(pathStep)) {
-      const holder = pointed === undefined ? { ok: true as const, value } : value.dereference();
-      const next = !holder.ok ? holder : index !== undefined ? holder.value.element(Number(index)) : holder.value.member(member ?? pointed);
-      if (!next.ok) throw new Error(next.reason);
-      value = next.value;
+    let value = code!.value(variable), next = 0;
+    for (const step of steps) {
+      const result = step.kind === 'member' ? value.member(step.name) : step.kind === 'index' ? value.element(Number(indices[next++] ?? NaN))
+        : step.kind === 'address' ? { ok: false as const, reason: "'&' stands before the whole" } : value.dereference();
+      if (!result.ok) throw new Error(result.reason);
+      if (step.kind === 'index' && !Number.isSafeInteger(Number(indices[next - 1] ?? NaN))) throw new Error('the index has no value');
+      value = result.value;
+      if (step.kind !== 'arrow') continue;
+      const member = value.member(step.name);
+      if (!member.ok) throw new Error(member.reason);
+      value = member.value;
     }
     return value;
   }
 }
 
-const mostCompletions = 200;
+/** The layout of what a plain name means: a register, a field or an MSR. */
+function layoutOfName(node: Node): LayoutName | undefined {
+  if (node.kind !== 'name') return undefined;
+  const { parts } = node, first = parts[0], field = whichVmcs(first) !== undefined ? parts[1] : first, rest = parts.length - (whichVmcs(first) !== undefined ? 2 : 1);
+  if (rest === 0 && field !== undefined && isVmcsFieldId(field.toUpperCase())) return vmcsFieldById(field.toUpperCase() as Parameters<typeof vmcsFieldById>[0]).layout;
+  if (first.toLowerCase() === 'msr') return parts.length === 2 ? msrNamed(parts[1])?.layout : undefined;
+  const found = registerPart(parts.join('.'));
+  return found && found.low === 0 && found.bits === registerRow(found.register)?.bits ? registerRow(found.register)!.layout : undefined;
+}

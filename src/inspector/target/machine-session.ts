@@ -12,6 +12,7 @@ import type { RunControl } from '../run-control/run-control';
 import type { LoadedImage } from '../target-types';
 import type { LevelMemory } from '../translation/level-memory';
 import type { Evaluator } from './evaluator';
+import type { ValueFormat } from './value-format';
 
 export interface MachineSession {
   readonly machine: Machine;
@@ -25,6 +26,8 @@ export interface MachineSession {
   readonly control: RunControl;
   readonly world: World;
   readonly evaluator: Evaluator;
+  /** Outlives the machine. */
+  readonly format: ValueFormat;
   readonly loaded: readonly LoadedImage[];
 }
 

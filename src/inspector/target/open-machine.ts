@@ -19,8 +19,10 @@ import { breakpointScope } from './breakpoint-scope';
 import { codeMap } from './code-map';
 import { Evaluator } from './evaluator';
 import { symbolAt, type MachineSession } from './machine-session';
+import type { ValueFormat } from './value-format';
 
 export interface OpenHooks {
+  readonly format: ValueFormat;
   breakpoints(machine: Machine, scope: BreakpointScope): CodeBreakpoints;
   emit(event: TargetEvent): void;
   levelsChanged(): void;
@@ -60,7 +62,7 @@ export async function openMachine(configuration: TargetConfiguration, hooks: Ope
   // The innermost guest is the last module that is an image.
   const deepest = opened.findLastIndex(({ known }) => known !== undefined);
   const filters = new ArmedFilters(stopsFrom === 'guest' && deepest > 0 ? deepest : undefined);
-  const evaluator = new Evaluator({ machine, tracker, registers, memory, images, frames });
+  const evaluator = new Evaluator({ machine, tracker, registers, memory, images, frames, format: hooks.format });
   const breakpoints = hooks.breakpoints(machine, configuration.noStops ? unboundScope : breakpointScope(images, tracker, evaluator, hooks.emit));
   const seen = (): boolean => tracker.liveContexts.some(({ level }) => level >= deepest);
   const control = new RunControl(machine, tracker, filters, breakpoints, {
@@ -73,7 +75,7 @@ export async function openMachine(configuration: TargetConfiguration, hooks: Ope
     awaitsLevel: () => breakpoints.any && !seen(),
   });
   images.at(tracker.root(0), machine.registers(0).get('rip'));
-  return { machine, tracker, registers, memory, images, frames, filters, breakpoints, control, world, evaluator, loaded: opened.map(({ info }) => info) };
+  return { machine, tracker, registers, memory, images, frames, filters, breakpoints, control, world, evaluator, format: hooks.format, loaded: opened.map(({ info }) => info) };
 }
 
 interface OpenedImage { readonly file: ImageFile; readonly info: LoadedImage; readonly known?: KnownImage }

@@ -1,40 +1,45 @@
 // Registers of a level as a tree: general registers first, the rest in groups, each register with its named bits and with where its value is.
-import { decodeBits } from '../../spec/bit-layouts';
 import type { Context } from '../levels/context';
-import type { LevelRegisters, RegisterValue } from '../registers/level-registers';
+import type { RegisterValue } from '../registers/level-registers';
 import type { RegisterGroup } from '../registers/register-table';
-import { TargetError } from '../target-types';
-import { parseInteger, type VariableNode } from './variable-tree';
-import { bitNode } from './vmcs-nodes';
+import { bitNodes } from './bit-nodes';
+import { descriptorTableNodes } from './descriptor-nodes';
+import type { MachineSession } from './machine-session';
+import { capabilityNodes, msrNodes } from './msr-nodes';
+import { setterOf, type Settable, type VariableNode } from './variable-tree';
 
 const groups: readonly (readonly [RegisterGroup, string])[] = [
-  ['control', 'Control registers'], ['segments', 'Segments'], ['tables', 'Descriptor tables'], ['debug', 'Debug registers'], ['msrs', 'MSRs'],
+  ['control', 'Control registers'], ['segments', 'Segments'], ['tables', 'Descriptor tables'], ['debug', 'Debug registers'], ['vector', 'XMM registers'],
 ];
 
-export function registersNode(registers: LevelRegisters, context: Context): VariableNode {
+type Parts = Pick<MachineSession, 'registers' | 'machine' | 'tracker' | 'memory' | 'images' | 'format'>;
+
+export function registersNode(session: Parts, context: Context): VariableNode {
+  const { registers } = session;
   return {
     name: 'Registers', value: '',
     children() {
-      const all = registers.all(context), named = (group: RegisterGroup): VariableNode[] => all.filter(each => each.group === group).map(each => registerNode(registers, context, each));
-      return [...named('general'), ...groups.flatMap(([group, name]): VariableNode[] => all.some(each => each.group === group) ? [{ name, value: '', children: () => named(group) }] : [])];
+      const named = (group: RegisterGroup): VariableNode[] => registers.ofGroup(context, group).map(each => registerNode(session, context, each));
+      return [
+        ...named('general'),
+        ...groups.map(([group, name]): VariableNode => ({
+          name, value: '', children: () => group === 'tables' ? [...named(group), ...descriptorTableNodes(session, context)] : named(group),
+        })),
+        { name: 'MSRs', value: '', children: () => msrNodes(session, context) },
+        { name: 'VMX capabilities', value: '', children: () => capabilityNodes(session, context) },
+      ];
     },
   };
 }
 
-function registerNode(registers: LevelRegisters, context: Context, { name, value, bits, layout, source, readOnly, note }: RegisterValue): VariableNode {
-  const digits = hexOf(value, bits), remark = source.kind === 'recorded' ? 'recorded' : source.kind === 'vmcs' ? source.field : note !== undefined ? 'not switched' : '';
+export function registerNode({ registers, format }: Parts, context: Context, { name, value, bits, layout, source, readOnly, note }: RegisterValue): VariableNode {
+  const digits = format.number(value, bits), remark = source.kind === 'recorded' ? 'recorded' : source.kind === 'vmcs' ? source.field : note !== undefined ? 'not switched' : '';
+  const whole: Settable | undefined = readOnly === undefined ? { bits, read: () => registers.value(context, name) ?? value, write: next => registers.set(context, name, next) } : undefined;
   return {
     name, value: remark === '' ? digits : `${digits}  (${remark})`, type: [sourceText(source), note].filter(text => text !== undefined).join('; '),
-    memory: `L${context.level}${context.vcpu > 0 ? `.${context.vcpu}` : ''}:0x${value.toString(16)}`, evaluateName: name.replace('.', '_'),
-    ...layout && { children: () => decodeBits(layout, value).map(bitNode) },
-    ...readOnly === undefined ? {
-      set(text: string) {
-        try { registers.set(context, name, parseInteger(text, name, bits)); } catch (error) {
-          if (error instanceof TargetError) throw error;
-          throw new TargetError('badValue', { value: text, name, reason: error instanceof Error ? error.message.replace(/\.$/, '') : String(error) });
-        }
-      },
-    } : { fixed: readOnly },
+    memory: `L${context.level}${context.vcpu > 0 ? `.${context.vcpu}` : ''}:0x${value.toString(16)}`, evaluateName: `L${context.level}.${name}`, menu: 'register',
+    ...layout && { children: () => bitNodes(layout, value, whole) },
+    ...whole ? { set: setterOf(name, whole) } : { fixed: readOnly },
   };
 }
 
@@ -45,5 +50,3 @@ function sourceText(source: RegisterValue['source']): string {
     case 'recorded': return `recorded at the last ${source.at}`;
   }
 }
-
-export const hexOf = (value: bigint, bits: number): string => `0x${value.toString(16).padStart(bits / 4, '0')}`;

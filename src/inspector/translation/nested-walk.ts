@@ -23,7 +23,7 @@ export function walkNested(machine: Machine, context: Context, guestPhysical: bi
   const stages: Stage[] = [], hardware = walkEpt(machine, context.eptp, guestPhysical);
   let address = guestPhysical;
   for (let c = context; c.level > 0 && c.parent; c = c.parent) {
-    const eptp = eptpOf(c), stage = { guest: c.level, keeper: c.parent.level };
+    const eptp = eptOfParent(c), stage = { guest: c.level, keeper: c.parent.level };
     if (eptp === undefined) return { stages: [...stages, stage], hardware };
     const walk = walkEpt(memoryOf(machine, c.parent), eptp, address);
     stages.push({ ...stage, eptp, walk });
@@ -34,7 +34,7 @@ export function walkNested(machine: Machine, context: Context, guestPhysical: bi
 }
 
 /** The EPT pointer with which the parent of a context runs it (0 = EPT off), undefined while it is not known. */
-function eptpOf(context: Context): bigint | undefined {
+export function eptOfParent(context: Context): bigint | undefined {
   const { parent, controllingBelief } = context;
   if (!parent || parent.level === 0) return context.eptp;
   if (!controllingBelief) return undefined;

@@ -12,6 +12,8 @@ export interface WalkStep {
   readonly physical: bigint | undefined;
   /** Undefined when the entry could not be read. */
   readonly value: bigint | undefined;
+  /** Bytes of the entry. */
+  readonly bytes: 4 | 8;
   readonly layout: LayoutName;
   readonly bits: readonly DecodedBits[];
   /** Of paging under EPT: how the address of the entry was translated. */
@@ -44,10 +46,10 @@ export interface FullTranslation {
 /** Memory in which entries lie: the host's, or that of a level as its own software addresses it. */
 export type PhysicalReader = Pick<Machine, 'readPhysical'>;
 
-const addressMask = 0x000f_ffff_ffff_f000n;
+export const addressMask = 0x000f_ffff_ffff_f000n;
 
 /** Reads a little-endian entry; undefined outside RAM. */
-function readEntry(machine: PhysicalReader, physical: bigint, bytes: 4 | 8): bigint | undefined {
+export function readEntry(machine: PhysicalReader, physical: bigint, bytes: 4 | 8): bigint | undefined {
   const data = machine.readPhysical(physical, bytes);
   if (!data) return undefined;
   const view = new DataView(data.buffer, data.byteOffset, bytes);
@@ -73,7 +75,7 @@ export function walkEpt(machine: PhysicalReader, eptp: bigint, guestPhysical: bi
     const index = Number(guestPhysical >> BigInt(12 + 9 * level) & 0x1ffn), address = table + BigInt(index * 8), value = readEntry(machine, address, 8);
     const entryName = eptNames[level] ?? `EPT level ${level + 1}`;
     const said = value === undefined ? { bits: [], text: 'outside memory' } : { bits: decodeBits('eptEntry', value), text: eptText(value, level) };
-    steps.push({ name: entryName, index, address, physical: address, value, layout: 'eptEntry', ...said });
+    steps.push({ name: entryName, index, address, physical: address, value, bytes: 8, layout: 'eptEntry', ...said });
     if (value === undefined) return fault(name, guestPhysical, steps, `the ${entryName} is outside memory`);
     if ((value & 7n) === 0n) return fault(name, guestPhysical, steps, `EPT violation: the ${entryName} is not present`, { read: false, write: false, execute: false });
     const isLeaf = level === 0 || level <= 2 && (value & bitOf('eptEntry', 'largePage')) !== 0n;
@@ -98,7 +100,7 @@ function misconfiguration(value: bigint, level: number, isLeaf: boolean): string
   return level > 0 && (value & addressMask & (1n << BigInt(12 + 9 * level)) - 1n) !== 0n ? 'has reserved address bits set' : undefined;
 }
 
-function eptText(value: bigint, level: number): string {
+export function eptText(value: bigint, level: number): string {
   if ((value & 7n) === 0n) return 'not present';
   const rights = `${value & 1n ? 'r' : '-'}${value & 2n ? 'w' : '-'}${value & 4n ? 'x' : '-'}`;
   const isLarge = level > 0 && (value & bitOf('eptEntry', 'largePage')) !== 0n;
@@ -107,7 +109,8 @@ function eptText(value: bigint, level: number): string {
 
 // -- paging
 
-interface PagingMode { readonly name: string; readonly levels: readonly { readonly name: string; readonly shift: number; readonly bits: number }[]; readonly entryBytes: 4 | 8 }
+/** How a mode walks: its levels from the root down. */
+export interface PagingMode { readonly name: string; readonly levels: readonly { readonly name: string; readonly shift: number; readonly bits: number }[]; readonly entryBytes: 4 | 8 }
 
 const wideNames = ['PTE', 'PDE', 'PDPTE', 'PML4E', 'PML5E'];
 const wide = (name: string, n: number): PagingMode => ({ name, entryBytes: 8, levels: wideNames.slice(0, n).map((each, level) => ({ name: each, shift: 12 + 9 * level, bits: 9 })).reverse() });
@@ -118,7 +121,7 @@ const modes = {
   legacy: { name: '32-bit paging', entryBytes: 4, levels: [{ name: 'PDE', shift: 22, bits: 10 }, { name: 'PTE', shift: 12, bits: 10 }] },
 } as const satisfies Record<string, PagingMode>;
 
-function modeOf({ cr4, efer }: PagingContext): PagingMode {
+export function modeOf({ cr4, efer }: PagingContext): PagingMode {
   if (efer & bitOf('efer', 'lma')) return cr4 & bitOf('cr4', 'la57') ? modes.fiveLevel : modes.fourLevel;
   return cr4 & bitOf('cr4', 'pae') ? modes.pae : modes.legacy;
 }
@@ -140,7 +143,7 @@ export function walkPaging(machine: Machine, context: PagingContext, linear: big
     const value = physical === undefined ? undefined : readEntry(machine, physical, mode.entryBytes);
     const isLast = n === mode.levels.length - 1, mapsLarge = !isLast && value !== undefined && canBeLarge(mode, level.name, context) && (value & bitOf('pagingEntry', 'ps')) !== 0n;
     steps.push({
-      name: level.name, index, address, physical, value, layout: 'pagingEntry', bits: value === undefined ? [] : decodeBits('pagingEntry', value),
+      name: level.name, index, address, physical, value, bytes: mode.entryBytes, layout: 'pagingEntry', bits: value === undefined ? [] : decodeBits('pagingEntry', value),
       ...ept && { ept }, text: value === undefined ? 'cannot be read' : pagingText(value, mapsLarge, level.shift),
     });
     if (value === undefined) return fault(name, linear, steps, ept?.kind === 'fault' ? `${ept.reason}, for the ${level.name}` : `the ${level.name} is outside memory`);
@@ -160,10 +163,10 @@ export function walkPaging(machine: Machine, context: PagingContext, linear: big
   return fault(name, linear, steps, 'no entry maps a page');
 }
 
-const canBeLarge = (mode: PagingMode, name: string, { cr4 }: PagingContext): boolean =>
+export const canBeLarge = (mode: PagingMode, name: string, { cr4 }: PagingContext): boolean =>
   mode.entryBytes === 4 ? (cr4 & bitOf('cr4', 'pse')) !== 0n : name === 'PDE' || name === 'PDPTE' && mode !== modes.pae;
 
-function pagingText(value: bigint, isLarge: boolean, shift: number): string {
+export function pagingText(value: bigint, isLarge: boolean, shift: number): string {
   if ((value & 1n) === 0n) return 'not present';
   const size = shift === 30 ? ' (1 GiB)' : shift === 22 ? ' (4 MiB)' : ' (2 MiB)';
   return `${value & 2n ? 'rw' : 'r-'}${value & 1n << 63n ? '-' : 'x'} ${value & 4n ? 'user' : 'supervisor'} → 0x${(value & addressMask).toString(16)}${isLarge ? size : ''}`;

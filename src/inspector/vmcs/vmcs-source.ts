@@ -1,7 +1,7 @@
 // Where the fields of a VMCS come from: the region in host memory (L0's own, always complete), or what a level above believes of one of its own.
 // Both answer the same questions, so that views, differences and checks work on either.
 import type { Machine } from '../../emulator/machine';
-import { vmcsFieldById, type VmcsFieldId } from '../../spec/vmcs-fields';
+import { vmcsFieldBits, vmcsFieldById, vmcsOffset, vmcsRegion, type VmcsFieldId } from '../../spec/vmcs-fields';
 import type { BelievedVmcs } from '../levels/believed-vmcs';
 import type { Context } from '../levels/context';
 
@@ -41,6 +41,21 @@ export function hardwareVmcs(machine: Machine, pointer: number, belief?: Believe
     },
     write: (id, value) => machine.writeVmcs(address, vmcsFieldById(id).encoding, value),
   };
+}
+
+/** Values at some moment, to mark changes against. */
+export type VmcsSnapshot = Pick<ReadonlyMap<VmcsFieldId, bigint>, 'get'>;
+
+/** The fields in a VMCS region as they are now. Copies the region; a field is taken out when it is asked for. */
+export function freezeHardware(machine: Machine, pointer: number): VmcsSnapshot {
+  const bytes = machine.readPhysical(BigInt(pointer), vmcsRegion.size), view = bytes && new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return { get: id => view && BigInt.asUintN(vmcsFieldBits(vmcsFieldById(id)), view.getBigUint64(vmcsOffset(id), true)) };
+}
+
+/** What a level knows of one of its VMCSs now. */
+export function freezeBelief(belief: BelievedVmcs): VmcsSnapshot {
+  const at = belief.freeze();
+  return { get: id => at(vmcsFieldById(id).encoding) };
 }
 
 /** A VMCS as a level above L0 believes in it. */

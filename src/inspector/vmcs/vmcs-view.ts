@@ -8,7 +8,7 @@ import { instructionErrorByNumber } from '../../spec/instruction-errors';
 import type { ProcessorModel } from '../../spec/processor-models';
 import { vmcsFieldBits, vmcsFields, type VmcsField, type VmcsFieldId } from '../../spec/vmcs-fields';
 import { fieldsByGroup, vmcsGroupNames, type VmcsGroupId } from './field-groups';
-import type { KnownField, VmcsSource } from './vmcs-source';
+import type { KnownField, VmcsSnapshot, VmcsSource } from './vmcs-source';
 
 export interface FieldView {
   readonly id: VmcsFieldId;
@@ -40,13 +40,6 @@ export interface VmcsGroup {
   readonly fields: readonly FieldView[];
 }
 
-/** Values to mark changes against: every field known at some moment. */
-export type VmcsSnapshot = ReadonlyMap<VmcsFieldId, bigint>;
-
-/** Every field that is known now. */
-export function snapshotVmcs(source: VmcsSource): VmcsSnapshot {
-  return new Map(vmcsFields.flatMap(({ id }) => { const known = source.read(id); return known ? [[id, known.value] as const] : []; }));
-}
 
 /** All groups. Fields that the processor lacks are left out; those of a believed VMCS that are not known are shown as unknown. */
 export function viewVmcs(source: VmcsSource, model: ProcessorModel, since?: VmcsSnapshot): VmcsGroup[] {
@@ -62,10 +55,21 @@ export function viewField(source: VmcsSource, field: VmcsField, model: Processor
   const before = since?.get(id);
   return {
     id, name, encoding, bits, value: known?.value, known: known?.known ?? 'unknown', ...known?.writer && { writer: known.writer }, exists: vmcsFieldExists(field, model),
-    inUse: isInUse(field, source), ...layout && { layout }, children: known && layout ? decodeBits(layout, known.value) : [],
-    text: known === undefined ? 'unknown' : fieldText(field, known.value, layout), changed: since !== undefined && known !== undefined && before !== undefined && before !== known.value,
-    ...readOnlyReason(field, source),
+    inUse: isInUse(field, source), ...layout && { layout },
+    get children() { return known && layout ? decodeBits(layout, known.value) : []; },
+    get text() { return known === undefined ? 'unknown' : fieldText(field, known.value, layout); },
+    changed: known !== undefined && before !== undefined && before !== known.value, ...readOnlyReason(field, source),
   };
+}
+
+/** Fields of a group that the processor has. */
+export function fieldsOfGroup(id: VmcsGroupId, model: ProcessorModel): readonly VmcsField[] {
+  return fieldsByGroup.get(id)!.filter(field => vmcsFieldExists(field, model));
+}
+
+/** How many of some fields differ from a snapshot, without decoding any. */
+export function countChanged(source: VmcsSource, fields: readonly VmcsField[], since: VmcsSnapshot): number {
+  return fields.filter(({ id }) => { const before = since.get(id); return before !== undefined && source.read(id)?.value !== before; }).length;
 }
 
 function readOnlyReason(field: VmcsField, source: VmcsSource): { readOnly?: string } {

@@ -243,6 +243,13 @@ export class Value {
     return found ? success(found) : failure(`${this.typeName} has no member '${name}'`);
   }
 
+  /** Names of members, those of anonymous ones included. */
+  memberNames(depth = 0): string[] {
+    const type = strip(this.type);
+    if (type.kind !== 'structure' || depth > 16) return [];
+    return type.members.flatMap(member => member.name !== undefined && !member.isBaseClass ? [member.name] : this.memberValue(member).memberNames(depth + 1));
+  }
+
   private findMember(name: string, depth: number): Value | undefined {
     const type = strip(this.type);
     if (type.kind !== 'structure' || depth > 16) return undefined;

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { defaultProcessorModel as model } from '../../../src/spec/processor-models';
 import { vmcsFieldById, vmcsFields, type VmcsFieldId } from '../../../src/spec/vmcs-fields';
 import { fieldsByGroup } from '../../../src/inspector/vmcs/field-groups';
-import { controlInForce, diffVmcs, fieldText, snapshotVmcs, viewField, viewGroup, viewVmcs } from '../../../src/inspector/vmcs/vmcs-view';
+import { controlInForce, diffVmcs, fieldText, viewField, viewGroup, viewVmcs } from '../../../src/inspector/vmcs/vmcs-view';
 import type { VmcsSource } from '../../../src/inspector/vmcs/vmcs-source';
 
 const source = (values: Partial<Record<VmcsFieldId, bigint>>, more: Partial<VmcsSource> = {}): VmcsSource => ({
@@ -57,7 +57,7 @@ describe('views', () => {
     expect(shown).not.toContain('HLAT_POINTER');
   });
   it('mark what changed since a snapshot', () => {
-    const before = snapshotVmcs(source(values)), after = source({ ...values, GUEST_CR0: 1n });
+    const before = new Map(Object.entries(values) as [VmcsFieldId, bigint][]), after = source({ ...values, GUEST_CR0: 1n });
     expect(viewGroup(after, 'guestRegisters', model, before).fields.filter(({ changed }) => changed).map(({ id }) => id)).toEqual(['GUEST_CR0']);
   });
   it('can be written where the source can', () => {
