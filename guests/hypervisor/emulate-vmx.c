@@ -112,6 +112,7 @@ static void emulate_vmptrld(const struct guest_registers *r)
 		fail(ERROR_VMPTRLD_REVISION);
 	else {
 		self.believed = nested_acquire(pointer);
+		bring_own_shadow_up_to_date(self.believed);
 		make_current(&vmcs01);
 		shadow_link();
 		succeed();
@@ -142,6 +143,7 @@ static void emulate_vmread(struct guest_registers *r)
 	if (is_shadowed((u32)encoding & ~1u))
 		shadow_pull(self.believed); // a high half: only whole fields are in the bitmaps
 	u64 value = nested_read(self.believed, (u32)encoding & ~1u);
+	self.believed->shadow_is_newer = self.use_shadowing; // it goes on being used
 	make_current(&vmcs01);
 	if (encoding & 1)
 		value >>= 32; // the high half of a 64-bit field

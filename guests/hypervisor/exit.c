@@ -2,8 +2,10 @@
 // whose hardware we are (nested.c). Before either, the policy may look at it: that is how a level below acts on levels far above.
 #include "exit.h"
 
+#include "absence.h"
 #include "emulate-vmx.h"
 #include "nested.h"
+#include "no-propagation.h"
 
 #include "../lib/processor.h"
 #include "../lib/serial.h"
@@ -38,6 +40,7 @@ static void handle_vmcall(struct guest_registers *r)
 	const u32 vmcall_length = 3;
 	switch ((u32)r->rax) {
 	case VMCALL_COUNT_EXITS: r->rax = self.levels; break;
+	case VMCALL_REGISTER_ABSENCE: r->rax = absence_register(r->rbx, r->rcx); break;
 	case VMCALL_SENTENCE: answer_in_registers(r, policy_sentence()); break;
 	default: r->rax = ~0u;
 	}
@@ -112,13 +115,16 @@ static void handle_guest_exit(u32 reason, struct guest_registers *r)
 /** Afterwards the VMCS of whoever runs next is current. */
 void handle_exit(struct guest_registers *registers)
 {
+	absence_end();
 	u32 reason = (u32)vmread(EXIT_REASON);
 	self.exits++;
 	if (!self.in_nested)
 		self.vmcs01_launched = true;
 	policy_on_exit(reason, registers);
-	if (self.in_nested)
-		deliver_exit(reason);
+	if (self.in_nested) {
+		if (!self.answers_entries || !observe_exit(reason, registers))
+			deliver_exit(reason);
+	}
 	else
 		handle_guest_exit(reason, registers);
 }
@@ -127,7 +133,7 @@ void handle_exit(struct guest_registers *registers)
 void handle_refused_entry(void)
 {
 	u32 error = (u32)vmread(VM_INSTRUCTION_ERROR);
-	if (!self.in_nested)
-		stop_with("VM entry into the guest refused: error %u", (u64)error);
+	if (!self.in_nested || self.answers_now)
+		stop_with("VM entry into %s refused: error %u", self.in_nested ? "a world above the guest" : "the guest", (u64)error);
 	reject_nested_entry(error);
 }

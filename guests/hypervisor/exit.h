@@ -4,8 +4,8 @@
 #include "hypervisor.h"
 
 /** Functions of VMCALL, in EAX. Exits: number of hypervisors in EAX, exits in RCX. Sentence: as far as this level and those below have written it,
- * in EAX to EDX. An unknown function is answered with all ones in EAX. */
-enum vmcall_function { VMCALL_COUNT_EXITS = 0x4abe0001, VMCALL_SENTENCE };
+ * in EAX to EDX. Register absence: record in RBX, distance in RCX; 1 in RAX if done (absence.h). An unknown function is answered with all ones in EAX. */
+enum vmcall_function { VMCALL_COUNT_EXITS = 0x4abe0001, VMCALL_SENTENCE, VMCALL_REGISTER_ABSENCE };
 
 enum { VECTOR_INVALID_OPCODE = 6, VECTOR_GENERAL_PROTECTION = 13, VECTOR_PAGE_FAULT = 14 };
 

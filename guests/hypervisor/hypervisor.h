@@ -24,6 +24,8 @@ struct nested_vmcs;
 /** Everything this level knows. There is one processor, so there is one. */
 struct hypervisor {
 	bool use_ept, use_shadowing; // options ept=on, shadowing=on
+	bool answers_entries;        // option no-propagation=on, and no level below answers VMRESUMEs (no-propagation.h)
+	bool may_be_absent;          // a level below answers VMRESUMEs of those above without us (absence.h)
 	bool writes_read_only_fields; // VMWRITE can write every field (IA32_VMX_MISC)
 	unsigned level, levels;      // own number from 0, and how many hypervisors are stacked
 	u64 stack_at_exit;           // RSP of enter_guest, where an exit finds it again
@@ -32,6 +34,8 @@ struct hypervisor {
 	bool guest_vmx_on;           // the guest has executed VMXON
 	u64 guest_vmxon_pointer;
 	struct nested_vmcs *believed; // the VMCS that the guest believes current; null = none
+	struct nested_vmcs *linked;  // whose shadow VMCS is linked to vmcs01; null = none
+	bool answers_now;            // the entry that we are about to make answers a level above the guest; the guest has not asked for it
 	bool in_nested;              // the guest's guest runs (vmcs02), not the guest (vmcs01)
 	bool vmcs01_launched;
 };

@@ -1,6 +1,8 @@
 // Start of a hypervisor, at whatever level: load the next module as guest, turn VMX on, describe the guest in a VMCS, enter it. Never returns:
 // the loop of run_guest goes round once for each exit. Options: level=K of=N, given by the level below;
-// ept=on protects this level from its guest (ept.c), shadowing=on spares the guest exits (shadow.c).
+// ept=on protects this level from its guest (ept.c), shadowing=on spares the guest exits (shadow.c), no-propagation=on spares
+// the levels in between (no-propagation.c).
+#include "absence.h"
 #include "ept.h"
 #include "nested.h"
 #include "shadow.h"
@@ -58,6 +60,8 @@ void main(const struct multiboot_info *info)
 		ept_start(info);
 	if (self.use_shadowing)
 		shadow_start();
+	if (switch_option(command_line(info), "no-propagation"))
+		absence_start();
 	print("entering the guest at %x", start.entry);
 	run_guest(&start);
 }

@@ -5,6 +5,7 @@
 #include "emulate-vmx.h"
 #include "ept.h"
 #include "exit.h"
+#include "no-propagation.h"
 #include "shadow.h"
 #include "vmcs12.h"
 
@@ -81,10 +82,20 @@ static void write_merged_controls(struct nested_vmcs *vmcs)
 void enter_nested(struct nested_vmcs *vmcs)
 {
 	shadow_pull(vmcs);
-	if (!vmcs->hardware_launched && has_unsupported_controls(vmcs)) {
+	if (nested_has_changed_controls(vmcs) && has_unsupported_controls(vmcs)) {
 		finish_vmx_instruction(VM_FAIL_VALID, ERROR_ENTRY_CONTROLS);
 		return;
 	}
+	self.answers_now = false;
+	if (self.answers_entries)
+		observe_entry(vmcs);
+	continue_nested(vmcs);
+}
+
+void continue_nested(struct nested_vmcs *vmcs)
+{
+	if (self.answers_entries && self.use_shadowing)
+		bring_shadow_up_to_date(vmcs);
 	bool link_changed = nested_has_changed(vmcs, VMCS_LINK_POINTER);
 	u64 link = link_changed ? shadow_link_for_nested(vmcs) : 0;
 	make_current(vmcs->hardware);
@@ -176,11 +187,14 @@ void deliver_exit(u32 reason)
 	if (!(reason & ENTRY_FAILURE))
 		note_launched(vmcs);
 	nested_note_exit(vmcs, reason);
-	if (self.use_shadowing)
-		shadow_push(vmcs);
-	else
+	if (self.answers_entries)
+		note_delivery(vmcs);
+	if (!self.use_shadowing)
 		foresee_reads(vmcs, reason);
+	else if (!self.may_be_absent)
+		shadow_push(vmcs); // else the level that answers VMRESUMEs does it
 	load_host_state(vmcs);
+	shadow_link();
 }
 
 void reject_nested_entry(u32 error)

@@ -6,6 +6,9 @@
 /** VMLAUNCH or VMRESUME of the guest: makes vmcs02 current and fits it to the VMCS that the guest believes current. */
 void enter_nested(struct nested_vmcs *vmcs);
 
+/** Fits vmcs02 to the VMCS and makes it current: the rest of enter_nested, for an entry that somebody else asked for. */
+void continue_nested(struct nested_vmcs *vmcs);
+
 /** An exit of the guest's guest: the guest finds it in its VMCS and continues at its host state. */
 void deliver_exit(u32 reason);
 

@@ -5,6 +5,8 @@
 #include "ept.h"
 #include "exit.h"
 
+#include "../lib/memory.h"
+
 enum { REGISTER_RSP = 4, SEGMENT_FS = 4, SEGMENT_GS = 5, ADDRESS_32 = 1 };
 enum { PAGE_PRESENT = 1, PAGE_WRITABLE = 2, PAGE_LARGE = 0x80 };
 
@@ -37,36 +39,57 @@ u64 operand_address(u32 information, const struct guest_registers *registers)
 	return address;
 }
 
-/** Walks the guest's four levels of tables. Returns null and injects a page fault if the page is not present, or not writable for a write. */
-static u8 *translate(u64 linear, bool write)
+struct translation {
+	u8 *bytes;                   // null: the access faults ...
+	unsigned vector, error_code; // ... like this
+};
+
+/** Walks the guest's four levels of tables. What the map of ept.c forbids is a general-protection fault. */
+static struct translation walk(u64 linear, bool write)
 {
 	const u64 address_bits = 0x000ffffffffff000;
+	const struct translation forbidden = {NULL, VECTOR_GENERAL_PROTECTION, 0};
 	u64 table = vmread(GUEST_CR3) & address_bits;
 	for (unsigned shift = 39;; shift -= 9) {
-		if (!ept_allows(table, EPT_READ)) { // tables in our own memory
-			inject_exception(VECTOR_GENERAL_PROTECTION, true);
-			return NULL;
-		}
+		if (!ept_allows(table, EPT_READ)) // tables in our own memory
+			return forbidden;
 		u64 entry = ((const u64 *)at_physical(table))[linear >> shift & 511];
-		if (!(entry & PAGE_PRESENT) || (write && !(entry & PAGE_WRITABLE))) {
-			asm volatile("movq %0, %%cr2" : : "r"(linear)); // CR2 passes through to whoever runs next
-			inject_exception(VECTOR_PAGE_FAULT, true);
-			vmwrite(ENTRY_EXCEPTION_ERROR_CODE, (entry & PAGE_PRESENT ? 1 : 0) | (write ? 2 : 0));
-			return NULL;
-		}
+		if (!(entry & PAGE_PRESENT) || (write && !(entry & PAGE_WRITABLE)))
+			return (struct translation){NULL, VECTOR_PAGE_FAULT, (entry & PAGE_PRESENT ? 1 : 0) | (write ? 2 : 0)};
 		if (shift == 12 || (shift < 39 && (entry & PAGE_LARGE))) {
 			u64 offset = (1ull << shift) - 1;
 			u64 physical = (entry & address_bits & ~offset) | (linear & offset);
-			if (ept_allows(physical, write ? EPT_WRITE : EPT_READ))
-				return at_physical(physical);
-			inject_exception(VECTOR_GENERAL_PROTECTION, true);
-			return NULL;
+			return ept_allows(physical, write ? EPT_WRITE : EPT_READ) ? (struct translation){.bytes = at_physical(physical)} : forbidden;
 		}
 		table = entry & address_bits;
 	}
 }
 
+/** Address of a byte of the guest; null: the guest has got the fault that the access causes. */
+static u8 *translate(u64 linear, bool write)
+{
+	struct translation found = walk(linear, write);
+	if (found.bytes)
+		return found.bytes;
+	if (found.vector == VECTOR_PAGE_FAULT)
+		asm volatile("movq %0, %%cr2" : : "r"(linear)); // CR2 passes through to whoever runs next
+	inject_exception(found.vector, true);
+	vmwrite(ENTRY_EXCEPTION_ERROR_CODE, found.error_code);
+	return NULL;
+}
+
 static bool crosses_page(u64 linear) { return (linear & (PAGE_SIZE - 1)) > PAGE_SIZE - 8; }
+
+bool peek_guest_memory(u64 linear, u64 *value)
+{
+	const u8 *first = walk(linear, false).bytes, *last = walk(linear + 7, false).bytes;
+	if (!first || !last)
+		return false;
+	u64 in_first = crosses_page(linear) ? PAGE_SIZE - (linear & (PAGE_SIZE - 1)) : 8;
+	memcpy(value, first, in_first);
+	memcpy((u8 *)value + in_first, last + 1 - (8 - in_first), 8 - in_first);
+	return true;
+}
 
 bool read_guest_memory(u64 linear, u64 *value)
 {

@@ -10,6 +10,9 @@ void write_register(struct guest_registers *registers, unsigned number, u64 valu
 /** Linear address of the memory operand. */
 u64 operand_address(u32 information, const struct guest_registers *registers);
 
+/** Reads 8 bytes of the guest's memory as far as they are there; nobody gets a fault. */
+bool peek_guest_memory(u64 linear, u64 *value);
+
 /** Accesses 8 bytes of the guest's memory at a linear address; false: the page is not there, and the guest gets its page fault. */
 bool read_guest_memory(u64 linear, u64 *value);
 bool write_guest_memory(u64 linear, u64 value);

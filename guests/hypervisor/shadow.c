@@ -46,15 +46,37 @@ void shadow_create(struct nested_vmcs *vmcs)
 	shadow_push(vmcs);
 }
 
-void shadow_push(struct nested_vmcs *vmcs)
+void shadow_fill(struct vmx_region *shadow, struct nested_vmcs *vmcs, u64 link)
 {
 	u64 values[ARRAY_LENGTH(shadowed)];
 	for (unsigned n = 0; n < ARRAY_LENGTH(shadowed); n++) // all reads first: they may need another VMCS
-		values[n] = nested_read(vmcs, shadowed[n]);
-	make_current(vmcs->shadow);
+		values[n] = shadowed[n] == VMCS_LINK_POINTER ? link : nested_read(vmcs, shadowed[n]);
+	make_current(shadow);
 	for (unsigned n = 0; n < ARRAY_LENGTH(shadowed); n++)
-		vmwrite(shadowed[n], values[n]);
+		if (shadowed[n] != VMCS_LINK_POINTER || link)
+			vmwrite(shadowed[n], values[n]);
+}
+
+void shadow_take_guest_state(struct vmx_region *shadow, struct nested_vmcs *vmcs)
+{
+	make_current(shadow);
+	for (unsigned n = 0; n < ARRAY_LENGTH(shadowed); n++)
+		if (field_type(shadowed[n]) == FIELD_GUEST && shadowed[n] != VMCS_LINK_POINTER)
+			nested_write(vmcs, shadowed[n], vmread(shadowed[n]));
+}
+
+void shadow_push(struct nested_vmcs *vmcs)
+{
+	shadow_fill(vmcs->shadow, vmcs, nested_read(vmcs, VMCS_LINK_POINTER));
 	vmcs->shadow_is_newer = true;
+}
+
+void bring_own_shadow_up_to_date(struct nested_vmcs *vmcs)
+{
+	const u32 guest = 1u << 1;
+	if (self.use_shadowing && vmcs->world.unseen_by & guest)
+		shadow_push(vmcs);
+	vmcs->world.unseen_by &= ~guest;
 }
 
 void shadow_pull(struct nested_vmcs *vmcs)
@@ -62,18 +84,33 @@ void shadow_pull(struct nested_vmcs *vmcs)
 	if (!vmcs->shadow_is_newer)
 		return;
 	vmcs->shadow_is_newer = false;
+	u64 values[ARRAY_LENGTH(shadowed)];
 	make_current(vmcs->shadow);
-	for (unsigned n = 0; n < ARRAY_LENGTH(shadowed); n++) {
-		u64 value = vmread(shadowed[n]);
-		if (value != nested_read(vmcs, shadowed[n]))
-			nested_write(vmcs, shadowed[n], value);
-	}
+	for (unsigned n = 0; n < ARRAY_LENGTH(shadowed); n++)
+		values[n] = vmread(shadowed[n]);
+	for (unsigned n = 0; n < ARRAY_LENGTH(shadowed); n++)
+		if (values[n] != nested_read(vmcs, shadowed[n]))
+			nested_write(vmcs, shadowed[n], values[n]);
+}
+
+u64 shadow_owner(u64 link)
+{
+	struct nested_vmcs *vmcs;
+	for (unsigned n = 0; (vmcs = nested_entry(n)); n++)
+		if (vmcs->pointer && physical_of(vmcs->shadow) == link)
+			return vmcs->pointer;
+	return link;
 }
 
 void shadow_link(void)
 {
-	if (self.use_shadowing)
+	if (!self.use_shadowing)
+		return;
+	if (self.linked != self.believed)
 		vmwrite(VMCS_LINK_POINTER, self.believed ? physical_of(self.believed->shadow) : ~0ull);
+	self.linked = self.believed;
+	if (self.believed)
+		self.believed->shadow_is_newer = true; // or will be
 }
 
 u64 shadow_link_for_nested(struct nested_vmcs *vmcs)

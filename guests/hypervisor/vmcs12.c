@@ -1,7 +1,9 @@
 // Keeping the guest's VMCSs: the table of fields, the entries, and the lazy copies between region and hardware VMCS (vmcs12.h).
+#include "no-propagation.h"
 #include "shadow.h"
 
 #include "../lib/memory.h"
+#include "../lib/serial.h"
 
 /** Enough for eight levels with shadowing: a guest hypervisor has a VMCS for each level above it, and a shadow for each of theirs. */
 enum { ENTRIES = 40 };
@@ -37,8 +39,12 @@ static u64 uses;
 /** Row + 1 by width, type and index of the encoding; filled at the first use. */
 static u8 rows[4][4][32];
 
-/** Fields that an entry and exit of the guest's guest may change: the guest-state area and the information about the exit. */
+/** Fields that an entry and exit of the guest's guest may change: the guest-state area, the information about the exit, and the event to inject,
+ * whose valid bit an exit clears. */
 static struct row_set changed_by_processor;
+
+/** Fields that say how the guest's guest runs. */
+static struct row_set controls;
 
 static void fill_rows(void)
 {
@@ -46,7 +52,10 @@ static void fill_rows(void)
 		rows[field_width(fields[row])][field_type(fields[row])][fields[row] >> 1 & 31] = (u8)(row + 1);
 		if (field_type(fields[row]) == FIELD_GUEST || field_type(fields[row]) == FIELD_READ_ONLY)
 			add_row(&changed_by_processor, row);
+		if (field_type(fields[row]) == FIELD_CONTROL)
+			add_row(&controls, row);
 	}
+	add_row(&changed_by_processor, (unsigned)row_of_field(ENTRY_INTERRUPTION_INFORMATION));
 	remove_row(&changed_by_processor, (unsigned)row_of_field(VMCS_LINK_POINTER)); // in the guest-state area, but ours to fill (shadow.c)
 }
 
@@ -66,18 +75,28 @@ static void free_entry(struct nested_vmcs *vmcs)
 	shadow_pull(vmcs);
 	for (unsigned row = 0; row < ARRAY_LENGTH(fields); row++)
 		nested_read(vmcs, fields[row]);
+	if (self.answers_entries)
+		forget_world(vmcs);
 	clear_region(vmcs->hardware);
 	if (self.use_shadowing)
 		clear_region(vmcs->shadow);
 	vmcs->pointer = 0;
 }
 
-static struct nested_vmcs *find(u64 pointer)
+struct nested_vmcs *nested_entry(unsigned n) { return n < ENTRIES ? &entries[n] : NULL; }
+
+struct nested_vmcs *nested_find(u64 pointer)
 {
 	for (unsigned n = 0; n < ENTRIES; n++)
 		if (entries[n].pointer == pointer)
 			return &entries[n];
 	return NULL;
+}
+
+struct nested_vmcs *nested_find_hardware(u64 physical)
+{
+	unsigned n = (unsigned)((physical - physical_of(hardware_regions)) / sizeof hardware_regions[0]);
+	return n < ENTRIES && physical_of(&hardware_regions[n]) == physical && entries[n].pointer ? &entries[n] : NULL;
 }
 
 static struct nested_vmcs *make_room(void)
@@ -86,6 +105,8 @@ static struct nested_vmcs *make_room(void)
 	for (unsigned n = 1; n < ENTRIES && oldest->pointer; n++)
 		if (!entries[n].pointer || entries[n].last_use < oldest->last_use)
 			oldest = &entries[n];
+	if (oldest->pointer && self.answers_entries)
+		stop_with("more VMCSs than a level that answers VMRESUMEs can watch"); // the levels above rely on it
 	if (oldest->pointer)
 		free_entry(oldest);
 	return oldest;
@@ -93,7 +114,7 @@ static struct nested_vmcs *make_room(void)
 
 struct nested_vmcs *nested_acquire(u64 pointer)
 {
-	struct nested_vmcs *vmcs = find(pointer);
+	struct nested_vmcs *vmcs = nested_find(pointer);
 	if (!vmcs) {
 		vmcs = make_room();
 		memset(vmcs, 0, sizeof *vmcs);
@@ -107,6 +128,8 @@ struct nested_vmcs *nested_acquire(u64 pointer)
 			add_row(&vmcs->newest_in_region, row);
 			add_row(&vmcs->to_write, row);
 		}
+		if (self.linked == vmcs)
+			self.linked = NULL; // the place is the same, the shadow VMCS is another
 		if (self.use_shadowing)
 			shadow_create(vmcs);
 	}
@@ -116,7 +139,7 @@ struct nested_vmcs *nested_acquire(u64 pointer)
 
 void nested_release(u64 pointer)
 {
-	struct nested_vmcs *vmcs = find(pointer);
+	struct nested_vmcs *vmcs = nested_find(pointer);
 	if (vmcs)
 		free_entry(vmcs);
 	((struct vmcs12_region *)at_physical(pointer))->launched = false;
@@ -129,7 +152,8 @@ u64 nested_read(struct nested_vmcs *vmcs, enum vmcs_field field)
 	int row = row_of_field(field);
 	if (!has_row(&vmcs->newest_in_region, row)) {
 		make_current(vmcs->hardware);
-		vmcs->region->values[row] = vmread(field);
+		u64 value = vmread(field);
+		vmcs->region->values[row] = field == VMCS_LINK_POINTER ? shadow_owner(value) : value;
 		add_row(&vmcs->newest_in_region, row);
 	}
 	return vmcs->region->values[row];
@@ -142,6 +166,14 @@ void nested_write(struct nested_vmcs *vmcs, enum vmcs_field field, u64 value)
 	vmcs->region->values[row] = value & masks[field_width(field)];
 	add_row(&vmcs->newest_in_region, row);
 	add_row(&vmcs->to_write, row);
+}
+
+bool nested_has_changed_controls(const struct nested_vmcs *vmcs)
+{
+	for (unsigned word = 0; word < ROW_WORDS; word++)
+		if (vmcs->to_write.words[word] & controls.words[word])
+			return true;
+	return false;
 }
 
 bool nested_has_changed(const struct nested_vmcs *vmcs, enum vmcs_field field) { return has_row(&vmcs->to_write, row_of_field(field)); }
@@ -171,6 +203,16 @@ void nested_expect_changes(struct nested_vmcs *vmcs)
 		vmcs->newest_in_region.words[word] &= ~changed_by_processor.words[word];
 }
 
+void nested_note_entry_without_us(struct nested_vmcs *vmcs)
+{
+	memset(&vmcs->to_write, 0, sizeof vmcs->to_write);
+	nested_expect_changes(vmcs);
+	remove_row(&vmcs->newest_in_region, (unsigned)row_of_field(VMCS_LINK_POINTER)); // that the level below has merged too
+	vmcs->shadow_is_newer = false;
+	vmcs->hardware_launched = true;
+	vmcs->region->launched = true;
+}
+
 void nested_write_changes(struct nested_vmcs *vmcs)
 {
 	for (unsigned word = 0; word < ROW_WORDS; word++) {
@@ -186,9 +228,7 @@ void nested_write_changes(struct nested_vmcs *vmcs)
 
 void nested_note_exit(struct nested_vmcs *vmcs, u32 reason)
 {
-	const u64 valid = 1ull << 31;
 	int row = row_of_field(EXIT_REASON);
 	vmcs->region->values[row] = reason;
 	add_row(&vmcs->newest_in_region, row);
-	vmcs->region->values[row_of_field(ENTRY_INTERRUPTION_INFORMATION)] &= ~valid; // the processor clears it, in vmcs02 as here
 }

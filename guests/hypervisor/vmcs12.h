@@ -6,7 +6,7 @@
 
 #include "hypervisor.h"
 
-enum { FIELD_ROWS = 128, ROW_WORDS = FIELD_ROWS / 64 };
+enum { FIELD_ROWS = 128, ROW_WORDS = FIELD_ROWS / 64, MAX_LEVELS = 16 };
 
 /** A set of fields, by row of the field table. */
 struct row_set {
@@ -24,6 +24,29 @@ struct vmcs12_region {
 	u64 values[FIELD_ROWS];
 };
 
+/** A VMX instruction of a level above that the guest has yet to emulate: whether it succeeds shows when its level runs on. */
+struct observed_instruction {
+	u32 reason;   // 0 = none
+	u64 next_rip; // where its level goes on after success
+	u64 operand;  // a VMCS pointer, or the encoding of a field
+	u64 value;    // what VMWRITE writes
+};
+
+/** What we have seen of the world that runs in a vmcs02, if we answer its VMRESUMEs (no-propagation.c). Levels are relative: the guest is 1. */
+struct world {
+	unsigned level;                // who runs in it; 0 = not known
+	struct nested_vmcs *parent;    // the world that asked for the entry; null = the guest
+	u64 names[MAX_LEVELS];         // by level: the VMCS with which that level controls it; 0 = not known. Level 1's is the entry's pointer
+	u64 current;                   // the VMCS that it believes current; 0 = none
+	struct nested_vmcs *runs;      // the world that this VMCS controls, if already looked up
+	struct observed_instruction last;
+	bool must_propagate;           // the next entry must go through all levels
+	unsigned writer;               // level that wrote to its VMCS since it last ran; 0 = none
+	struct row_set written;        // those fields, guest state only ...
+	u64 values[FIELD_ROWS];        // ... and their values
+	u32 unseen_by;                 // levels (bits) whose shadow VMCS does not hold its last exit yet
+};
+
 struct nested_vmcs {
 	u64 pointer;                  // guest-physical address of the region; 0 = this entry is free
 	struct vmcs12_region *region;
@@ -38,6 +61,7 @@ struct nested_vmcs {
 	u64 *ept_root;                // tables of vmcs02, if the guest uses EPT for its guest; null = none yet
 	u64 ept_built_from;           // the EPT pointer that they were built for
 	u64 last_use;
+	struct world world;
 };
 
 /** Row of a field in the table; -1 if no such field exists here. The access type (bit 0 of the encoding) is left out. */
@@ -50,6 +74,13 @@ struct nested_vmcs *nested_acquire(u64 pointer);
 /** VMCLEAR: everything is in the region afterwards, and the entry is free. */
 void nested_release(u64 pointer);
 
+/** The entry for a pointer, or for a hardware VMCS of ours; null: there is none. */
+struct nested_vmcs *nested_find(u64 pointer);
+struct nested_vmcs *nested_find_hardware(u64 physical);
+
+/** The n-th entry, used or free; null: there are no more. */
+struct nested_vmcs *nested_entry(unsigned n);
+
 /** Forgets all entries (VMXOFF). */
 void nested_forget_all(void);
 
@@ -59,6 +90,12 @@ void nested_write(struct nested_vmcs *vmcs, enum vmcs_field field, u64 value);
 
 /** Whether the guest has written the field since its guest last ran (or has never run). */
 bool nested_has_changed(const struct nested_vmcs *vmcs, enum vmcs_field field);
+
+/** Whether any of the guest's changes concerns more than guest and host state. */
+bool nested_has_changed_controls(const struct nested_vmcs *vmcs);
+
+/** The guest's guest has run without us, by a level below that merged what the guest had written. */
+void nested_note_entry_without_us(struct nested_vmcs *vmcs);
 
 /** No vmcs02 has EPT tables any more. */
 void nested_forget_ept(void);
@@ -70,5 +107,5 @@ void nested_expect_changes(struct nested_vmcs *vmcs);
  * Controls that depend on ours too are left to the caller: primary, secondary and exit controls, the EPT pointer and the link pointer. */
 void nested_write_changes(struct nested_vmcs *vmcs);
 
-/** Notes the exit reason, which the caller has read already, and that a pending injection is done. */
+/** Notes the exit reason, which the caller has read already. */
 void nested_note_exit(struct nested_vmcs *vmcs, u32 reason);
