@@ -4,8 +4,9 @@
 #include "hypervisor.h"
 
 /** Functions of VMCALL, in EAX. Exits: number of hypervisors in EAX, exits in RCX. Sentence: as far as this level and those below have written it,
- * in EAX to EDX. Register absence: record in RBX, distance in RCX; 1 in RAX if done (absence.h). An unknown function is answered with all ones in EAX. */
-enum vmcall_function { VMCALL_COUNT_EXITS = 0x4abe0001, VMCALL_SENTENCE, VMCALL_REGISTER_ABSENCE };
+ * in EAX to EDX. Register absence: record in RBX, distance in RCX; 1 in RAX if done (absence.h).
+ * Digest: every level prints its own (digest.c). An unknown function is answered with all ones in EAX. */
+enum vmcall_function { VMCALL_COUNT_EXITS = 0x4abe0001, VMCALL_SENTENCE, VMCALL_REGISTER_ABSENCE, VMCALL_DIGEST };
 
 enum { VECTOR_INVALID_OPCODE = 6, VECTOR_GENERAL_PROTECTION = 13, VECTOR_PAGE_FAULT = 14 };
 
@@ -23,5 +24,8 @@ void refuse_access(void);
 
 /** The sentence as far as this level and those below write it. */
 struct cpuid_result policy_sentence(void);
+/** Prints a digest of what this level keeps, and has the levels below print theirs. */
+void print_digest(void);
+
 /** What our guest's CPUID answers. */
 struct cpuid_result policy_cpuid(u32 leaf, u32 subleaf);

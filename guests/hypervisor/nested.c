@@ -200,5 +200,6 @@ void deliver_exit(u32 reason)
 void reject_nested_entry(u32 error)
 {
 	self.in_nested = false;
+	self.believed->world.must_propagate = true; // whoever asked must be told the next time too
 	finish_vmx_instruction(VM_FAIL_VALID, error);
 }

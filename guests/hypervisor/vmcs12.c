@@ -69,6 +69,7 @@ int row_of_field(u32 encoding)
 }
 
 enum vmcs_field field_of_row(unsigned row) { return fields[row]; }
+unsigned field_rows(void) { return ARRAY_LENGTH(fields); }
 
 static void free_entry(struct nested_vmcs *vmcs)
 {

@@ -67,6 +67,7 @@ struct nested_vmcs {
 /** Row of a field in the table; -1 if no such field exists here. The access type (bit 0 of the encoding) is left out. */
 int row_of_field(u32 encoding);
 enum vmcs_field field_of_row(unsigned row);
+unsigned field_rows(void);
 
 /** The entry for a pointer; makes one, if need be in place of the one that was not used for longest. */
 struct nested_vmcs *nested_acquire(u64 pointer);

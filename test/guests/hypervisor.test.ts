@@ -10,7 +10,9 @@ const exitsOfVmcall: [options: string, exits: number[]][] = [
   ['', [1, 5, 40, 356]],
   ['ept=on', [1, 5, 40, 356]],
   ['shadowing=on', [1, 2, 8, 24, 80, 256]],
-  ['shadowing=on ept=on', [1, 2, 8, 24, 80, 256]],
+  ['shadowing=on ept=on', [1, 2, 8, 24, 80]],
+  ['no-propagation=on', [1, 5, 36, 291]],
+  ['shadowing=on no-propagation=on', [1, 2, 4, 7, 12, 20]],
 ];
 
 describe.each(exitsOfVmcall)('options "%s"', (options, expected) => {
@@ -38,7 +40,7 @@ describe('VMX instructions answer a guest as they answer on the bare machine', a
     const errors = [2, 3, 5, 7, 9, 10, 11, 12, 15];
     expect(errors.filter(error => !bare.some(line => line.endsWith(`fails with error ${error}`)))).toEqual([]);
   });
-  test.each([[1, ''], [2, ''], [3, ''], [1, 'shadowing=on'], [2, 'shadowing=on'], [3, 'shadowing=on ept=on'], [2, 'ept=on']] as const)('under %i hypervisors, options "%s"', async (hypervisors, options) => {
+  test.each([[1, ''], [2, ''], [3, ''], [1, 'shadowing=on'], [2, 'shadowing=on'], [3, 'shadowing=on ept=on'], [2, 'ept=on'], [3, 'no-propagation=on'], [3, 'shadowing=on no-propagation=on']] as const)('under %i hypervisors, options "%s"', async (hypervisors, options) => {
     expect(await probed(stackOf(hypervisors, options, 'probe'))).toEqual(bare);
   });
 });
