@@ -40,7 +40,9 @@ describe('VMX instructions answer a guest as they answer on the bare machine', a
     const errors = [2, 3, 5, 7, 9, 10, 11, 12, 15];
     expect(errors.filter(error => !bare.some(line => line.endsWith(`fails with error ${error}`)))).toEqual([]);
   });
-  test.each([[1, ''], [2, ''], [3, ''], [1, 'shadowing=on'], [2, 'shadowing=on'], [3, 'shadowing=on ept=on'], [2, 'ept=on'], [3, 'no-propagation=on'], [3, 'shadowing=on no-propagation=on']] as const)('under %i hypervisors, options "%s"', async (hypervisors, options) => {
+  test.each([
+    [1, ''], [2, ''], [3, ''], [1, 'shadowing=on'], [2, 'shadowing=on'], [3, 'shadowing=on ept=on'], [2, 'ept=on'], [3, 'no-propagation=on'], [3, 'shadowing=on no-propagation=on'],
+  ] as const)('under %i hypervisors, options "%s"', async (hypervisors, options) => {
     expect(await probed(stackOf(hypervisors, options, 'probe'))).toEqual(bare);
   });
 });
