@@ -4,6 +4,7 @@
 import type { EventKind, StopKind, WatchSpace } from './codegen/state-layout';
 import type { EventReader } from './event-ring';
 import type { ProcessorModel } from '../spec/processor-models';
+import type { Snapshot } from './replay/snapshots';
 
 /** The two WebAssembly modules that the build makes, as bytes or compiled. */
 export interface EngineModules {
@@ -164,11 +165,24 @@ export interface Machine {
   readLinear(vcpu: number, linear: bigint, length: number, context?: PagingContext): Uint8Array | undefined;
   writeLinear(vcpu: number, linear: bigint, bytes: Uint8Array, context?: PagingContext): boolean;
 
+  /** A byte arrives at the guest's first serial port; false: its FIFO is full, try later. */
+  sendSerial(byte: number): boolean;
+  /** The NMI button. */
+  pressNmi(): void;
+
+  /** The state of the guest now: memory, processors, devices, cached translations. The guest cannot tell that it was taken. */
+  snapshot(): Snapshot;
+  /** Back (or forth) to a snapshot of this machine or of one of the same shape. Hooks and stops stay; unread events and serial output are dropped. */
+  restore(snapshot: Snapshot): void;
+  /** A digest of all that the guest could tell apart; equal states have equal digests. */
+  digest(): bigint;
+
   /** Bytes that the guest has sent on its first serial port since the last call. */
   takeSerialOutput(): Uint8Array;
   /** VM exits and entries since creation. */
   counters(): { exits: number; entries: number };
 }
 
+export type { Snapshot } from './replay/snapshots';
 export type { WatchSpace } from './codegen/state-layout';
 export { createMachine } from './wasm-machine';

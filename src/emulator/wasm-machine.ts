@@ -7,21 +7,21 @@ import { brokenModelRules, defaultProcessorModel, type ProcessorModel } from '..
 import { EventReader } from './event-ring';
 import type { ApicState, EngineModules, Machine, MachineOptions, PagingContext, RegisterFile, RunResult, StopMask, Translation, VmxState, Watch, WatchHit } from './machine';
 import { MachineRegisters } from './registers';
+import { type Snapshot, type SnapshotCore, Snapshots } from './replay/snapshots';
 import { readHits, writeWatches } from './watch-table';
 
 /** Exports of the core that the façade calls. */
-interface CoreExports {
+interface CoreExports extends SnapshotCore {
   reset(vcpu: number): void;
   beginRun(units: number): void;
   refresh(): void;
   dropCode(): void;
   watchesChanged(): void;
-  invalidateRange(physical: number, bytes: number): void;
-  timeNow(): bigint;
-  rflagsImage(): bigint;
   setRflagsImage(value: bigint): void;
   taskPriority(): number;
   setTaskPriority(priority: number): void;
+  serialInput(byte: number): number;
+  pulseNmi(): void;
   readMsrForDebugger(index: number): bigint;
   writeMsrForDebugger(index: number, value: bigint): number;
   hasApicRegister(vcpu: number, offset: number): number;
@@ -70,12 +70,14 @@ class WasmMachine implements Machine {
   private readonly hooks = new Map<bigint, number>();
   private hooksChanged = false;
   private serialTail = 0;
+  private readonly snapshots: Snapshots;
 
   constructor(memory: WebAssembly.Memory, private readonly core: CoreExports, private readonly enter: () => void, readonly memoryBytes: number, readonly vcpuCount: number,
     readonly processor: ProcessorModel) {
     this.view = new DataView(memory.buffer);
     this.bytes = new Uint8Array(memory.buffer);
     this.reader = new EventReader(this.view);
+    this.snapshots = new Snapshots(memory, core, memoryBytes, vcpuCount);
     this.view.setUint32(at.ramSize, memoryBytes, true);
     this.view.setUint32(at.vcpuCount, vcpuCount, true);
     writeProcessor(this.view, processor);
@@ -212,6 +214,7 @@ class WasmMachine implements Machine {
     if (!place) return false;
     const old = this.view.getBigUint64(place.at, true), wanted = BigInt.asUintN(place.bits, value);
     this.forgetChecks();
+    this.snapshots.written(place.at - ramBase, 8);
     this.view.setBigUint64(place.at, place.high ? (old & 0xffff_ffffn) | wanted << 32n : wanted, true);
     return true;
   }
@@ -227,6 +230,7 @@ class WasmMachine implements Machine {
     if (bytes.length === 0) return true;
     this.bytes.set(bytes, ramBase + Number(address));
     this.forgetChecks();
+    this.snapshots.written(Number(address), bytes.length);
     this.core.invalidateRange(Number(address), bytes.length);
     return true;
   }
@@ -262,6 +266,18 @@ class WasmMachine implements Machine {
     if (!this.pieces(vcpu, linear, bytes.length, context, () => {})) return false;
     return this.pieces(vcpu, linear, bytes.length, context, (physical, from, count) => { this.writePhysical(physical, bytes.subarray(from, from + count)); });
   }
+
+  sendSerial(byte: number): boolean { return this.core.serialInput(byte & 0xff) !== 0; }
+  pressNmi(): void { this.core.pulseNmi(); }
+
+  snapshot(): Snapshot { return this.snapshots.take(); }
+  restore(snapshot: Snapshot): void {
+    this.snapshots.restore(snapshot);
+    this.view.setBigUint64(at.hookSkip, noAddress, true);
+    this.view.setUint32(ringTail, this.view.getUint32(ringHead, true), true);
+    this.serialTail = this.view.getUint32(at.serialHead, true);
+  }
+  digest(): bigint { return this.snapshots.digest(); }
 
   takeSerialOutput(): Uint8Array {
     const head = this.view.getUint32(at.serialHead, true), { base, size } = serialOut;

@@ -11,7 +11,7 @@ import { hostOf } from './memory';
 import { EXECUTE, walk, walkedPhysical } from './paging';
 import { segmentLimit } from './segments';
 import { CS, GP, raiseError } from './state';
-import { dropExecuteEntries, dropWriteEntries, flushEverything } from './tlb';
+import { ASIDE, setAsideExecutes, setAsideWrites } from './tlb';
 
 // descriptor: header, then 4,096 block addresses (u32, by offset); TLB entries point at the addresses
 @inline const DESCRIPTOR_HEADER: usize = 32;
@@ -32,7 +32,7 @@ export function resetBlocks(): void {
 /** Drops all decoded code when the heap is nearly full or hooks changed. Only between blocks. */
 export function dropAllCode(): void {
   resetBlocks();
-  flushEverything();
+  setAsideExecutes();
 }
 export function heapIsNearlyFull(): bool { return <usize>load<u32>(M_HEAP_TOP) + 0x40000 > REGION_CODE_HEAP + REGION_CODE_HEAP_SIZE; }
 
@@ -52,7 +52,7 @@ function descriptorOf(page: u32): usize {
   store<u32>(d + D_MODE, mode);
   if (first) store<u64>(d + D_GRANULES, load<u64>(first + D_GRANULES));
   store<u32>(slot, <u32>d);
-  if (!first) dropWriteEntries(RAM_BASE + (<usize>page << 12));
+  if (!first) setAsideWrites(RAM_BASE + (<usize>page << 12));
   return d;
 }
 
@@ -74,26 +74,26 @@ export function storeTouchesCode(host: usize, bytes: u32): bool {
 
 /** Drops the blocks of a RAM page, whatever their mode. */
 export function invalidateCode(page: u32): void {
-  let any = false;
   for (let d = <usize>load<u32>(REGION_PAGE_CODE + (<usize>page << 2)); d != 0; d = <usize>load<u32>(d + D_NEXT)) {
     memory.fill(d + DESCRIPTOR_HEADER, 0, 0x4000);
     store<u64>(d + D_GRANULES, 0);
-    any = true;
   }
-  // an instruction of the page before may reach into this one: its block is found again through the granules of both pages
-  if (any) dropExecuteEntries(RAM_BASE + (<usize>page << 12));
 }
 
 /** WASM address of the descriptor's block table for a linear page, filling the execute TLB; 0 with an abort recorded. */
 function executePage(linear: u64): usize {
   const entry = <usize>load<u32>(CPU_TLB_BASE) + (<usize>(linear >> 8) & TLB_INDEX_MASK) + TLB_EXECUTE;
-  const page = linear & ~0xfff;
-  if (load<u64>(entry) == (page | load<u64>(CPU_TLB_GENERATION))) return <usize>load<u32>(entry, 12);
-  if (!walk(linear, EXECUTE, load<u32>(CPU_CPL) == 3, false)) return 0;
-  const host = hostOf(walkedPhysical & ~0xfff, 0x1000);
-  if (!host) { raiseError(GP, 0); return 0; }                                     // code outside RAM: nothing to fetch
+  const page = linear & ~0xfff, tag = page | load<u64>(CPU_TLB_GENERATION);
+  if (load<u64>(entry) == tag) return <usize>load<u32>(entry, 12);
+  let host: usize;
+  if (load<u64>(entry) == (tag | ASIDE)) host = <usize>(<u32>page + load<u32>(entry, 8));
+  else {
+    if (!walk(linear, EXECUTE, load<u32>(CPU_CPL) == 3, false)) return 0;
+    host = hostOf(walkedPhysical & ~0xfff, 0x1000);
+    if (!host) { raiseError(GP, 0); return 0; }                                   // code outside RAM: nothing to fetch
+  }
   const table = descriptorOf(<u32>((host - RAM_BASE) >> 12)) + DESCRIPTOR_HEADER;
-  store<u64>(entry, page | load<u64>(CPU_TLB_GENERATION));
+  store<u64>(entry, tag);
   store<u32>(entry, <u32>host - <u32>page, 8);
   store<u32>(entry, <u32>table, 12);
   return table;

@@ -14,7 +14,7 @@ import { readMsr, writeMsr } from './msrs';
 import { plainEvent } from './ring';
 import { setSegment, updateMode } from './segments';
 import { CR0_PG, CR4_PAE, CR4_PSE, CS, EFER_LMA, LDTR, rflags, setArithmeticFlags, setRflags, time, TR } from './state';
-import { flushEverything, resetTlbs, selectTlb } from './tlb';
+import { flushEverything, resetTlbs, selectTlb, setAsideData } from './tlb';
 
 /** Two records that nothing runs, behind the one-instruction blocks of core/blocks.ts. */
 @inline const INSPECTION_RECORD: usize = REGION_SCRATCH + 0x8000;
@@ -61,8 +61,8 @@ export function refresh(): void { updateMode(); flushEverything(); }
 export function invalidateRange(physical: u32, bytes: u32): void {
   for (let page = physical >> 12; page <= (physical + bytes - 1) >> 12; page++) invalidateCode(page);
 }
-/** After watches changed: which pages the TLB may hold is decided anew. */
-export function watchesChanged(): void { flushEverything(); }
+/** After watches changed: which pages emitted code may reach by itself is decided anew. */
+export function watchesChanged(): void { setAsideData(); }
 /** After hooks changed: decoded blocks are made anew. */
 export function dropCode(): void { dropAllCode(); }
 /** CR8: the task priority of the local APIC, 0 to 15. */

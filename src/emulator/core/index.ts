@@ -33,3 +33,6 @@ export {
   timeNow, translatedGuestPhysical, translatedPhysical, watchesChanged, writeMsrForDebugger,
 } from './facade';
 export { hasApicRegister, inspectApic, pokeApic } from '../devices/apic-registers';
+export { checkpoint, packTlb, unpackTlb } from './tlb';
+export { digestBytes, scannedPages, takeDirtyPages } from './dirty';
+export { pulseNmi, serialInput } from '../devices/bus';

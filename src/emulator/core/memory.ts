@@ -6,9 +6,11 @@ import {
 } from './generated/layout';
 import { TLB_INDEX_MASK, TLB_READ, TLB_WRITE } from './generated/decoder';
 import { invalidateCode, storeTouchesCode } from './blocks';
+import { markDirty } from './dirty';
 import { mmioRead, mmioWrite } from '../devices/bus';
-import { READ, userAccess, walk, walkedPhysical, walkedWritable, WRITE } from './paging';
+import { READ, recallWalk, userAccess, walk, walkedGuestPhysical, walkedPhysical, walkedWritable, WRITE } from './paging';
 import { ABORT, AC, abandon, ABORT_ALONE, aborted, CR4_SMAP, NEXT } from './state';
+import { ASIDE } from './tlb';
 import { joinBytes, memoryIsWatched, noteMemory, noteProcessorWrite, pageIsWatched, processorWriteIsWatched, READS, WRITES } from './watch';
 
 /** Where slowLoadVector leaves bytes that are not in one TLB page. */
@@ -38,66 +40,95 @@ function writePhysical(physical: u64, value: u64, bytes: u32): void {
   const h = hostOf(physical, bytes);
   if (!h) return;
   if (memoryIsWatched() && processorWriteIsWatched(u64.MAX_VALUE, physical, bytes)) noteProcessorWrite(u64.MAX_VALUE, physical, bytes, loadBytes(h, bytes), value);
+  markDirty(h);
   storeBytes(h, value, bytes);
   invalidateCode(<u32>(physical >> 12));
 }
 
 // ---- linear, within one page
 
-/** Fills the read or write table for a page of RAM; MMIO and trapped pages stay out. */
+@inline function entryOf(linear: u64, table: usize): usize { return <usize>load<u32>(CPU_TLB_BASE) + (<usize>(linear >> 8) & TLB_INDEX_MASK) + table; }
+@inline function tagOf(linear: u64): u64 { return (linear & ~0xfff) | load<u64>(CPU_TLB_GENERATION); }
+/** Fills the read or write table for a page of RAM, set aside; MMIO stays out. */
 function fill(linear: u64, table: usize, host: usize): void {
-  const entry = <usize>load<u32>(CPU_TLB_BASE) + (<usize>(linear >> 8) & TLB_INDEX_MASK) + table;
-  const page = linear & ~0xfff;
-  store<u64>(entry, page | load<u64>(CPU_TLB_GENERATION));
-  store<u32>(entry, <u32>(host & ~0xfff) - <u32>page, 8);
+  if (walkedGuestPhysical >> 44 != 0) return;
+  const entry = entryOf(linear, table);
+  store<u64>(entry, tagOf(linear) | ASIDE);
+  store<u32>(entry, <u32>(host & ~0xfff) - <u32>(linear & ~0xfff), 8);
+  store<u32>(entry, <u32>(walkedGuestPhysical >> 12), 12);
+}
+/** Gives emitted code an entry that was set aside. */
+@inline function permit(linear: u64, table: usize): void {
+  const entry = entryOf(linear, table), tag = tagOf(linear);
+  if (load<u64>(entry) == (tag | ASIDE)) store<u64>(entry, tag);
 }
 /** Whether an access has the rights for which the TLB context in use was chosen, so that the TLB may answer it and keep its translation. */
 @inline function usesTlb(user: bool, implicit: bool): bool {
   return user == userAccess() && (!implicit || (load<u64>(CPU_CR4) & CR4_SMAP) == 0 || (load<u64>(CPU_RFLAGS_SYSTEM) & AC) == 0);
 }
-/** WASM address by a table of the TLB, 0 = not there. */
+/** WASM address by a table of the TLB as emitted code sees it, 0 = not there. */
 @inline function translated(linear: u64, table: usize): usize {
-  const entry = <usize>load<u32>(CPU_TLB_BASE) + (<usize>(linear >> 8) & TLB_INDEX_MASK) + table;
-  return load<u64>(entry) == ((linear & ~0xfff) | load<u64>(CPU_TLB_GENERATION)) ? <usize>(<u32>linear + load<u32>(entry, 8)) : 0;
+  const entry = entryOf(linear, table);
+  return load<u64>(entry) == tagOf(linear) ? <usize>(<u32>linear + load<u32>(entry, 8)) : 0;
+}
+/** The same with entries that are set aside, and as if it had been walked. */
+function cached(linear: u64, table: usize): usize {
+  const entry = entryOf(linear, table);
+  if ((load<u64>(entry) | ASIDE) != (tagOf(linear) | ASIDE)) return 0;
+  const host = <usize>(<u32>linear + load<u32>(entry, 8));
+  recallWalk(host - RAM_BASE, <u64>load<u32>(entry, 12) << 12 | linear & 0xfff);
+  return host;
 }
 @inline function pageOf(host: usize): u32 { return <u32>((host - RAM_BASE) >> 12); }
 
 /** Reads up to a page end. `user`, `implicit`: as in paging.walk. Sets an abort on failure. */
 function readWithin(linear: u64, bytes: u32, user: bool, implicit: bool, forWrite: bool, cache: bool): u64 {
-  if (!walk(linear, forWrite ? WRITE : READ, user, implicit)) return 0;
-  const host = hostOf(walkedPhysical, bytes);
+  let host: usize = cache ? cached(linear, forWrite ? TLB_WRITE : TLB_READ) : 0;
   if (host == 0) {
-    if (!load<u32>(CPU_ALONE)) { abandon(ABORT_ALONE); return 0; }
-    if (probing) return 0;
-    const value = mmioRead(walkedPhysical, bytes);
-    if (memoryIsWatched()) noteMemory(READS, linear, bytes, value, value);
-    return value;
+    if (!walk(linear, forWrite ? WRITE : READ, user, implicit)) return 0;
+    host = hostOf(walkedPhysical, bytes);
+    if (host == 0) {
+      if (!load<u32>(CPU_ALONE)) { abandon(ABORT_ALONE); return 0; }
+      if (probing) return 0;
+      const value = mmioRead(walkedPhysical, bytes);
+      if (memoryIsWatched()) noteMemory(READS, linear, bytes, value, value);
+      return value;
+    }
+    if (cache) {
+      fill(linear, TLB_READ, host);
+      if (forWrite && walkedWritable) fill(linear, TLB_WRITE, host);
+    }
   }
   if (memoryIsWatched() && pageIsWatched(linear)) {
     if (!load<u32>(CPU_ALONE)) { abandon(ABORT_ALONE); return 0; }
     if (!probing) noteMemory(READS, linear, bytes, loadBytes(host, bytes), loadBytes(host, bytes));
   } else {
     if (forWrite && !load<u32>(CPU_ALONE) && storeTouchesCode(host, bytes)) { abandon(ABORT_ALONE); return 0; }
-    if (cache) fill(linear, TLB_READ, host);
+    if (cache) permit(linear, TLB_READ);
   }
   return loadBytes(host, bytes);
 }
 
 /** Stores up to a page end; returns ABORT with an abort recorded, or NEXT. */
 function writeWithin(linear: u64, value: u64, bytes: u32, user: bool, implicit: bool, cache: bool): i32 {
-  if (!walk(linear, WRITE, user, implicit)) return ABORT;
-  const host = hostOf(walkedPhysical, bytes);
+  let host: usize = cache ? cached(linear, TLB_WRITE) : 0;
   if (host == 0) {
-    if (!load<u32>(CPU_ALONE)) return abandon(ABORT_ALONE);
-    if (memoryIsWatched()) noteMemory(WRITES, linear, bytes, 0, value);
-    mmioWrite(walkedPhysical, value, bytes);
-    return NEXT;
+    if (!walk(linear, WRITE, user, implicit)) return ABORT;
+    host = hostOf(walkedPhysical, bytes);
+    if (host == 0) {
+      if (!load<u32>(CPU_ALONE)) return abandon(ABORT_ALONE);
+      if (memoryIsWatched()) noteMemory(WRITES, linear, bytes, 0, value);
+      mmioWrite(walkedPhysical, value, bytes);
+      return NEXT;
+    }
+    if (cache && walkedWritable) fill(linear, TLB_WRITE, host);
   }
   const page = pageOf(host), watched = memoryIsWatched() && pageIsWatched(linear);
   if (watched) {
     if (!load<u32>(CPU_ALONE)) return abandon(ABORT_ALONE);
     noteMemory(WRITES, linear, bytes, loadBytes(host, bytes), bytes == 8 ? value : value & ((<u64>1 << (bytes << 3)) - 1));
   }
+  markDirty(host);
   if (load<u32>(REGION_PAGE_CODE + (<usize>page << 2)) != 0) {
     // the page holds decoded code: only a store to a granule with code must run alone and drop it
     if (storeTouchesCode(host, bytes)) {
@@ -106,7 +137,7 @@ function writeWithin(linear: u64, value: u64, bytes: u32, user: bool, implicit: 
       invalidateCode(page);
       return NEXT;
     }
-  } else if (!watched && cache && walkedWritable) fill(linear, TLB_WRITE, host);
+  } else if (!watched && cache) permit(linear, TLB_WRITE);
   storeBytes(host, value, bytes);
   return NEXT;
 }

@@ -3,6 +3,7 @@
 // caller of the instruction turns into a fault or a VM exit.
 import { CPU_ABORT_KIND, CPU_ALONE, CPU_CPL, CPU_CR0, CPU_CR3, CPU_CR4, CPU_EFER, CPU_EPTP, CPU_EXIT_QUALIFICATION, CPU_FAULT_ADDRESS, CPU_GUEST_PHYSICAL_FAULT, CPU_PDPTE, CPU_RFLAGS_SYSTEM,
   CPU_SUPPRESS_VE, CPU_TLB_BASE, CPU_TLB_GENERATION, M_RAM_SIZE, RAM_BASE, REGION_TLB_CONTEXTS } from './generated/layout';
+import { markDirty } from './dirty';
 import { eptVpidCapPages1G, featurePages1G, featurePse36, physicalBits } from './processor-facts';
 import { keyForbids, keysAreOn } from './protection-keys';
 import { ABORT_ALONE, ABORT_EPT_MISCONFIGURATION, ABORT_EPT_VIOLATION, ABORT_PML_FULL, abandon, AC, CR0_PG, CR0_WP, CR4_PAE, CR4_PSE, CR4_SMAP, CR4_SMEP, EFER_LMA,
@@ -19,6 +20,8 @@ import { logHasRoom, logModifiedPage } from './vmx/page-modification-log';
 export let walkedPhysical: u64 = 0;
 export let walkedGuestPhysical: u64 = 0;
 export let walkedWritable: bool = false;
+/** The addresses of a translation that the TLB has kept. */
+export function recallWalk(physical: u64, guestPhysical: u64): void { walkedPhysical = physical; walkedGuestPhysical = guestPhysical; }
 
 let walkAddress: u64 = 0;            // linear address under translation, for EPT violations
 let walksLinear: bool = true;        // there is one: false while PDPTEs are loaded
@@ -38,6 +41,7 @@ function putEntry(host: usize, guestPhysical: u64, before: u64, value: u64, byte
     if (walkAccess != EXECUTE && load<u32>(CPU_ALONE) == 0) { abandon(ABORT_ALONE); return false; }
     noteProcessorWrite(guestPhysical, physical, bytes, before, value);
   }
+  markDirty(host);
   if (bytes == 8) store<u64>(host, value); else store<u32>(host, <u32>value);
   return true;
 }

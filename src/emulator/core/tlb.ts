@@ -2,10 +2,13 @@
 // code descriptor). A tag is the linear page with the context's generation in its low 12 bits; raising the generation empties the
 // context in constant time. Contexts are chosen by (EPTP, VPID, PCID, paging configuration and rights) from a bounded pool, so that a
 // world switch with VPIDs changes a base and flushes nothing (SDM 3C 29.4 'Caching Translation Information').
-// Flushing more than the manual demands is allowed here; flushing less is a bug.
+// Flushing more than the manual demands is allowed here; flushing less is a bug. What the tables hold decides what a guest sees that changes
+// its paging structures without invalidating, so it is part of the state and depends on nothing but what the guest did: a page that emitted
+// code must not reach for a reason of ours (it holds decoded code, is watched, is unchanged since the last snapshot) keeps its entry, set aside
+// by a bit of its tag; the slow path finds it there and walks nothing.
 import {
-  CPU_CPL, CPU_CR0, CPU_CR3, CPU_CR4, CPU_EFER, CPU_EPTP, CPU_NON_ROOT, CPU_RFLAGS_SYSTEM, CPU_TLB_BASE, CPU_TLB_GENERATION, CPU_VPID, REGION_TLB_CONTEXTS,
-  REGION_TLB_POOL,
+  CPU_CPL, CPU_CR0, CPU_CR3, CPU_CR4, CPU_EFER, CPU_EPTP, CPU_MODE, CPU_NON_ROOT, CPU_RFLAGS_SYSTEM, CPU_TLB_BASE, CPU_TLB_GENERATION, CPU_VPID, M_VCPU_COUNT,
+  REGION_CPU, REGION_CPU_SIZE, REGION_PARKED_CPUS, REGION_SNAPSHOT_BUFFER, REGION_TLB_CONTEXTS, REGION_TLB_POOL,
 } from './generated/layout';
 import { TLB_CONTEXT_BYTES, TLB_EXECUTE, TLB_INDEX_MASK, TLB_READ, TLB_WRITE } from './generated/decoder';
 import { clearPageCache } from './paging';
@@ -19,17 +22,25 @@ import { AC, CR0_PG, CR0_WP, CR4_LA57, CR4_PAE, CR4_PCIDE, CR4_PKE, CR4_PSE, CR4
 @inline const KEY_REST: usize = 8;          // VPID, PCID, configuration; all ones = free
 @inline const GENERATION: usize = 16;
 @inline const LAST_USE: usize = 24;
-@inline const LAST_GENERATION: u64 = 0xffe;  // 0xfff marks invalid entries
+@inline const MODE: usize = 32;             // mode of the code whose descriptors the execute table names
+@inline const LAST_GENERATION: u64 = 0x7fe;  // 0xfff marks invalid entries
+/** Bit of a tag: the entry is set aside. */
+@inline export const ASIDE: u64 = 0x800;
 
-let uses: u64 = 0;
 /** A word after the records: bit per context whose VPID is 0. With VPIDs off each world switch empties these, and only these are looked at. */
 @inline const OF_VPID0: usize = REGION_TLB_CONTEXTS + <usize>CONTEXTS * CONTEXT_BYTES;
+/** A word: bit per context whose tables may have changed since the last checkpoint. */
+@inline const TOUCHED: usize = OF_VPID0 + 4;
+/** u64: contexts chosen ever, the clock of LAST_USE. */
+@inline const USES: usize = OF_VPID0 + 8;
 
 @inline function contextAt(n: u32): usize { return REGION_TLB_CONTEXTS + <usize>n * CONTEXT_BYTES; }
+@inline function touch(n: u32): void { store<u32>(TOUCHED, load<u32>(TOUCHED) | 1 << n); }
 @inline function tablesAt(n: u32): usize { return REGION_TLB_POOL + <usize>n * TLB_CONTEXT_BYTES; }
 
 function clearTables(n: u32): void {
   memory.fill(tablesAt(n), 0xff, TLB_CONTEXT_BYTES);
+  touch(n);
   clearPageCache();
 }
 
@@ -90,7 +101,14 @@ export function selectTlb(): void {
 }
 
 function use(n: u32): void {
-  store<u64>(contextAt(n) + LAST_USE, ++uses);
+  const uses = load<u64>(USES) + 1;
+  store<u64>(USES, uses);
+  store<u64>(contextAt(n) + LAST_USE, uses);
+  touch(n);
+  if (load<u32>(contextAt(n) + MODE) != load<u32>(CPU_MODE)) {
+    store<u32>(contextAt(n) + MODE, load<u32>(CPU_MODE));
+    setAsideTable(tablesAt(n) + TLB_EXECUTE);
+  }
   store<u32>(CPU_TLB_BASE, <u32>tablesAt(n));
   store<u64>(CPU_TLB_GENERATION, load<u64>(contextAt(n) + GENERATION));
 }
@@ -135,22 +153,94 @@ export function invalidateAddress(vpid: u32, linear: u64): void {
     const rest = load<u64>(contextAt(n) + KEY_REST);
     if (rest == u64.MAX_VALUE || <u32>(rest >> 32) != vpid) continue;
     const tables = tablesAt(n) + index;
+    touch(n);
     store<u64>(tables + TLB_READ, u64.MAX_VALUE);
     store<u64>(tables + TLB_WRITE, u64.MAX_VALUE);
     store<u64>(tables + TLB_EXECUTE, u64.MAX_VALUE);
   }
 }
 
-/** Removes every write entry of a RAM page (it now holds code, is watched or clean), in all contexts. `host`: WASM address of the page. */
-export function dropWriteEntries(host: usize): void { dropEntries(TLB_WRITE, host); }
-export function dropExecuteEntries(host: usize): void { dropEntries(TLB_EXECUTE, host); }
-function dropEntries(table: usize, host: usize): void {
+// ---- entries set aside
+
+/** Sets aside every entry of a RAM page in the write table (it now holds code, is watched), in all contexts. `host`: WASM address of the page. */
+export function setAsideWrites(host: usize): void {
   for (let n: u32 = 0; n < CONTEXTS; n++) {
     if (load<u64>(contextAt(n) + KEY_REST) == u64.MAX_VALUE) continue;
-    const end = tablesAt(n) + table + TLB_INDEX_MASK + 16;
-    for (let e = tablesAt(n) + table; e < end; e += 16) {
+    const end = tablesAt(n) + TLB_WRITE + TABLE_BYTES;
+    for (let e = tablesAt(n) + TLB_WRITE; e < end; e += 16) {
       const tag = load<u64>(e);
-      if (tag != u64.MAX_VALUE && <u32>(tag & ~0xfff) + load<u32>(e, 8) == <u32>host) store<u64>(e, u64.MAX_VALUE);
+      if (tag != u64.MAX_VALUE && <u32>(tag & ~0xfff) + load<u32>(e, 8) == <u32>host) store<u64>(e, tag | ASIDE);
     }
+  }
+}
+@inline const TABLE_BYTES: usize = TLB_INDEX_MASK + 16;
+/** Sets a whole table aside; invalid entries stay invalid. */
+function setAsideTable(table: usize): void {
+  const bit = i64x2.splat(0), mask = i64x2.replace_lane(bit, 0, ASIDE);
+  for (let e = table; e < table + TABLE_BYTES; e += 16) v128.store(e, v128.or(v128.load(e), mask));
+}
+/** The code descriptors that the execute tables name are gone: each is found anew at the next use of its entry. */
+export function setAsideExecutes(): void {
+  for (let n: u32 = 0; n < CONTEXTS; n++) if (load<u64>(contextAt(n) + KEY_REST) != u64.MAX_VALUE) setAsideTable(tablesAt(n) + TLB_EXECUTE);
+}
+/** Every access to data goes the slow way once, which looks at what is watched. */
+export function setAsideData(): void {
+  for (let n: u32 = 0; n < CONTEXTS; n++) {
+    if (load<u64>(contextAt(n) + KEY_REST) == u64.MAX_VALUE) continue;
+    setAsideTable(tablesAt(n) + TLB_READ);
+    setAsideTable(tablesAt(n) + TLB_WRITE);
+  }
+}
+
+// ---- snapshots
+
+@inline function contextOf(base: u32): u32 { return <u32>((<usize>base - REGION_TLB_POOL) / TLB_CONTEXT_BYTES); }
+/** The contexts in use, whose tables change without being chosen. */
+function contextsInUse(): u32 {
+  let bits: u32 = 1 << contextOf(load<u32>(CPU_TLB_BASE));
+  for (let n: u32 = 0, count = load<u32>(M_VCPU_COUNT); count > 1 && n < count; n++) {
+    const base = load<u32>(REGION_PARKED_CPUS + <usize>n * REGION_CPU_SIZE + (CPU_TLB_BASE - REGION_CPU));
+    if (base) bits |= 1 << contextOf(base);
+  }
+  return bits;
+}
+/**
+ * A snapshot is about to be taken: from here on the first store to each page takes the slow path, which marks it. Returns a bit per context
+ * whose tables may have changed since the last call.
+ */
+export function checkpoint(): u32 {
+  const touched = load<u32>(TOUCHED) | contextsInUse();
+  for (let left = touched; left != 0; left &= left - 1) setAsideTable(tablesAt(ctz<u32>(left)) + TLB_WRITE);
+  store<u32>(TOUCHED, 0);
+  return touched;
+}
+/**
+ * Copies the valid entries of a context to the buffer of the region `snapshotBuffer`: u64 tag, u32 addend with the number of the table in its low bits, u32
+ * guest-physical page. Returns bytes.
+ */
+export function packTlb(n: u32): u32 {
+  const generation = load<u64>(contextAt(n) + GENERATION), tables = tablesAt(n);
+  let to: usize = REGION_SNAPSHOT_BUFFER;
+  if (load<u64>(contextAt(n) + KEY_REST) == u64.MAX_VALUE) return 0;
+  for (let offset: usize = 0; offset < TLB_CONTEXT_BYTES; offset += 16) {
+    const tag = load<u64>(tables + offset);
+    if ((tag & 0x7ff) != generation) continue;
+    store<u64>(to, tag | ASIDE);
+    store<u32>(to, load<u32>(tables + offset, 8) | <u32>(offset / TABLE_BYTES), 8);
+    store<u32>(to, load<u32>(tables + offset, 12), 12);
+    to += 16;
+  }
+  return <u32>(to - REGION_SNAPSHOT_BUFFER);
+}
+/** The reverse, for a context whose record is in place. Every entry is set aside: descriptors and marks of pages are not those of that time. */
+export function unpackTlb(n: u32, bytes: u32): void {
+  const tables = tablesAt(n), end = REGION_SNAPSHOT_BUFFER + <usize>bytes;
+  memory.fill(tables, 0xff, TLB_CONTEXT_BYTES);
+  for (let from: usize = REGION_SNAPSHOT_BUFFER; from < end; from += 16) {
+    const tag = load<u64>(from), addend = load<u32>(from, 8);
+    const entry = tables + <usize>(addend & 3) * TABLE_BYTES + (<usize>(tag >> 8) & TLB_INDEX_MASK);
+    store<u64>(entry, tag);
+    store<u32>(entry, addend & ~3, 8);
+    store<u32>(entry, load<u32>(from, 12), 12);
   }
 }

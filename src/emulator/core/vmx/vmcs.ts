@@ -1,7 +1,8 @@
 // The VMCS as this processor keeps it: SDM 3C 25.2 'Format of the VMCS Region'. Data live in the 4-KByte region in guest RAM, each field
 // in a slot of 8 bytes, zero-extended; nothing is cached outside the region but the controls in force (vmx/controls).
 // Invariant: CPU_VMCS_HOST is the WASM address of the region that CPU_CURRENT_VMCS names, and 0 when there is no current VMCS.
-import { CPU_CHECKED_VMCS, CPU_CURRENT_VMCS, CPU_VMCS_HOST, RAM_BASE, REGION_PAGE_FLAGS, REGION_VMCS_OFFSETS } from '../generated/layout';
+import { CPU_CHECKED_VMCS, CPU_CURRENT_VMCS, CPU_VMCS_HOST, REGION_VMCS_OFFSETS } from '../generated/layout';
+import { markDirty } from '../dirty';
 import { hostOf, readPhysical32 } from '../memory';
 import { longModeActive } from '../state';
 import { vmcsRevision } from './capability';
@@ -18,7 +19,6 @@ import { physicalBits } from '../processor-facts';
 @inline export const LAUNCH_LAUNCHED: u32 = 1;
 /** Bit 31 of the first dword: the region is a shadow VMCS. */
 @inline const SHADOW_INDICATOR: u32 = 0x80000000;
-@inline const PAGE_DIRTY: u8 = 1;
 
 /** WASM address of the current VMCS, 0 = none. */
 @inline export function currentVmcs(): usize { return load<u32>(CPU_VMCS_HOST); }
@@ -33,10 +33,7 @@ import { physicalBits } from '../processor-facts';
 @inline export function setLaunchState(vmcs: usize, state: u32): void { store<u32>(vmcs + REGION_LAUNCH_STATE, state); }
 
 /** Tells the snapshot machinery that the page of that VMCS was written past the ordinary store path. */
-@inline export function markVmcsWritten(vmcs: usize): void {
-  const flags = REGION_PAGE_FLAGS + ((vmcs - RAM_BASE) >> 12);
-  store<u8>(flags, load<u8>(flags) | PAGE_DIRTY);
-}
+@inline export function markVmcsWritten(vmcs: usize): void { markDirty(vmcs); }
 
 /** The value of CPU_CHECKED_VMCS that says: all checks of an entry with this VMCS have passed. Some look at the processor's mode. */
 @inline export function checkedMark(vmcs: usize): u32 { return <u32>vmcs | (longModeActive() ? 1 : 0); }
