@@ -3,7 +3,8 @@
 import {
   CPU_ABORT_KIND, CPU_ACTIVITY, CPU_ALONE, CPU_ID, CPU_INIT_PENDING, CPU_EVENT_VECTORING, CPU_EXIT_QUALIFICATION, CPU_FAULT_ADDRESS, CPU_GUEST_PHYSICAL_FAULT,
   CPU_INSTRUCTION_LENGTH, CPU_MODE, CPU_NMI_BLOCKED, CPU_NMI_PENDING, CPU_NON_ROOT, CPU_PAGE_BASE, CPU_PENDING_DEBUG, CPU_RFLAGS_SYSTEM, CPU_RIP, CPU_SEG_BASE,
-  CPU_SHADOW_UNTIL, CPU_SIPI_PENDING, M_BUDGET, M_DEADLINE, M_RUN_END, M_STOP_KIND, REC_PAGE_OFFSET, REC_SCALE, STOP_BUDGET, STOP_IDLE, STOP_SHUTDOWN, STOP_WATCH,
+  CPU_SHADOW_UNTIL, CPU_SIPI_PENDING, M_BUDGET, M_DEADLINE, M_RUN_END, M_STOP_KIND, REC_PAGE_OFFSET, REC_SCALE, STOP_BUDGET, STOP_EXCEPTION, STOP_IDLE, STOP_SHUTDOWN,
+  STOP_WATCH,
 } from './generated/layout';
 import { acknowledgeInterrupt, interruptPending, nextDeviceDeadline, runDeviceTimers, takeInit, takeNmi, takeSipi } from '../devices/bus';
 import { SYSTEM_POWER_OFF_REQUESTED, SYSTEM_RESET_REQUESTED } from './generated/devices';
@@ -26,6 +27,8 @@ import { externalInterruptIsAcknowledged, externalInterruptsExit, interceptNmi, 
 
 /** The block that runs now is a single step for RFLAGS.TF. */
 let stepping: bool = false;
+/** Debug traps that `boundary` has just raised: a stop before their delivery leaves them pending. */
+let raisedTraps: u64 = 0;
 
 /**
  * How the last instruction ended (0 next, 1 a procedure aborted, 2 RIP is set, 3 emitted code aborted) to the next block, 0 = leave the run.
@@ -86,6 +89,10 @@ function handleAbort(kind: u32): u32 {
   switch (kind) {
     case ABORT_EXCEPTION:
       deliverRecordedException();
+      if (raisedTraps != 0) {
+        if (load<u32>(M_STOP_KIND) == STOP_EXCEPTION) store<u64>(CPU_PENDING_DEBUG, raisedTraps);
+        raisedTraps = 0;
+      }
       return 0;
     case ABORT_ALONE: {
       const block = single(false);
@@ -163,7 +170,7 @@ function boundary(): void {
   if (debug != 0 && (shadow & 2) == 0 && activity < 2) {
     store<u64>(CPU_PENDING_DEBUG, 0);
     store<u32>(CPU_ACTIVITY, 0);
-    if (debug & 0x1_c00f) { raise(DB); store<u64>(CPU_FAULT_ADDRESS, debug & 0xc00f); store<i32>(M_BUDGET, 0); return; }
+    if (debug & 0x1_c00f) { raisedTraps = debug; raise(DB); store<u64>(CPU_FAULT_ADDRESS, debug & 0xc00f); store<i32>(M_BUDGET, 0); return; }
   }
   // 2. NMI
   if (load<u32>(CPU_NMI_PENDING) != 0 && !nmiIsBlocked() && (shadow & 2) == 0 && activity != 3) {
