@@ -29,7 +29,7 @@ export interface Snapshot {
 }
 
 const pageBytes = 0x1000, tlbContexts = 32;
-const tlbRecords = region('tlbContexts'), buffer = region('snapshotBuffer'), cpu = region('cpu'), parked = region('parkedCpus');
+const tlbRecords = region('tlbContexts'), buffer = region('snapshotBuffer'), cpu = region('cpu'), parked = region('parkedCpus'), model = region('processor');
 /** Of the machine's cells these are no state of the guest: they belong to the client, to one run, or to caches, and a restore leaves them alone. */
 const notOfTheGuest = new Set(['ramSize', 'vcpuCount', 'physicalWidth', 'runEnd', 'stopKind', 'stopReasonIndex', 'stopAddress', 'eventMask', 'ringHead', 'ringTail', 'stopOnExit',
   'stopOnEntry', 'stopOnVmx', 'stopOnVmfail', 'stopOnEntryFailure', 'stopOnTripleFault', 'stopOnException', 'hookCount', 'hookSkip', 'hookOffsets', 'heapTop',
@@ -139,7 +139,8 @@ export class Snapshots {
     return BigInt.asUintN(64, this.core.digestBytes(ramBase, this.memoryBytes, state));
   }
 
-  private shape(): string { return `${this.memoryBytes} ${this.vcpus}`; }
+  /** Memory, processors, and what the processor model has. */
+  private shape(): string { return `${this.memoryBytes} ${this.vcpus} ${this.core.digestBytes(model.base, model.size, 0n)}`; }
   private inUse(context: number): boolean { return this.view.getBigUint64(tlbRecords.base + context * 64 + 8, true) !== 0xffff_ffff_ffff_ffffn; }
   /** Numbers of the pages marked since the last call, ascending. */
   private takeDirty(): Uint32Array {

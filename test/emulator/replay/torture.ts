@@ -1,6 +1,7 @@
 // Random programs that make hard whatever replay has to get right: interrupts of several timers at any instant, halts, single steps, NMIs,
 // string instructions across pages, page tables changed with and without invalidation (what the TLB still holds decides what the program
 // sees), code that changes itself, faults, reads of clocks. One seed, one program; it runs for ever.
+import { readFileSync } from 'node:fs';
 import type { Machine } from '../../../src/emulator/machine';
 import * as asm from '../vmx/machine-code';
 import { createTestMachine } from '../vmx/test-machine';
@@ -129,4 +130,16 @@ export async function torture(seed: number): Promise<Machine> {
 export function taken(machine: Machine): number[] {
   const bytes = new DataView(machine.readPhysical(BigInt(at.counters), 128)!.buffer);
   return Array.from({ length: 16 }, (_, n) => bytes.getUint32(n * 8, true));
+}
+
+export const guestImage = (name: string): Uint8Array => new Uint8Array(readFileSync(new URL(`../../../guests/images/${name}.elf`, import.meta.url)));
+
+/** Runs to an instant, whatever stops on the way; throws when the machine passes it or stands still. */
+export function runTo(machine: Machine, end: number, slice = 2 ** 31 - 1): void {
+  for (let stalled = 0; machine.time() < end;) {
+    const { kind, units } = machine.run(Math.min(slice, end - Number(machine.time())));
+    machine.drainEvents(() => {});
+    stalled = units === 0 ? stalled + 1 : 0;
+    if (stalled > 8 || machine.time() > end) throw new Error(`${kind} at ${machine.time()} on the way to ${end}`);
+  }
 }
