@@ -18,7 +18,7 @@ import { requestStop } from './stop';
 import { nextVmxDeadline, vmxBoundary } from './vmx/boundary';
 import { forgetHits, hasHits, takeBackHits } from './watch';
 import { eptMisconfigurationExit, eptViolationExit, pmlFullExit } from './vmx/exit';
-import { violationBecomesVe } from './vmx/virtualization-exception';
+import { violationBecomesVe, withdrawVe } from './vmx/virtualization-exception';
 import { externalInterruptIsAcknowledged, externalInterruptsExit, interceptNmi, nmiIsBlocked, takeExternalInterruptExit } from './vmx/event-intercepts';
 
 @inline const NEVER: u64 = 0xffffffffffffffff;
@@ -103,6 +103,7 @@ function handleAbort(kind: u32): u32 {
       if (violationBecomesVe()) {
         store<u32>(CPU_ABORT_KIND, 0);
         deliverRecordedException();
+        if (load<u32>(M_STOP_KIND) == STOP_EXCEPTION) withdrawVe();
         return 0;
       }
       store<i32>(M_BUDGET, load<i32>(M_BUDGET) - 1);                                     // an exit is a unit, like a delivery

@@ -30,3 +30,5 @@ export function violationBecomesVe(): bool {
   raise(VE);
   return true;
 }
+/** The run stops before the exception is delivered: it will come again. */
+export function withdrawVe(): void { writePhysical32(field(currentVmcs(), VMCS_VE_INFORMATION_ADDRESS) + BUSY, 0); }
