@@ -16,7 +16,8 @@ const ring = region('events');
  * - `vmEntry`: aux = 0 VMLAUNCH, 1 VMRESUME; a = VMCS pointer, b = EPT pointer (0 = off), c = VPID; interruptionInfo = injected event;
  *   rip, rsp, cr3, rflags, cr0 are the guest's as loaded, gpr as both share them; d, e = host RIP and host CR3 of that VMCS.
  * - `exception`: aux = vector | hasError << 8, a = error code, b = faulting address. `interrupt`: aux = vector.
- * - `unimplemented`: a = up to 8 opcode bytes (little endian), aux = length. `tripleFault`, `reset`, `vcpuSwitch`: no payload.
+ * - `unimplemented`: a = up to 8 opcode bytes (little endian), aux = length. `tripleFault`, `reset`: no payload. `vcpuSwitch`: the vCPU of the record
+ *   takes its turn; aux = the one before.
  */
 export class EventReader {
   /** Byte address of the record in the machine's memory. A consumer that reads words itself (a million events a second) starts here. */

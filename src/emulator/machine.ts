@@ -26,6 +26,7 @@ export interface MachineOptions {
 /** Why `run` returned. `units` is what was retired by this call. */
 export interface RunResult {
   readonly kind: StopKind;
+  /** The vCPU that stopped; at the end of a budget, the one that retired its last unit. */
   readonly vcpu: number;
   readonly units: number;
   /** Exit reason (vmExit, entryFailure), vector (exception), VMX instruction id, debug exit code, by kind. */
@@ -126,7 +127,7 @@ export interface Machine {
   readonly vcpuCount: number;
   readonly memoryBytes: number;
   readonly processor: ProcessorModel;
-  /** The vCPU that runs next. */
+  /** The vCPU whose turn it is: it runs next unless it waits. */
   readonly activeVcpu: number;
   /** Virtual time in units. */
   time(): bigint;

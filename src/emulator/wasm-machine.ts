@@ -1,6 +1,6 @@
 // The machine behind the façade: one WebAssembly memory, the core and the interpreter over it.
-import { eventFields, eventKinds, eventSlots, eventSlotBytes, machineCells, cpuCells, ramBase, region, stopKinds, type EventKind } from './codegen/state-layout';
-import { deviceCell } from './codegen/device-layout';
+import { eventFields, eventKinds, eventSlots, eventSlotBytes, machineCells, cpuCells, cpuStateBytes, ramBase, region, stopKinds, type EventKind } from './codegen/state-layout';
+import { deviceCell, maximumVcpus } from './codegen/device-layout';
 import { vmcsFieldByEncoding, vmcsOffset } from '../spec/vmcs-fields';
 import { writeProcessor } from './codegen/processor-table';
 import { brokenModelRules, defaultProcessorModel, type ProcessorModel } from '../spec/processor-models';
@@ -12,7 +12,7 @@ import { readHits, writeWatches } from './watch-table';
 
 /** Exports of the core that the façade calls. */
 interface CoreExports extends SnapshotCore {
-  reset(vcpu: number): void;
+  reset(): void;
   beginRun(units: number): void;
   refresh(): void;
   dropCode(): void;
@@ -42,7 +42,7 @@ export async function createMachine(modules: EngineModules, options: MachineOpti
   if (!Number.isInteger(memoryBytes) || memoryBytes < 0x20_0000 || memoryBytes > largestMemory || memoryBytes % 0x20_0000 !== 0) {
     throw new RangeError('the memory of a machine is 2 MiB to 3.5 GiB, in steps of 2 MiB');
   }
-  if (vcpus !== 1) throw new RangeError('a machine has one processor in this version');
+  if (!Number.isInteger(vcpus) || vcpus < 1 || vcpus > maximumVcpus) throw new RangeError(`a machine has 1 to ${maximumVcpus} processors`);
   const [broken] = brokenModelRules(processor);
   if (broken !== undefined) throw new RangeError(broken);
   const pages = (ramBase + memoryBytes) / 0x1_0000;
@@ -58,12 +58,11 @@ export async function createMachine(modules: EngineModules, options: MachineOpti
 /** Addresses of the cells, looked up once: `run` is called for every stop that a condition refuses. */
 const at = Object.fromEntries(machineCells.map(({ name, address }) => [name, address]));
 const cpuAt = Object.fromEntries(cpuCells.map(({ name, address }) => [name, address]));
-const codeHooks = region('codeHooks'), serialOut = region('serialOut');
+const codeHooks = region('codeHooks'), serialOut = region('serialOut'), cpu = region('cpu'), parkedCpus = region('parkedCpus');
 // looked up once: a stack of hypervisors makes millions of events a second
 const ringHead = at.ringHead, ringTail = at.ringTail, ringBase = region('events').base;
 
 class WasmMachine implements Machine {
-  readonly activeVcpu = 0;
   private readonly view: DataView;
   private readonly bytes: Uint8Array;
   private readonly reader: EventReader;
@@ -82,7 +81,27 @@ class WasmMachine implements Machine {
     this.view.setUint32(at.vcpuCount, vcpuCount, true);
     writeProcessor(this.view, processor);
     this.recordEvents(defaultEvents);
-    core.reset(0);
+    core.reset();
+  }
+
+  get activeVcpu(): number { return this.view.getUint32(cpuAt.id, true); }
+  /** How far the state of a vCPU lies from that of the active one. */
+  private offsetOf(vcpu: number): number { return vcpu === this.activeVcpu ? 0 : parkedCpus.base + vcpu * cpu.size - cpu.base; }
+  /** Does something of the core as that vCPU, which gets the place of the active one for that long. */
+  private as<T>(vcpu: number, use: () => T): T {
+    if (vcpu === this.activeVcpu) return use();
+    const active = this.bytes.slice(cpu.base, cpu.base + cpuStateBytes), parked = parkedCpus.base + vcpu * cpu.size;
+    this.bytes.copyWithin(cpu.base, parked, parked + cpuStateBytes);
+    try { return use(); } finally {
+      this.bytes.copyWithin(parked, cpu.base, cpu.base + cpuStateBytes);
+      this.bytes.set(active, cpu.base);
+    }
+  }
+  /** The same, where the core may choose translations anew. */
+  private change<T>(vcpu: number, use: () => T): T {
+    const result = this.as(vcpu, use);
+    if (vcpu !== this.activeVcpu) this.core.refresh();
+    return result;
   }
 
   time(): bigint { return BigInt.asUintN(64, this.core.timeNow()); }
@@ -90,17 +109,21 @@ class WasmMachine implements Machine {
   run(maxUnits: number): RunResult {
     if (!Number.isInteger(maxUnits) || maxUnits < 1 || maxUnits > 0x7fff_ffff) throw new RangeError('a run is 1 to 2147483647 units long');
     if (this.hooksChanged) this.writeHooks();
-    // a hook that was stopped at is passed once, but only when the run goes on from there
-    if (this.view.getBigUint64(at.hookSkip, true) !== this.linearRip()) this.view.setBigUint64(at.hookSkip, noAddress, true);
+    for (let vcpu = 0; vcpu < this.vcpuCount; vcpu++) this.checkPassedHook(this.offsetOf(vcpu));
     const before = this.time();
     this.core.beginRun(maxUnits);
     this.enter();
-    return {
-      kind: stopKinds[this.view.getUint32(at.stopKind, true)], vcpu: 0, units: Number(this.time() - before),
-      index: this.view.getUint32(at.stopReasonIndex, true), address: this.view.getBigUint64(at.stopAddress, true),
-    };
+    const kind = stopKinds[this.view.getUint32(at.stopKind, true)], index = this.view.getUint32(at.stopReasonIndex, true), units = Number(this.time() - before);
+    // at the end of the budget the index is the vCPU that retired the last unit; the turn may have passed to another one
+    return { kind, vcpu: kind === 'budget' ? index : this.activeVcpu, units, index: kind === 'budget' ? 0 : index, address: this.view.getBigUint64(at.stopAddress, true) };
   }
-  private linearRip(): bigint { return this.view.getBigUint64(cpuAt.rip, true) + this.view.getBigUint64(cpuAt.segBase + 8, true); }
+  /** A hook that was stopped at is passed once, but only when the run goes on from there. */
+  private checkPassedHook(offset: number): void {
+    const skip = this.view.getBigUint64(cpuAt.hookSkip + offset, true);
+    if (skip === noAddress) return;
+    const linearRip = this.view.getBigUint64(cpuAt.rip + offset, true) + this.view.getBigUint64(cpuAt.segBase + 8 + offset, true);
+    if (skip !== linearRip) this.view.setBigUint64(cpuAt.hookSkip + offset, noAddress, true);
+  }
 
   setStops(mask: StopMask): void {
     const exits = [0, 0, 0, 0];
@@ -167,23 +190,28 @@ class WasmMachine implements Machine {
     }
   }
 
-  registers(_vcpu: number): RegisterFile {
+  registers(vcpu: number): RegisterFile {
+    const { core } = this, as = <T>(use: () => T): T => this.as(vcpu, use), change = <T>(use: () => T): T => this.change(vcpu, use);
+    this.checkVcpu(vcpu);
     return new MachineRegisters({
-      view: this.view, address: () => region('cpu').base,
-      rflags: () => BigInt.asUintN(64, this.core.rflagsImage()), setRflags: value => this.core.setRflagsImage(value),
-      taskPriority: () => this.core.taskPriority(), setTaskPriority: priority => this.core.setTaskPriority(priority),
-      readMsr: index => BigInt.asUintN(64, this.core.readMsrForDebugger(index)), writeMsr: (index, value) => this.core.writeMsrForDebugger(index, value) === 0,
-      refresh: () => { this.forgetChecks(); this.core.refresh(); },
+      view: this.view, address: () => cpu.base + this.offsetOf(vcpu),
+      rflags: () => as(() => BigInt.asUintN(64, core.rflagsImage())), setRflags: value => change(() => core.setRflagsImage(value)),
+      taskPriority: () => as(() => core.taskPriority()), setTaskPriority: priority => as(() => core.setTaskPriority(priority)),
+      readMsr: index => as(() => BigInt.asUintN(64, core.readMsrForDebugger(index))), writeMsr: (index, value) => change(() => core.writeMsrForDebugger(index, value) === 0),
+      refresh: () => { this.forgetChecks(); change(() => core.refresh()); },
     });
   }
+  private checkVcpu(vcpu: number): void { if (!Number.isInteger(vcpu) || vcpu < 0 || vcpu >= this.vcpuCount) throw new RangeError(`no vCPU ${vcpu}`); }
   /** The next VM entry checks the whole VMCS: something was changed from outside. */
-  private forgetChecks(): void { this.view.setUint32(cpuAt.checkedVmcs, 0, true); }
-  vmx(_vcpu: number): VmxState {
-    const pointer = (name: string): bigint | undefined => { const v = this.view.getBigUint64(cpuAt[name], true); return v === noAddress ? undefined : v; };
-    const vmxOn = this.view.getUint32(cpuAt.vmxOn, true) !== 0, eptp = this.view.getBigUint64(cpuAt.eptp, true);
+  private forgetChecks(): void { for (let vcpu = 0; vcpu < this.vcpuCount; vcpu++) this.view.setUint32(cpuAt.checkedVmcs + this.offsetOf(vcpu), 0, true); }
+  vmx(vcpu: number): VmxState {
+    this.checkVcpu(vcpu);
+    const offset = this.offsetOf(vcpu), word = (name: string): number => this.view.getUint32(cpuAt[name] + offset, true);
+    const pointer = (name: string): bigint | undefined => { const v = this.view.getBigUint64(cpuAt[name] + offset, true); return v === noAddress ? undefined : v; };
+    const vmxOn = word('vmxOn') !== 0, eptp = this.view.getBigUint64(cpuAt.eptp + offset, true);
     return {
-      vmxOn, nonRoot: this.view.getUint32(cpuAt.nonRoot, true) !== 0, vmxonPointer: vmxOn ? pointer('vmxonPointer') : undefined, currentVmcs: vmxOn ? pointer('currentVmcs') : undefined,
-      eptp: eptp === 0n ? undefined : eptp, vpid: this.view.getUint32(cpuAt.vpid, true),
+      vmxOn, nonRoot: word('nonRoot') !== 0, vmxonPointer: vmxOn ? pointer('vmxonPointer') : undefined, currentVmcs: vmxOn ? pointer('currentVmcs') : undefined,
+      eptp: eptp === 0n ? undefined : eptp, vpid: word('vpid'),
     };
   }
 
@@ -235,8 +263,8 @@ class WasmMachine implements Machine {
     return true;
   }
 
-  translate(_vcpu: number, linear: bigint, context?: PagingContext): Translation {
-    const read = (name: string): bigint => this.view.getBigUint64(cpuAt[name], true);
+  translate(vcpu: number, linear: bigint, context?: PagingContext): Translation {
+    const read = (name: string): bigint => this.view.getBigUint64(cpuAt[name] + this.offsetOf(vcpu), true);
     const { cr0, cr3, cr4, efer, eptp = 0n } = context ?? { cr0: read('cr0'), cr3: read('cr3'), cr4: read('cr4'), efer: read('efer'), eptp: read('eptp') };
     const pageBytes = this.core.inspectTranslation(BigInt.asIntN(64, linear), cr0, cr3, cr4, efer, eptp) >>> 0;
     const physical = BigInt.asUintN(64, this.core.translatedPhysical.value as bigint), guestPhysical = BigInt.asUintN(64, this.core.translatedGuestPhysical.value as bigint);
@@ -273,7 +301,7 @@ class WasmMachine implements Machine {
   snapshot(): Snapshot { return this.snapshots.take(); }
   restore(snapshot: Snapshot): void {
     this.snapshots.restore(snapshot);
-    this.view.setBigUint64(at.hookSkip, noAddress, true);
+    for (let vcpu = 0; vcpu < this.vcpuCount; vcpu++) this.view.setBigUint64(cpuAt.hookSkip + this.offsetOf(vcpu), noAddress, true);
     this.view.setUint32(ringTail, this.view.getUint32(ringHead, true), true);
     this.serialTail = this.view.getUint32(at.serialHead, true);
   }

@@ -158,15 +158,21 @@ export function cpuidLeaves(model: ProcessorModel): readonly CpuidLeaf[] {
     leaf: 0x8000_0002 + n, eax: characters(brand, 16 * n), ebx: characters(brand, 16 * n + 4), ecx: characters(brand, 16 * n + 8), edx: characters(brand, 16 * n + 12),
   });
   return [
-    { leaf: 0, eax: 7, ebx: characters(model.vendor, 0), edx: characters(model.vendor, 4), ecx: characters(model.vendor, 8) },
+    { leaf: 0, eax: 0xb, ebx: characters(model.vendor, 0), edx: characters(model.vendor, 4), ecx: characters(model.vendor, 8) },
     // EBX: CLFLUSH line of 64 bytes, one logical processor.
     { leaf: 1, eax: processorSignature(model), ebx: 0x0001_0800, ecx: bits(1, 'ecx'), edx: bits(1, 'edx') },
     // EAX 01H: one query; FFH: caches are described by leaf 4.
     { leaf: 2, eax: 0x00ff_0001, ebx: 0, ecx: 0, edx: 0 },
-    { leaf: 4, subleaf: 0, eax: 0, ebx: 0, ecx: 0, edx: 0 },
+    // Caches of a core, 64-byte lines: 32 KBytes for data and for code (8 ways, 64 sets), 1 MByte unified (16 ways, 1,024 sets).
+    { leaf: 4, subleaf: 0, eax: 0x121, ebx: 0x01c0_003f, ecx: 63, edx: 0 },
+    { leaf: 4, subleaf: 1, eax: 0x122, ebx: 0x01c0_003f, ecx: 63, edx: 0 },
+    { leaf: 4, subleaf: 2, eax: 0x143, ebx: 0x03c0_003f, ecx: 1023, edx: 0 },
     // MONITOR watches lines of 64 bytes.
     { leaf: 5, eax: model.features.has('monitor') ? 64 : 0, ebx: model.features.has('monitor') ? 64 : 0, ecx: 0, edx: 0 },
     { leaf: 7, subleaf: 0, eax: 0, ebx: bits(7, 'ebx'), ecx: bits(7, 'ecx'), edx: bits(7, 'edx') },
+    // Levels of the x2APIC id: one thread a core, the cores of the package. The machine puts in their number and the id.
+    { leaf: 0xb, subleaf: 0, eax: 0, ebx: 1, ecx: 0x100, edx: 0 },
+    { leaf: 0xb, subleaf: 1, eax: 0, ebx: 1, ecx: 0x201, edx: 0 },
     { leaf: 0x8000_0000, eax: 0x8000_0008, ebx: 0, ecx: 0, edx: 0 },
     { leaf: 0x8000_0001, eax: 0, ebx: 0, ecx: bits(0x8000_0001, 'ecx'), edx: bits(0x8000_0001, 'edx') },
     brandLeaf(0), brandLeaf(1), brandLeaf(2),

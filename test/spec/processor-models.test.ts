@@ -168,8 +168,8 @@ describe('CPUID', () => {
     expect(cpuid(model, 0x8000_0008).eax).toBe(0x302e);
   });
   it('leaves that do not exist answer as the highest basic leaf', () => {
-    expect(cpuid(model, 0x4000_0000)).toEqual(cpuid(model, 7));
-    expect(cpuid(model, 0x8000_0009)).toEqual(cpuid(model, 7));
+    expect(cpuid(model, 0x4000_0000)).toEqual(cpuid(model, 0xb));
+    expect(cpuid(model, 0x8000_0009)).toEqual(cpuid(model, 0xb));
     expect(cpuid(model, 3)).toEqual({ eax: 0, ebx: 0, ecx: 0, edx: 0 });
     expect(cpuid(model, 7, 1)).toEqual({ eax: 0, ebx: 0, ecx: 0, edx: 0 });
   });

@@ -6,7 +6,7 @@ import { tlbContextBytes, tlbIndexMask, tlbTables } from './instruction-context'
 import { controlWords } from '../../spec/controls';
 import { exitReasons } from '../../spec/exit-reasons';
 import { vmcsFields, vmcsOffset } from '../../spec/vmcs-fields';
-import { blockHeaderBytes, cpuCells, eventFields, eventKinds, eventSlotBytes, eventSlots, machineCells, mostWatchHits, processorCells, ramBase, recordBytes, recordFields, regions,
+import { blockHeaderBytes, cpuCells, cpuStateBytes, eventFields, eventKinds, eventSlotBytes, eventSlots, machineCells, mostWatchHits, processorCells, ramBase, recordBytes, recordFields, regions,
   registerSlot, stopKinds, vmxInstructions, vmxOutcomes, watchHitBytes, watchHitFields, watchSegmentBytes, watchSpaces } from './state-layout';
 
 const upper = (camel: string): string => camel.replace(/([a-z0-9])([A-Z])/g, '$1_$2').replace(/[^A-Za-z0-9]+/g, '_').toUpperCase();
@@ -17,6 +17,7 @@ export function layoutModule(): string {
   const lines = ['// Generated from src/emulator/codegen/state-layout.ts.'];
   for (const r of regions) lines.push(constant(`REGION_${upper(r.name)}`, r.base, 'usize'), constant(`REGION_${upper(r.name)}_SIZE`, r.size, 'usize'));
   lines.push(constant('RAM_BASE', ramBase, 'usize'));
+  lines.push(constant('CPU_STATE_BYTES', cpuStateBytes, 'usize'));
   for (const c of cpuCells) lines.push(constant(`CPU_${upper(c.name)}`, c.address, 'usize'));
   for (const c of machineCells) lines.push(constant(`M_${upper(c.name)}`, c.address, 'usize'));
   for (const c of processorCells) lines.push(constant(`P_${upper(c.name)}`, c.address, 'usize'));

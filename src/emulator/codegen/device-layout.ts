@@ -43,6 +43,7 @@ const devices: readonly DeviceRows[] = [
     ['tscDeadline', 'u64', 1, 'IA32_TSC_DEADLINE, 0 = disarmed'],
     ['timerDeadline', 'u64', 1, 'time in units of the next timer interrupt, all ones = none'],
     ['pendingInit', 'u32', 1, 'an INIT has arrived'], ['pendingSipi', 'u32', 1, '0, or 1 + the vector of a start-up IPI'], ['pendingNmi', 'u32', 1, 'an NMI has arrived'],
+    ['attention', 'u32', 1, 'something may have arrived since that vCPU last looked and found nothing to wake for'],
   ] },
   { name: 'ioapic', instances: 1, rows: [
     ['redirection', 'u64', ioApicPins, 'redirection table'], ['select', 'u32', 1, 'IOREGSEL'], ['id', 'u32', 1, 'bits 27:24'], ['lines', 'u32', 1, 'bit per pin that is asserted'],

@@ -106,6 +106,8 @@ export const cpuCells: readonly Cell[] = place(region('cpu').base, region('cpu')
   ['shadowUntil', 'u64', 1, 'time (units) at which the STI or MOV SS blocking ends'],
   ['nmiBlocked', 'u32', 1, 'NMIs (or virtual NMIs) are blocked until IRET'],
   ['nmiPending', 'u32', 1, ''], ['initPending', 'u32', 1, ''], ['sipiPending', 'u32', 1, '0, or 1 + the SIPI vector'],
+  ['wakeTime', 'u64', 1, 'of a vCPU that waits: time at which it looks at its events again though nothing has arrived, all ones = never'],
+  ['hookSkip', 'u64', 1, 'linear address whose hook is passed once (resuming from it)'],
   ['pendingDebug', 'u64', 1, 'pending debug exceptions in the VMCS format, delivered at the next boundary'],
   // -- the fault, exit or event under way
   ['abortKind', 'u32', 1, 'why an instruction was abandoned: 0 none, 1 exception, 2 run alone (MMIO, code page, watched page), '
@@ -141,6 +143,9 @@ export const cpuCells: readonly Cell[] = place(region('cpu').base, region('cpu')
   ['checkedVmcs', 'u32', 1, 'WASM address of the current VMCS (+ 1 in IA-32e mode) if the last entry passed every check and nothing but RIP and RSP was written since; else 0'],
 ]);
 
+/** Bytes of a vCPU's state that are in use: what is copied when another vCPU takes over. */
+export const cpuStateBytes = cpuCells.reduce((end, c) => Math.max(end, Math.ceil((c.address + cellBytes[c.type] * c.count - region('cpu').base) / 16) * 16), 0);
+
 /** State of the machine as a whole. Times are in units: one retired instruction, string iteration or delivered event each. */
 export const machineCells: readonly Cell[] = place(region('machine').base, region('machine').size, [
   ['ramSize', 'u32', 1, 'bytes of guest RAM from guest-physical address 0'],
@@ -148,7 +153,7 @@ export const machineCells: readonly Cell[] = place(region('machine').base, regio
   ['budget', 'i32', 1, 'units left until the deadline, as of the last time the run loop wrote it'],
   ['deadline', 'u64', 1, 'time at which the budget is 0: time = deadline - budget'],
   ['runEnd', 'u64', 1, 'time at which run returns'],
-  ['quantumEnd', 'u64', 1, 'time at which the next vCPU takes over'],
+  ['quantumEnd', 'u64', 1, 'time at which the next vCPU takes over (with several)'],
   ['stopKind', 'u32', 1, 'why run returned, see stopKinds; 0 while running'],
   ['stopReasonIndex', 'u32', 1, 'exit reason, vector, instruction, hook address index ... of that stop'],
   ['stopAddress', 'u64', 1, 'linear address or value of that stop'],
@@ -159,7 +164,7 @@ export const machineCells: readonly Cell[] = place(region('machine').base, regio
   ['stopOnVmx', 'u32', 1, 'bit per VMX instruction (see vmxInstructions): stop before it'],
   ['stopOnVmfail', 'u32', 1, ''], ['stopOnEntryFailure', 'u32', 1, ''], ['stopOnTripleFault', 'u32', 1, ''],
   ['stopOnException', 'u32', 1, 'bit per vector: stop when such an exception is about to be delivered'],
-  ['hookCount', 'u32', 1, 'hooked linear addresses'], ['hookSkip', 'u64', 1, 'linear address whose hook is passed once (resuming from it)'],
+  ['hookCount', 'u32', 1, 'hooked linear addresses'],
   ['hookOffsets', 'u8', 4096, 'by page offset: number of hooks at that offset of some page'],
   ['watchCount', 'u32', 8, 'segments of each watch space'], ['watchesMemory', 'u32', 1, 'any of the three spaces of memory has segments'], ['watchHits', 'u32', 1, 'records in the region of that name'],
   ['serialHead', 'u32', 1, 'bytes ever sent on COM1'], ['debugExitCode', 'u32', 1, ''], ['heapTop', 'u32', 1, 'next free byte of the code heap'],

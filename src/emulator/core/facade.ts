@@ -1,62 +1,19 @@
-// What the façade (emulator/machine.ts) needs of the core beside running: reset, translation without side effects, and keeping caches
+// What the façade (emulator/machine.ts) needs of the core beside running: translation without side effects, and keeping caches
 // coherent when the host changes registers or memory.
-import {
-  CPU_ABORT_KIND, CPU_APIC_BASE, CPU_CR0, CPU_CURRENT_VMCS, CPU_DR, CPU_FEATURE_CONTROL, CPU_GDTR_LIMIT, CPU_GPR, CPU_ID, CPU_IDTR_LIMIT, CPU_MISC_ENABLE, CPU_MTRR_DEF_TYPE, CPU_MXCSR,
-  CPU_PAT, CPU_PREEMPTION_DEADLINE, CPU_RFLAGS_SYSTEM, CPU_XCR0, EVENT_RESET, M_HOOK_SKIP, M_RAM_SIZE, RAM_BASE, REC_CASE_ID, RECORD_BYTES, REGION_CPU, REGION_CPU_SIZE,
-  REGION_SCRATCH,
-} from './generated/layout';
-import { firmwareVirtualWire, readTpr, resetDevices, writeTpr } from '../devices/bus';
-import { cpuidLeaf, leafC } from './cpuid';
-import { NO_TSC_DEADLINE, NO_X2APIC, SETTINGS_ABSENT_FEATURES } from './generated/devices';
-import { dropAllCode, invalidateCode, resetBlocks } from './blocks';
+import { CPU_ABORT_KIND, CPU_ID, M_RAM_SIZE, RAM_BASE, REC_CASE_ID, RECORD_BYTES, REGION_SCRATCH } from './generated/layout';
+import { readTpr, vcpuArrival, writeTpr } from '../devices/bus';
+import { dropAllCode, invalidateCode } from './blocks';
 import { decode, decodedRecords } from './decode';
 import { readMsr, writeMsr } from './msrs';
-import { plainEvent } from './ring';
-import { setSegment, updateMode } from './segments';
-import { CR0_PG, CR4_PAE, CR4_PSE, CS, EFER_LMA, LDTR, rflags, setArithmeticFlags, setRflags, time, TR } from './state';
-import { flushEverything, resetTlbs, selectTlb, setAsideData } from './tlb';
+import { updateMode } from './segments';
+import { CR0_PG, CR4_PAE, CR4_PSE, EFER_LMA, rflags, setRflags, time } from './state';
+import { flushEverything, selectTlb, setAsideData } from './tlb';
 
 /** Two records that nothing runs, behind the one-instruction blocks of core/blocks.ts. */
 @inline const INSPECTION_RECORD: usize = REGION_SCRATCH + 0x8000;
 
-/** State after RESET (SDM 3A 'IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT'). */
-export function reset(vcpu: u32): void {
-  memory.fill(REGION_CPU, 0, REGION_CPU_SIZE);
-  store<u32>(CPU_ID, vcpu);
-  store<u64>(CPU_RFLAGS_SYSTEM, 2);
-  setArithmeticFlags(0);
-  store<u64>(CPU_CR0, 0x60000010);
-  for (let i: u32 = 0; i < 6; i++) setSegment(i, 0, 0, 0xffff, i == CS ? 0x9b : 0x93);
-  setSegment(LDTR, 0, 0, 0xffff, 0x82);
-  setSegment(TR, 0, 0, 0xffff, 0x8b);
-  store<u32>(CPU_GDTR_LIMIT, 0xffff);
-  store<u32>(CPU_IDTR_LIMIT, 0xffff);
-  store<u64>(CPU_DR + 48, 0xffff0ff0);
-  store<u64>(CPU_DR + 56, 0x400);
-  store<u64>(CPU_PAT, 0x0007040600070406);
-  store<u64>(CPU_MTRR_DEF_TYPE, 0xc06);
-  store<u64>(CPU_MISC_ENABLE, 0x1);
-  store<u64>(CPU_FEATURE_CONTROL, 5);                                                  // locked by the firmware, VMXON outside SMX allowed
-  store<u64>(CPU_APIC_BASE, 0xfee00800 | (vcpu == 0 ? 0x100 : 0));
-  store<u32>(CPU_MXCSR, 0x1f80);
-  store<u32>(CPU_XCR0, 1);
-  store<u64>(CPU_CURRENT_VMCS, u64.MAX_VALUE);
-  store<u64>(CPU_PREEMPTION_DEADLINE, u64.MAX_VALUE);
-  store<u64>(CPU_GPR + 16, 0x506e3);
-  store<u64>(M_HOOK_SKIP, u64.MAX_VALUE);
-  resetTlbs();
-  resetBlocks();
-  // the local APIC has what the processor model has; the firmware has put it into virtual-wire mode
-  cpuidLeaf(1, 0);
-  store<u32>(SETTINGS_ABSENT_FEATURES, (leafC >> 21 & 1 ? 0 : NO_X2APIC) | (leafC >> 24 & 1 ? 0 : NO_TSC_DEADLINE));
-  resetDevices();
-  firmwareVirtualWire();
-  updateMode();
-  plainEvent(EVENT_RESET, 0);
-}
-
 /** After the host changed registers: modes, rights and translations follow. */
-export function refresh(): void { updateMode(); flushEverything(); }
+export function refresh(): void { updateMode(); flushEverything(); vcpuArrival(load<u32>(CPU_ID)); }
 /** After the host wrote RAM: code decoded from those pages goes. */
 export function invalidateRange(physical: u32, bytes: u32): void {
   for (let page = physical >> 12; page <= (physical + bytes - 1) >> 12; page++) invalidateCode(page);

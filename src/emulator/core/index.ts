@@ -29,10 +29,11 @@ export { rdmsr, wrmsr } from './msrs';
 export { portIn, portOut } from './ports';
 export { invept, invvpid, vmcall, vmclear, vmfunc, vmlaunch, vmptrld, vmptrst, vmread, vmresume, vmwrite, vmxoff, vmxon } from './vmx/instructions';
 export {
-  decodeForInspection, dropCode, inspectTranslation, invalidateRange, readMsrForDebugger, refresh, reset, rflagsImage, setRflagsImage, setTaskPriority, taskPriority,
+  decodeForInspection, dropCode, inspectTranslation, invalidateRange, readMsrForDebugger, refresh, rflagsImage, setRflagsImage, setTaskPriority, taskPriority,
   timeNow, translatedGuestPhysical, translatedPhysical, watchesChanged, writeMsrForDebugger,
 } from './facade';
 export { hasApicRegister, inspectApic, pokeApic } from '../devices/apic-registers';
 export { checkpoint, packTlb, unpackTlb } from './tlb';
 export { digestBytes, scannedPages, takeDirtyPages } from './dirty';
 export { pulseNmi, serialInput } from '../devices/bus';
+export { reset } from './reset';

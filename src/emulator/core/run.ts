@@ -3,8 +3,8 @@
 import {
   CPU_ABORT_KIND, CPU_ACTIVITY, CPU_ALONE, CPU_ID, CPU_INIT_PENDING, CPU_EVENT_VECTORING, CPU_EXIT_QUALIFICATION, CPU_FAULT_ADDRESS, CPU_GUEST_PHYSICAL_FAULT,
   CPU_INSTRUCTION_LENGTH, CPU_MODE, CPU_NMI_BLOCKED, CPU_NMI_PENDING, CPU_NON_ROOT, CPU_PAGE_BASE, CPU_PENDING_DEBUG, CPU_RFLAGS_SYSTEM, CPU_RIP, CPU_SEG_BASE,
-  CPU_SHADOW_UNTIL, CPU_SIPI_PENDING, M_BUDGET, M_DEADLINE, M_RUN_END, M_STOP_KIND, REC_PAGE_OFFSET, REC_SCALE, STOP_BUDGET, STOP_EXCEPTION, STOP_IDLE, STOP_SHUTDOWN,
-  STOP_WATCH,
+  CPU_SHADOW_UNTIL, CPU_SIPI_PENDING, CPU_VMX_ON, M_BUDGET, M_DEADLINE, M_QUANTUM_END, M_RUN_END, M_STOP_KIND, M_VCPU_COUNT, REC_PAGE_OFFSET, REC_SCALE, STOP_BUDGET, STOP_EXCEPTION,
+  STOP_SHUTDOWN, STOP_WATCH,
 } from './generated/layout';
 import { acknowledgeInterrupt, interruptPending, nextDeviceDeadline, runDeviceTimers, takeInit, takeNmi, takeSipi } from '../devices/bus';
 import { SYSTEM_POWER_OFF_REQUESTED, SYSTEM_RESET_REQUESTED } from './generated/devices';
@@ -13,15 +13,17 @@ import { deliverOrFault, deliverRecordedException, EXTERNAL_INTERRUPT, NMI_EVENT
 import {
   ABORT, ABORT_ALONE, ABORT_EPT_MISCONFIGURATION, ABORT_EPT_VIOLATION, ABORT_EXCEPTION, ABORT_EXITED, ABORT_PML_FULL, CS, DB, GP, IF, interruptShadow, NEXT, raise, raiseError, TF, time,
 } from './state';
+import { performInit, startUp } from './reset';
+import { keepAwake, rest, schedule } from './scheduler';
 import { segmentLimit } from './segments';
 import { requestStop } from './stop';
 import { nextVmxDeadline, vmxBoundary } from './vmx/boundary';
 import { forgetHits, hasHits, takeBackHits } from './watch';
 import { eptMisconfigurationExit, eptViolationExit, pmlFullExit } from './vmx/exit';
 import { violationBecomesVe, withdrawVe } from './vmx/virtualization-exception';
+import { ACTIVITY_WAIT_FOR_SIPI } from './vmx/non-register-state';
 import { externalInterruptIsAcknowledged, externalInterruptsExit, interceptNmi, nmiIsBlocked, takeExternalInterruptExit } from './vmx/event-intercepts';
 
-@inline const NEVER: u64 = 0xffffffffffffffff;
 @inline const LONGEST_BUDGET: u64 = 0x7fffffff;
 @inline const BS: u64 = 0x4000;
 
@@ -158,8 +160,10 @@ function segmentedJump(record: usize, target: u64): i32 {
  * 'Priority Among Simultaneous Exceptions and Interrupts', SDM 3C 26.2). Leaves a positive budget, a stop or an abort.
  */
 function boundary(): void {
+  const ran = load<u32>(CPU_ID);
+  if (load<u32>(M_VCPU_COUNT) > 1) schedule();
   const now = time();
-  if (now >= load<u64>(M_RUN_END)) { requestStop(STOP_BUDGET, 0, 0); return; }
+  if (now >= load<u64>(M_RUN_END)) { requestStop(STOP_BUDGET, ran, 0); return; }
   if (nextDeviceDeadline() <= now) runDeviceTimers();
   if (load<u32>(SYSTEM_RESET_REQUESTED) != 0 || load<u32>(SYSTEM_POWER_OFF_REQUESTED) != 0) { requestStop(STOP_SHUTDOWN, 0, 0); return; }
   takeSignals();
@@ -199,24 +203,22 @@ function boundary(): void {
       return;
     }
   }
-  // 4. a halted processor lets time pass to the next event
-  if (load<u32>(CPU_ACTIVITY) != 0) {
-    const next = nextDeadline(), end = load<u64>(M_RUN_END);
-    if (next == NEVER) { requestStop(STOP_IDLE, 0, 0); return; }
-    store<u64>(M_DEADLINE, max<u64>(min<u64>(next, end), now + 1));
-    store<i32>(M_BUDGET, 0);
-    return;
-  }
-  arm();
+  // 4. a processor that waits lets others run, or time pass to the next event
+  if (load<u32>(CPU_ACTIVITY) != 0) rest(); else arm();
 }
 
-/** NMI and INIT signals of the local APIC become pending in the processor; INIT stays so in VMX root operation. */
+/**
+ * Signals of the local APIC become pending in the processor. INIT is performed outside VMX operation, exits in non-root operation and stays pending
+ * in root operation; a SIPI that finds the processor not waiting for one is lost.
+ */
 function takeSignals(): void {
   const vcpu = load<u32>(CPU_ID);
   if (takeNmi(vcpu)) store<u32>(CPU_NMI_PENDING, 1);
   if (takeInit(vcpu)) store<u32>(CPU_INIT_PENDING, 1);
+  if (load<u32>(CPU_INIT_PENDING) != 0 && load<u32>(CPU_VMX_ON) == 0) performInit();
   const sipi = takeSipi(vcpu);
-  if (sipi != 0) store<u32>(CPU_SIPI_PENDING, sipi);
+  if (sipi == 0 || load<u32>(CPU_ACTIVITY) != ACTIVITY_WAIT_FOR_SIPI) return;
+  if (load<u32>(CPU_NON_ROOT) != 0) store<u32>(CPU_SIPI_PENDING, sipi); else startUp(sipi - 1);
 }
 
 function nextDeadline(): u64 {
@@ -229,9 +231,11 @@ function arm(): void {
   const now = time(), shadowEnd = load<u64>(CPU_SHADOW_UNTIL);
   let end = min<u64>(nextDeadline(), load<u64>(M_RUN_END));
   if (shadowEnd > now) end = min<u64>(end, shadowEnd);
+  else end = min<u64>(end, load<u64>(M_QUANTUM_END));
   const budget = end > now ? min<u64>(end - now, LONGEST_BUDGET) : 1;                     // what is due and blocked is looked at after one more instruction
   store<u64>(M_DEADLINE, now + budget);
   store<i32>(M_BUDGET, <i32>budget);
+  keepAwake();
 }
 /** Run control of the façade: the time at which `run` returns. */
 export function beginRun(units: u32): void {

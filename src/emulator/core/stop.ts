@@ -1,6 +1,6 @@
 // Why `run` returns to its caller. A stop is taken at the next boundary between instructions; a stop *before* an instruction abandons it
 // and is passed once when the run resumes at the same place.
-import { CPU_ABORT_KIND, M_HOOK_SKIP, M_STOP_ADDRESS, M_STOP_KIND, M_STOP_REASON_INDEX, STOP_RING_FULL } from './generated/layout';
+import { CPU_ABORT_KIND, CPU_HOOK_SKIP, M_STOP_ADDRESS, M_STOP_KIND, M_STOP_REASON_INDEX, STOP_RING_FULL } from './generated/layout';
 import { linearRip } from './blocks';
 import { ABORT_STOP, attend } from './state';
 
@@ -17,8 +17,8 @@ export function requestStop(kind: u32, index: u32, address: u64): void {
 /** True: the instruction must be abandoned (return ABORT), the run stops before it. False: it was stopped at already. */
 export function stopBefore(kind: u32, index: u32): bool {
   const here = linearRip();
-  if (load<u64>(M_HOOK_SKIP) == here) { store<u64>(M_HOOK_SKIP, u64.MAX_VALUE); return false; }
-  store<u64>(M_HOOK_SKIP, here);
+  if (load<u64>(CPU_HOOK_SKIP) == here) { store<u64>(CPU_HOOK_SKIP, u64.MAX_VALUE); return false; }
+  store<u64>(CPU_HOOK_SKIP, here);
   requestStop(kind, index, here);
   store<u32>(CPU_ABORT_KIND, ABORT_STOP);
   return true;

@@ -8,6 +8,7 @@ import { loadData, probeStore, storeData } from './memory';
 import { destinationRegister, immediate, linearAddress, operandOffset, operandSize, recordAddressSize, recordSegment, rexW, sourceRegister } from './operands';
 import { tscValue } from './msrs';
 import { eventSlot } from './ring';
+import { yieldTurn } from './scheduler';
 import {
   ABORT, aborted, ABORT_ALONE, ABORT_EXCEPTION, abandon, attend, CR4_OSXSAVE, CR4_PCE, CR4_TSD, CR0_MP, CR0_TS, cr0, cr4, DE, GP, in64BitMode, NEXT, NM, nonRoot, raise,
   raiseError, RAX, RBX, RCX, RDI, RDX, reg, rflags, RSP, setArithmeticFlags, setReg, setReg32, SS, UD, ZF,
@@ -28,7 +29,11 @@ export function hlt(_pc: usize): i32 {
   attend();
   return NEXT;
 }
-export function pause(_pc: usize): i32 { return interceptPause() ? ABORT : NEXT; }
+export function pause(_pc: usize): i32 {
+  if (interceptPause()) return ABORT;
+  yieldTurn();
+  return NEXT;
+}
 export function ud2(_pc: usize): i32 { return raise(UD); }
 /** An encoding that the table does not have: #UD, and an event that names its bytes when the manual defines it or not. */
 export function undefinedOpcode(_pc: usize): i32 {
@@ -46,7 +51,13 @@ export function wbinvd(_pc: usize): i32 { return !privileged() ? raiseError(GP, 
 export function rsm(_pc: usize): i32 { return raise(UD); }
 export function getsec(_pc: usize): i32 { return raise(UD); }
 export function monitor(_pc: usize): i32 { return !privileged() ? raise(UD) : interceptMonitor() ? ABORT : reg(RCX) != 0 ? raiseError(GP, 0) : NEXT; }
-export function mwait(_pc: usize): i32 { return !privileged() ? raise(UD) : interceptMwait() ? ABORT : NEXT; }
+/** Returns at once, as a processor may (docs/sdm-issues.md); another vCPU takes its turn first. */
+export function mwait(_pc: usize): i32 {
+  if (!privileged()) return raise(UD);
+  if (interceptMwait()) return ABORT;
+  yieldTurn();
+  return NEXT;
+}
 /** WAIT: without an x87 unit there is no error to wait for (SDM 2B 'WAIT/FWAIT'). */
 export function fwait(_pc: usize): i32 { return (cr0() & (CR0_MP | CR0_TS)) == (CR0_MP | CR0_TS) ? raise(NM) : NEXT; }
 export function rdpid(pc: usize): i32 {

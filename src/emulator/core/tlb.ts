@@ -1,16 +1,18 @@
 // TLB contexts: each has a read, a write and an execute table of 1,024 entries (16 bytes: u64 tag, i32 addend to the WASM address, u32
 // code descriptor). A tag is the linear page with the context's generation in its low 12 bits; raising the generation empties the
-// context in constant time. Contexts are chosen by (EPTP, VPID, PCID, paging configuration and rights) from a bounded pool, so that a
-// world switch with VPIDs changes a base and flushes nothing (SDM 3C 29.4 'Caching Translation Information').
+// context in constant time. Contexts are chosen by (vCPU, EPTP, VPID, PCID, paging configuration and rights) from a bounded pool, so that a
+// world switch with VPIDs changes a base and flushes nothing (SDM 3C 29.4 'Caching Translation Information'). What a vCPU invalidates, it
+// invalidates for itself: other vCPUs keep their translations, as the manual has it.
 // Flushing more than the manual demands is allowed here; flushing less is a bug. What the tables hold decides what a guest sees that changes
 // its paging structures without invalidating, so it is part of the state and depends on nothing but what the guest did: a page that emitted
 // code must not reach for a reason of ours (it holds decoded code, is watched, is unchanged since the last snapshot) keeps its entry, set aside
 // by a bit of its tag; the slow path finds it there and walks nothing.
 import {
-  CPU_CPL, CPU_CR0, CPU_CR3, CPU_CR4, CPU_EFER, CPU_EPTP, CPU_MODE, CPU_NON_ROOT, CPU_RFLAGS_SYSTEM, CPU_TLB_BASE, CPU_TLB_GENERATION, CPU_VPID, M_VCPU_COUNT,
+  CPU_CPL, CPU_CR0, CPU_CR3, CPU_CR4, CPU_EFER, CPU_EPTP, CPU_ID, CPU_MODE, CPU_NON_ROOT, CPU_RFLAGS_SYSTEM, CPU_TLB_BASE, CPU_TLB_GENERATION, CPU_VPID, M_VCPU_COUNT,
   REGION_CPU, REGION_CPU_SIZE, REGION_PARKED_CPUS, REGION_SNAPSHOT_BUFFER, REGION_TLB_CONTEXTS, REGION_TLB_POOL,
 } from './generated/layout';
 import { TLB_CONTEXT_BYTES, TLB_EXECUTE, TLB_INDEX_MASK, TLB_READ, TLB_WRITE } from './generated/decoder';
+import { MAXIMUM_VCPUS } from './generated/devices';
 import { clearPageCache } from './paging';
 import { modeBasedExecuteControl } from './vmx/controls';
 import { AC, CR0_PG, CR0_WP, CR4_LA57, CR4_PAE, CR4_PCIDE, CR4_PKE, CR4_PSE, CR4_SMAP, CR4_SMEP, EFER_LMA, EFER_NXE } from './state';
@@ -19,7 +21,7 @@ import { AC, CR0_PG, CR0_WP, CR4_LA57, CR4_PAE, CR4_PCIDE, CR4_PKE, CR4_PSE, CR4
 @inline const CONTEXT_BYTES: usize = 64;
 // a context's record
 @inline const KEY_EPTP: usize = 0;          // EPTP in force, 0 = none
-@inline const KEY_REST: usize = 8;          // VPID, PCID, configuration; all ones = free
+@inline const KEY_REST: usize = 8;          // vCPU (63:48), VPID (47:32), PCID (31:16), configuration; all ones = free
 @inline const GENERATION: usize = 16;
 @inline const LAST_USE: usize = 24;
 @inline const MODE: usize = 32;             // mode of the code whose descriptors the execute table names
@@ -27,12 +29,15 @@ import { AC, CR0_PG, CR0_WP, CR4_LA57, CR4_PAE, CR4_PCIDE, CR4_PKE, CR4_PSE, CR4
 /** Bit of a tag: the entry is set aside. */
 @inline export const ASIDE: u64 = 0x800;
 
-/** A word after the records: bit per context whose VPID is 0. With VPIDs off each world switch empties these, and only these are looked at. */
+/** A word for each vCPU after the records: bit per context whose VPID is 0. With VPIDs off each world switch empties these, and only these are looked at. */
 @inline const OF_VPID0: usize = REGION_TLB_CONTEXTS + <usize>CONTEXTS * CONTEXT_BYTES;
+@inline function ofVpid0(vcpu: u32): usize { return OF_VPID0 + (<usize>vcpu << 2); }
+@inline function vcpuOf(rest: u64): u32 { return <u32>(rest >> 48); }
+@inline function vpidOf(rest: u64): u32 { return <u32>(rest >> 32) & 0xffff; }
 /** A word: bit per context whose tables may have changed since the last checkpoint. */
-@inline const TOUCHED: usize = OF_VPID0 + 4;
+@inline const TOUCHED: usize = OF_VPID0 + <usize>MAXIMUM_VCPUS * 4;
 /** u64: contexts chosen ever, the clock of LAST_USE. */
-@inline const USES: usize = OF_VPID0 + 8;
+@inline const USES: usize = TOUCHED + 8;
 
 @inline function contextAt(n: u32): usize { return REGION_TLB_CONTEXTS + <usize>n * CONTEXT_BYTES; }
 @inline function touch(n: u32): void { store<u32>(TOUCHED, load<u32>(TOUCHED) | 1 << n); }
@@ -50,7 +55,7 @@ export function resetTlbs(): void {
     store<u64>(contextAt(n) + GENERATION, 0);
     clearTables(n);
   }
-  store<u32>(OF_VPID0, 0);
+  for (let vcpu: u32 = 0; vcpu < MAXIMUM_VCPUS; vcpu++) store<u32>(ofVpid0(vcpu), 0);
 }
 
 function raiseGeneration(n: u32): void {
@@ -83,8 +88,8 @@ function configuration(): u64 {
 
 /** Chooses the context of the vCPU's present paging state. Call after every change of CR0, CR3, CR4, EFER, CPL, AC, EPTP, VPID or root operation. */
 export function selectTlb(): void {
-  const eptp = load<u64>(CPU_EPTP), rest = <u64>load<u32>(CPU_VPID) << 32 | pcid() << 16 | configuration();
-  const first = <u32>((rest ^ rest >> 32 ^ rest >> 17 ^ eptp >> 12) & (CONTEXTS - 1));
+  const eptp = load<u64>(CPU_EPTP), rest = <u64>load<u32>(CPU_ID) << 48 | <u64>load<u32>(CPU_VPID) << 32 | pcid() << 16 | configuration();
+  const first = <u32>((rest ^ rest >> 46 ^ rest >> 32 ^ rest >> 17 ^ eptp >> 12) & (CONTEXTS - 1));
   let oldest: u32 = first, oldestUse = u64.MAX_VALUE;
   for (let k: u32 = 0; k < CONTEXTS; k++) {
     const n = (first + k) & (CONTEXTS - 1), at = contextAt(n);
@@ -92,10 +97,11 @@ export function selectTlb(): void {
     const last = load<u64>(at + KEY_REST) == u64.MAX_VALUE ? 0 : load<u64>(at + LAST_USE) + 1;
     if (last < oldestUse) { oldestUse = last; oldest = n; }
   }
+  const before = load<u64>(contextAt(oldest) + KEY_REST), bit: u32 = 1 << oldest;
+  if (before != u64.MAX_VALUE) store<u32>(ofVpid0(vcpuOf(before)), load<u32>(ofVpid0(vcpuOf(before))) & ~bit);
   store<u64>(contextAt(oldest) + KEY_EPTP, eptp);
   store<u64>(contextAt(oldest) + KEY_REST, rest);
-  const others = load<u32>(OF_VPID0) & ~(1 << oldest);
-  store<u32>(OF_VPID0, (rest >> 32) == 0 ? others | 1 << oldest : others);
+  if (vpidOf(rest) == 0) store<u32>(ofVpid0(vcpuOf(rest)), load<u32>(ofVpid0(vcpuOf(rest))) | bit);
   raiseGeneration(oldest);
   use(oldest);
 }
@@ -113,12 +119,13 @@ function use(n: u32): void {
   store<u64>(CPU_TLB_GENERATION, load<u64>(contextAt(n) + GENERATION));
 }
 
-/** Empties contexts whose VPID (bits 63:32 of the key) or EPTP match; the one in use is chosen anew. */
+/** Empties contexts of the active vCPU whose VPID or EPTP match; the one in use is chosen anew. */
 function invalidateWhere(anyVpid: bool, vpid: u32, onlyEptp: bool, eptp: u64): void {
+  const active = load<u32>(CPU_ID);
   for (let n: u32 = 0; n < CONTEXTS; n++) {
     const at = contextAt(n), rest = load<u64>(at + KEY_REST);
-    if (rest == u64.MAX_VALUE) continue;
-    if (!anyVpid && <u32>(rest >> 32) != vpid) continue;
+    if (vcpuOf(rest) != active) continue;
+    if (!anyVpid && vpidOf(rest) != vpid) continue;
     // the EP4TA alone identifies guest-physical mappings (SDM 3C 29.4.1)
     if (onlyEptp && (load<u64>(at + KEY_EPTP) == 0 || ((load<u64>(at + KEY_EPTP) ^ eptp) & 0xffffffffff000) != 0)) continue;
     raiseGeneration(n);
@@ -128,30 +135,38 @@ function invalidateWhere(anyVpid: bool, vpid: u32, onlyEptp: bool, eptp: u64): v
 
 export function invalidateVpid(vpid: u32): void { invalidateWhere(false, vpid, false, 0); }
 export function invalidateAllVpids(): void {
-  for (let n: u32 = 0; n < CONTEXTS; n++) if (<u32>(load<u64>(contextAt(n) + KEY_REST) >> 32) != 0) raiseGeneration(n);
+  for (let n: u32 = 0; n < CONTEXTS; n++) {
+    const rest = load<u64>(contextAt(n) + KEY_REST);
+    if (vcpuOf(rest) == load<u32>(CPU_ID) && vpidOf(rest) != 0) raiseGeneration(n);
+  }
   selectTlb();
 }
 /** INVEPT single-context: guest-physical and combined mappings of one EP4TA, for all VPIDs and PCIDs. */
 export function invalidateEptp(eptp: u64): void { invalidateWhere(true, 0, true, eptp); }
 export function invalidateAllEpt(): void {
-  for (let n: u32 = 0; n < CONTEXTS; n++) if (load<u64>(contextAt(n) + KEY_EPTP) != 0) raiseGeneration(n);
+  for (let n: u32 = 0; n < CONTEXTS; n++) {
+    if (vcpuOf(load<u64>(contextAt(n) + KEY_REST)) == load<u32>(CPU_ID) && load<u64>(contextAt(n) + KEY_EPTP) != 0) raiseGeneration(n);
+  }
   selectTlb();
 }
 /** What VM entries and exits do with VPID off (SDM 3C 29.4.3.1 'Operations that Invalidate Cached Mappings'). The caller selects the context afterwards. */
 export function flushVpid0(): void {
-  for (let left = load<u32>(OF_VPID0); left != 0; left &= left - 1) raiseGeneration(ctz<u32>(left));
+  for (let left = load<u32>(ofVpid0(load<u32>(CPU_ID))); left != 0; left &= left - 1) raiseGeneration(ctz<u32>(left));
 }
 /** Everything of the current VPID: MOV to CR3 or CR4, INVPCID. */
 export function flushCurrent(): void { invalidateVpid(load<u32>(CPU_VPID)); }
-/** Every context: RAM or code descriptors changed under it. */
-export function flushEverything(): void { invalidateWhere(true, 0, false, 0); }
+/** Every context of every vCPU: RAM or code descriptors changed under it. */
+export function flushEverything(): void {
+  for (let n: u32 = 0; n < CONTEXTS; n++) if (load<u64>(contextAt(n) + KEY_REST) != u64.MAX_VALUE) raiseGeneration(n);
+  selectTlb();
+}
 
 /** One linear address in every context of a VPID (INVLPG, INVVPID individual-address); large pages may be cached as several entries: all go. */
 export function invalidateAddress(vpid: u32, linear: u64): void {
   const index = <usize>(linear >> 8) & TLB_INDEX_MASK;
   for (let n: u32 = 0; n < CONTEXTS; n++) {
     const rest = load<u64>(contextAt(n) + KEY_REST);
-    if (rest == u64.MAX_VALUE || <u32>(rest >> 32) != vpid) continue;
+    if (vcpuOf(rest) != load<u32>(CPU_ID) || vpidOf(rest) != vpid) continue;
     const tables = tablesAt(n) + index;
     touch(n);
     store<u64>(tables + TLB_READ, u64.MAX_VALUE);

@@ -1,6 +1,6 @@
 // Where the processor meets the devices: ports, MMIO, interrupts, timers, APIC MSRs. The core imports this module alone. A timer that is
 // due at the moment of an access is handled before it, so that registers and lines agree at every instant.
-import { APIC_TPR, DEVICE_STATE, DEVICE_STATE_BYTES, TIMERS_NEXT_DEADLINE } from '../core/generated/devices';
+import { APIC_ATTENTION, APIC_TPR, DEVICE_STATE, DEVICE_STATE_BYTES, TIMERS_NEXT_DEADLINE } from '../core/generated/devices';
 import { time } from '../core/state';
 import { apicPage, apicPageRead, apicPageWrite, msrRead, msrReadable, msrWrite } from './apic-registers';
 import { rescheduleTscDeadline } from './apic-timer';
@@ -10,7 +10,7 @@ import { FW_CFG_DATA_PORT, FW_CFG_SELECTOR_PORT, fwCfgRead, fwCfgSelect } from '
 import { IO_APIC_PAGE, ioApicRead, ioApicWrite, resetIoApic } from './io-apic';
 import { keyboardCommand, keyboardRead, keyboardStatus, keyboardWrite, resetKeyboard } from './keyboard-controller';
 import {
-  acknowledge, activeVcpu, apicGet, enterVirtualWire, hasPendingEvent, pendingInterrupt, performInit, pulseNmiLine, resetApics, setTaskPriority, takePendingInit, takePendingNmi, takePendingSipi,
+  acknowledge, activeVcpu, apicGet, apicSet, arrived, enterVirtualWire, hasPendingEvent, pendingInterrupt, performInit, pulseNmiLine, resetApics, setTaskPriority, takePendingInit, takePendingNmi, takePendingSipi,
 } from './local-apic';
 import { CONFIG_ADDRESS, CONFIG_DATA, configAddressRead, configAddressWrite, configDataRead, configDataWrite, resetPci } from './pci-host';
 import { picCommandRead, picCommandWrite, picDataRead, picDataWrite, picTriggerRead, picTriggerWrite, resetPics } from './pic';
@@ -206,6 +206,11 @@ export function takeSipi(vcpu: u32): u32 { return takePendingSipi(vcpu); }
 export function takeNmi(vcpu: u32): bool { return takePendingNmi(vcpu); }
 /** INIT, SIPI or NMI is pending, or an interrupt could be delivered (RFLAGS.IF aside). */
 export function vcpuHasEvent(vcpu: u32): bool { return hasPendingEvent(vcpu); }
+/** Something may have arrived since that vCPU last looked and found nothing to wake for. */
+export function vcpuAttention(vcpu: u32): bool { return apicGet(vcpu, APIC_ATTENTION) != 0; }
+export function vcpuLooked(vcpu: u32): void { apicSet(vcpu, APIC_ATTENTION, 0); }
+/** The host has changed something: that vCPU looks at its events. */
+export function vcpuArrival(vcpu: u32): void { arrived(vcpu); }
 /** As interruptPending, for any vCPU. */
 export function vcpuInterruptPending(vcpu: u32): u32 { return pendingInterrupt(vcpu); }
 

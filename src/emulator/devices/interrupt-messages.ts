@@ -3,8 +3,7 @@
 // 'Logical Destination Mode in x2APIC Mode'.
 import { APIC_DFR, APIC_ID, APIC_LDR, APIC_PENDING_INIT, APIC_PENDING_NMI, APIC_PENDING_SIPI } from '../core/generated/devices';
 import { M_VCPU_COUNT } from '../core/generated/layout';
-import { attend } from '../core/state';
-import { acceptInterrupt, apicEnabled, apicGet, apicSet, ERROR_SEND_ILLEGAL_VECTOR, processorPriority, reportError, softwareEnabled, x2apicMode } from './local-apic';
+import { acceptInterrupt, apicEnabled, apicGet, apicSet, arrived, ERROR_SEND_ILLEGAL_VECTOR, processorPriority, reportError, softwareEnabled, x2apicMode } from './local-apic';
 
 @inline export const MODE_FIXED: u32 = 0;
 @inline export const MODE_LOWEST_PRIORITY: u32 = 1;
@@ -38,13 +37,13 @@ export function messageReaches(vcpu: u32, destination: u32, logical: bool, broad
 function deliverTo(vcpu: u32, mode: u32, vector: u32, level: bool): bool {
   switch (mode) {
     case MODE_FIXED: case MODE_LOWEST_PRIORITY: return acceptInterrupt(vcpu, vector, level);
-    case MODE_NMI: apicSet(vcpu, APIC_PENDING_NMI, 1); attend(); return true;
+    case MODE_NMI: apicSet(vcpu, APIC_PENDING_NMI, 1); arrived(vcpu); return true;
     case MODE_INIT:
       apicSet(vcpu, APIC_PENDING_INIT, 1);
       apicSet(vcpu, APIC_PENDING_SIPI, 0);
-      attend();
+      arrived(vcpu);
       return true;
-    case MODE_STARTUP: apicSet(vcpu, APIC_PENDING_SIPI, vector + 1); attend(); return true;
+    case MODE_STARTUP: apicSet(vcpu, APIC_PENDING_SIPI, vector + 1); arrived(vcpu); return true;
     default: return true;   // SMIs are accepted and ignored: there is no system-management mode
   }
 }

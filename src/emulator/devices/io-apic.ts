@@ -1,7 +1,9 @@
 // The I/O APIC at FEC00000h: 24 pins, version 20h (with the EOI register). Lines are assertions: polarity bits are kept, not applied.
 // An edge on a masked pin is lost; a level waits until the pin is unmasked and its remote IRR clear. (82093AA data sheet.)
 import { IO_APIC_PINS, IOAPIC_ID, IOAPIC_LINES, IOAPIC_REDIRECTION, IOAPIC_SELECT } from '../core/generated/devices';
+import { M_VCPU_COUNT } from '../core/generated/layout';
 import { deliverMessage, messageReaches, MODE_EXTINT } from './interrupt-messages';
+import { arrived } from './local-apic';
 
 @inline export const IO_APIC_PAGE: u64 = 0xfec00000;
 // redirection entry
@@ -79,6 +81,9 @@ function writeSelected(value: u32): void {
   if ((entry & LEVEL) == 0) entry &= ~REMOTE_IRR;
   store<u64>(entryAt(pin), entry);
   serviceLevel(pin);
+  // the 8259 pair may reach a waiting vCPU now
+  const count = load<u32>(M_VCPU_COUNT);
+  if (pin == PIC_PIN) for (let vcpu: u32 = 0; vcpu < count; vcpu++) arrived(vcpu);
 }
 
 export function ioApicRead(offset: u32): u32 {

@@ -2,7 +2,7 @@
 // SDM 3A chapter 11 'Advanced Programmable Interrupt Controller (APIC)'. State of parked vCPUs' APICs stays in its block, so messages
 // reach them while another vCPU runs.
 import {
-  APIC_BASE, APIC_BYTES, APIC_DFR, APIC_DIVIDE, APIC_ERRORS, APIC_ESR, APIC_ICR_HIGH, APIC_ICR_LOW, APIC_ID, APIC_INITIAL_COUNT, APIC_IRR, APIC_ISR, APIC_LDR, APIC_LVT,
+  APIC_ATTENTION, APIC_BASE, APIC_BYTES, APIC_DFR, APIC_DIVIDE, APIC_ERRORS, APIC_ESR, APIC_ICR_HIGH, APIC_ICR_LOW, APIC_ID, APIC_INITIAL_COUNT, APIC_IRR, APIC_ISR, APIC_LDR, APIC_LVT,
   APIC_PENDING_INIT, APIC_PENDING_NMI, APIC_PENDING_SIPI, APIC_SPURIOUS, APIC_TIMER_DEADLINE, APIC_TIMER_START, APIC_TMR, APIC_TPR, APIC_TSC_DEADLINE, MAXIMUM_VCPUS,
 } from '../core/generated/devices';
 import { CPU_APIC_BASE, CPU_ID, M_VCPU_COUNT } from '../core/generated/layout';
@@ -51,6 +51,12 @@ import { acknowledgePic, picOutput, picVector } from './pic';
 @inline export function x2apicMode(vcpu: u32): bool { return (apicGet64(vcpu, APIC_BASE) & BASE_X2APIC) != 0; }
 /** Enabled by the spurious-interrupt vector register as well. */
 @inline export function softwareEnabled(vcpu: u32): bool { return (apicGet(vcpu, APIC_SPURIOUS) & SPURIOUS_ENABLED) != 0; }
+
+/** Something arrived for that vCPU, which looks at it at its next boundary. */
+export function arrived(vcpu: u32): void {
+  apicSet(vcpu, APIC_ATTENTION, 1);
+  attend();
+}
 
 // ---- reset
 
@@ -151,7 +157,7 @@ export function acceptInterrupt(vcpu: u32, vector: u32, level: bool): bool {
   if (vector < 16) { reportError(vcpu, ERROR_RECEIVE_ILLEGAL_VECTOR); return true; }
   setVector(apicCell(vcpu, APIC_IRR), vector);
   if (level) setVector(apicCell(vcpu, APIC_TMR), vector); else clearVector(apicCell(vcpu, APIC_TMR), vector);
-  attend();
+  arrived(vcpu);
   return true;
 }
 
@@ -177,8 +183,8 @@ export function localInterrupt(vcpu: u32, entry: u32): void {
   if (!apicEnabled(vcpu) || (value & LVT_MASKED) != 0) return;
   // timer and error have no delivery mode: those bits are 0, which is fixed
   if (mode == MODE_FIXED) acceptInterrupt(vcpu, value & 0xff, false);
-  else if (mode == MODE_NMI) { apicSet(vcpu, APIC_PENDING_NMI, 1); attend(); }
-  else if (mode == MODE_INIT) { apicSet(vcpu, APIC_PENDING_INIT, 1); attend(); }
+  else if (mode == MODE_NMI) { apicSet(vcpu, APIC_PENDING_NMI, 1); arrived(vcpu); }
+  else if (mode == MODE_INIT) { apicSet(vcpu, APIC_PENDING_INIT, 1); arrived(vcpu); }
 }
 
 /** Accumulates an error; the first of its kind since ESR was written raises the error interrupt. SDM 3A 'Error Handling'. */
@@ -193,7 +199,7 @@ export function picOutputChanged(level: bool): void {
   if (!level) return;
   const count = load<u32>(M_VCPU_COUNT);
   for (let vcpu: u32 = 0; vcpu < count; vcpu++) {
-    if (picReaches(vcpu)) attend(); else localInterrupt(vcpu, LVT_LINT0);
+    if (picReaches(vcpu)) arrived(vcpu); else localInterrupt(vcpu, LVT_LINT0);
   }
 }
 
@@ -202,7 +208,7 @@ export function pulseNmiLine(): void {
   const count = load<u32>(M_VCPU_COUNT);
   for (let vcpu: u32 = 0; vcpu < count; vcpu++) {
     if (apicEnabled(vcpu)) localInterrupt(vcpu, LVT_LINT1);
-    else if (vcpu == 0) { apicSet(vcpu, APIC_PENDING_NMI, 1); attend(); }
+    else if (vcpu == 0) { apicSet(vcpu, APIC_PENDING_NMI, 1); arrived(vcpu); }
   }
 }
 

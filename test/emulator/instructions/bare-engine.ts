@@ -93,7 +93,7 @@ export class BareEngine {
     this.core.setRflagsImage(BigInt(state.rflags));
     this.view.setUint32(cpu('mxcsr'), mxcsr, true);
     this.view.setBigUint64(cpu('rip'), BigInt(place.code), true);
-    this.view.setBigUint64(machineCell('hookSkip').address, 0xffff_ffff_ffff_ffffn, true);
+    this.view.setBigUint64(cpuCell('hookSkip').address, 0xffff_ffff_ffff_ffffn, true);
   }
   /** Runs one unit (or so many) and says what came of it; the arrays of the outcome are the engine's own. */
   step(units = 1): Outcome {

@@ -4,7 +4,7 @@ import { CPU_FEATURE_CONTROL, CPU_VMXON_POINTER, CPU_VMX_ON, VMX_VMXOFF, VMX_VMX
 import { EXIT_VMXOFF, EXIT_VMXON } from '../generated/vmx';
 import { loadData } from '../memory';
 import { isMemory, operandAddress } from '../operands';
-import { ABORT, CR4_VMXE, aborted, cpl, cr0, cr4, nonRoot } from '../state';
+import { ABORT, CR4_VMXE, aborted, attend, cpl, cr0, cr4, nonRoot } from '../state';
 import { cr0Fixed0, cr0Fixed1, cr4Fixed0, cr4Fixed1 } from '../processor-facts';
 import { vmExit } from './exit';
 import { ERROR_VMXON_IN_ROOT, NO_REGISTER, modeWithoutVmx, operandAborted, protection, recordExited, stopsBefore, undefinedOpcode, undefinedHere, vmFail, vmFailInvalid, vmSucceed } from './outcome';
@@ -59,5 +59,6 @@ export function vmxoff(pc: usize): i32 {
   store<u32>(CPU_VMX_ON, 0);
   store<u64>(CPU_VMXON_POINTER, NO_VMCS);
   setCurrentVmcs(NO_VMCS);
+  attend();   // an INIT that was blocked is performed now
   return result;
 }
