@@ -77,7 +77,7 @@ const secondary = [
   control(17, 'enablePml', yes, 'enable PML', 'Each page whose EPT dirty flag becomes set is written to the page-modification log.'),
   control(18, 'eptViolationVe', yes, 'EPT-violation #VE', 'EPT violations of pages that do not suppress it become #VE in the guest.'),
   control(19, 'concealVmxFromPt', no, 'conceal VMX from PT', 'Processor-trace packets of the guest do not tell of VMX.'),
-  control(20, 'enableXsaves', no, 'enable XSAVES/XRSTORS', 'XSAVES and XRSTORS exist in the guest, and exit as the XSS-exiting bitmap says; otherwise they are #UD.'),
+  control(20, 'enableXsaves', yes, 'enable XSAVES/XRSTORS', 'XSAVES and XRSTORS exist in the guest, and exit as the XSS-exiting bitmap says; otherwise they are #UD.', 'xsaves'),
   control(21, 'pasidTranslation', no, 'PASID translation', 'ENQCMD and ENQCMDS translate process address-space identifiers.'),
   control(22, 'modeBasedExecuteControl', yes, 'mode-based execute control for EPT', 'EPT has separate execute permissions for supervisor-mode and user-mode linear addresses.'),
   control(23, 'subPageWritePermissions', no, 'sub-page write permissions for EPT', 'Write permission of selected pages is given in units of 128 bytes.'),

@@ -3,7 +3,7 @@
  *
  * A leaf is never written down: it is computed from a processor model (processor-models.ts) and the rows below.
  * `implemented` says that the machine has the feature; a model may leave features out, and cannot add others.
- * Two bits depend on the state of the processor and are put in by the machine: APIC (off while IA32_APIC_BASE.EN is clear) and OSXSAVE (CR4.OSXSAVE).
+ * What depends on the state of the processor is put in by the machine: APIC (off while IA32_APIC_BASE.EN is clear), OSXSAVE, OSPKE, the sizes of leaf DH.
  */
 import type { ProcessorModel } from './processor-models';
 
@@ -12,6 +12,8 @@ export type CpuidRegister = 'eax' | 'ebx' | 'ecx' | 'edx';
 export interface CpuidFeature {
   readonly id: string;
   readonly leaf: number;
+  /** ECX that selects among several forms of the leaf; features stand in that of 1 for leaf DH, in that of 0 for others. */
+  readonly subleaf: number;
   readonly register: CpuidRegister;
   readonly bit: number;
   readonly implemented: boolean;
@@ -65,7 +67,7 @@ const rows = [
   ['popcnt', 1, 'ecx', 23, yes, 'POPCNT'],
   ['tscDeadline', 1, 'ecx', 24, no, 'TSC-deadline mode of the APIC timer'],
   ['aes', 1, 'ecx', 25, no, 'AES instructions'],
-  ['xsave', 1, 'ecx', 26, no, 'XSAVE'],
+  ['xsave', 1, 'ecx', 26, yes, 'XSAVE'],
   ['avx', 1, 'ecx', 28, no, 'AVX'],
   ['f16c', 1, 'ecx', 29, no, 'half-precision conversion'],
   ['rdrand', 1, 'ecx', 30, yes, 'RDRAND'],
@@ -99,6 +101,10 @@ const rows = [
   ['archLbr', 7, 'edx', 19, no, 'architectural last-branch records'],
   ['cetIbt', 7, 'edx', 20, no, 'indirect-branch tracking'],
   ['ibrs', 7, 'edx', 26, no, 'IA32_SPEC_CTRL'],
+  ['xsaveopt', 0xd, 'eax', 0, yes, 'XSAVEOPT'],
+  ['xsavec', 0xd, 'eax', 1, yes, 'XSAVEC and the compacted format'],
+  ['xgetbv1', 0xd, 'eax', 2, yes, 'XGETBV of the components in use'],
+  ['xsaves', 0xd, 'eax', 3, yes, 'XSAVES, XRSTORS and IA32_XSS'],
   ['lahf64', 0x8000_0001, 'ecx', 0, yes, 'LAHF and SAHF in 64-bit mode'],
   ['lzcnt', 0x8000_0001, 'ecx', 5, yes, 'LZCNT'],
   ['prefetchw', 0x8000_0001, 'ecx', 8, yes, 'PREFETCHW'],
@@ -112,7 +118,7 @@ const rows = [
 
 export type FeatureId = (typeof rows)[number][0];
 
-export const cpuidFeatures: readonly CpuidFeature[] = (rows as readonly Row[]).map(([id, leaf, register, bit, implemented, name]) => ({ id, leaf, register, bit, implemented, name }));
+export const cpuidFeatures: readonly CpuidFeature[] = (rows as readonly Row[]).map(([id, leaf, register, bit, implemented, name]) => ({ id, leaf, subleaf: leaf === 0xd ? 1 : 0, register, bit, implemented, name }));
 
 /** The row of a feature; an unknown id is our own mistake and throws. */
 export function featureById(id: FeatureId): CpuidFeature {
@@ -153,12 +159,12 @@ export function processorSignature(model: Pick<ProcessorModel, 'family' | 'model
  */
 export function cpuidLeaves(model: ProcessorModel): readonly CpuidLeaf[] {
   const bits = (leaf: number, register: CpuidRegister): number => featureBits(model, leaf, register);
-  const brand = model.brand.padEnd(48, '\0');
+  const brand = model.brand.padEnd(48, '\0'), xsave = model.features.has('xsave'), pku = model.features.has('pku');
   const brandLeaf = (n: number): CpuidLeaf => ({
     leaf: 0x8000_0002 + n, eax: characters(brand, 16 * n), ebx: characters(brand, 16 * n + 4), ecx: characters(brand, 16 * n + 8), edx: characters(brand, 16 * n + 12),
   });
   return [
-    { leaf: 0, eax: 0xb, ebx: characters(model.vendor, 0), edx: characters(model.vendor, 4), ecx: characters(model.vendor, 8) },
+    { leaf: 0, eax: xsave ? 0xd : 0xb, ebx: characters(model.vendor, 0), edx: characters(model.vendor, 4), ecx: characters(model.vendor, 8) },
     // EBX: CLFLUSH line of 64 bytes, one logical processor.
     { leaf: 1, eax: processorSignature(model), ebx: 0x0001_0800, ecx: bits(1, 'ecx'), edx: bits(1, 'edx') },
     // EAX 01H: one query; FFH: caches are described by leaf 4.
@@ -170,9 +176,12 @@ export function cpuidLeaves(model: ProcessorModel): readonly CpuidLeaf[] {
     // MONITOR watches lines of 64 bytes.
     { leaf: 5, eax: model.features.has('monitor') ? 64 : 0, ebx: model.features.has('monitor') ? 64 : 0, ecx: 0, edx: 0 },
     { leaf: 7, subleaf: 0, eax: 0, ebx: bits(7, 'ebx'), ecx: bits(7, 'ecx'), edx: bits(7, 'edx') },
-    // Levels of the x2APIC id: one thread a core, the cores of the package. The machine puts in their number and the id.
-    { leaf: 0xb, subleaf: 0, eax: 0, ebx: 1, ecx: 0x100, edx: 0 },
-    { leaf: 0xb, subleaf: 1, eax: 0, ebx: 1, ecx: 0x201, edx: 0 },
+    // State components: x87, SSE and PKRU. EBX of the first two is the size for what is enabled, which the machine puts in.
+    ...(xsave ? [
+      { leaf: 0xd, subleaf: 0, eax: pku ? 0x203 : 3, ebx: 576, ecx: pku ? 2696 : 576, edx: 0 },
+      { leaf: 0xd, subleaf: 1, eax: bits(0xd, 'eax'), ebx: 576, ecx: 0, edx: 0 },
+      ...(pku ? [{ leaf: 0xd, subleaf: 9, eax: 8, ebx: 2688, ecx: 0, edx: 0 }] : []),
+    ] : []),
     { leaf: 0x8000_0000, eax: 0x8000_0008, ebx: 0, ecx: 0, edx: 0 },
     { leaf: 0x8000_0001, eax: 0, ebx: 0, ecx: bits(0x8000_0001, 'ecx'), edx: bits(0x8000_0001, 'edx') },
     brandLeaf(0), brandLeaf(1), brandLeaf(2),

@@ -46,7 +46,7 @@ const architectural: readonly Row[] = [
   [0x2ff, 'IA32_MTRR_DEF_TYPE', rw, 'mtrr', 'mtrrDefType', 'Memory type outside all ranges.'],
   [0x38f, 'IA32_PERF_GLOBAL_CTRL', rw, 'pdcm', 'perfGlobalCtrl', 'Performance counters that count.'],
   [0x6e0, 'IA32_TSC_DEADLINE', rw, 'tscDeadline', '', 'Value of the time-stamp counter at which the APIC timer fires.'],
-  [0xda0, 'IA32_XSS', rw, 'xsave', '', 'Supervisor components of XSAVES.'],
+  [0xda0, 'IA32_XSS', rw, 'xsaves', '', 'Supervisor components of XSAVES.'],
   [0xc000_0080, 'IA32_EFER', rw, 'lm', 'efer', 'Extended features: IA-32e mode, SYSCALL, execute-disable.'],
   [0xc000_0081, 'IA32_STAR', rw, 'syscall', 'star', 'Segments of SYSCALL and SYSRET.'],
   [0xc000_0082, 'IA32_LSTAR', rw, 'syscall', '', 'Target of SYSCALL in 64-bit mode.'],

@@ -41,7 +41,7 @@ const generations: readonly Generation[] = [
   { id: 'westmere', brand: 'Xeon (Westmere)', model: 0x2c, stepping: 2, physicalBits: 40,
     features: ['pcid', 'pages1G', 'aes', 'pclmulqdq'], controls: ['secondary.unrestrictedGuest', 'secondary.pauseLoopExiting'] },
   { id: 'ivy-bridge', brand: 'Xeon (Ivy Bridge)', model: 0x3e, stepping: 4, physicalBits: 46,
-    features: ['tscDeadline', 'xsave', 'avx', 'f16c', 'rdrand', 'fsgsbase', 'smep', 'erms'],
+    features: ['tscDeadline', 'xsave', 'xsaveopt', 'avx', 'f16c', 'rdrand', 'fsgsbase', 'smep', 'erms'],
     controls: ['pin.processPostedInterrupts', 'secondary.apicRegisterVirtualization', 'secondary.virtualInterruptDelivery', 'secondary.rdrandExiting'], options: ['zeroLengthInjection'] },
   { id: 'haswell', brand: 'Xeon (Haswell)', model: 0x3f, stepping: 2, physicalBits: 46,
     features: ['movbe', 'fma', 'tscAdjust', 'bmi1', 'avx2', 'bmi2', 'invpcid', 'lzcnt'],
@@ -49,7 +49,7 @@ const generations: readonly Generation[] = [
   { id: 'broadwell', brand: 'Xeon (Broadwell)', model: 0x4f, stepping: 1, physicalBits: 46,
     features: ['adx', 'smap', 'rdseed'], controls: ['secondary.rdseedExiting', 'secondary.enablePml', 'secondary.eptViolationVe'] },
   { id: 'skylake', brand: 'Xeon (Skylake)', model: 0x55, stepping: 4, physicalBits: 46,
-    features: ['clflushopt', 'pku'], controls: ['secondary.enableXsaves', 'secondary.modeBasedExecuteControl', 'secondary.useTscScaling'] },
+    features: ['clflushopt', 'pku', 'xsavec', 'xgetbv1', 'xsaves'], controls: ['secondary.enableXsaves', 'secondary.modeBasedExecuteControl', 'secondary.useTscScaling'] },
 ];
 
 const allControls = controlWordNames.flatMap((word) => controlWords[word].map((row) => `${word}.${row.id}` as ControlRef));

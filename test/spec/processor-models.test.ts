@@ -161,15 +161,15 @@ describe('CPUID', () => {
     expect(text.replace(/\0+$/, '')).toBe(model.brand);
   });
   it('features are set just if the model has them', () => {
-    for (const row of cpuidFeatures) expect(((cpuid(model, row.leaf)[row.register] >>> row.bit) & 1) === 1, row.id).toBe(model.features.has(row.id as never));
+    for (const row of cpuidFeatures) expect(((cpuid(model, row.leaf, row.subleaf)[row.register] >>> row.bit) & 1) === 1, row.id).toBe(model.features.has(row.id as never));
   });
   it('signature, widths', () => {
     expect(cpuid(model, 1).eax).toBe(0x0005_06e3);
     expect(cpuid(model, 0x8000_0008).eax).toBe(0x302e);
   });
   it('leaves that do not exist answer as the highest basic leaf', () => {
-    expect(cpuid(model, 0x4000_0000)).toEqual(cpuid(model, 0xb));
-    expect(cpuid(model, 0x8000_0009)).toEqual(cpuid(model, 0xb));
+    expect(cpuid(model, 0x4000_0000)).toEqual(cpuid(model, 0xd));
+    expect(cpuid(model, 0x8000_0009)).toEqual(cpuid(model, 0xd));
     expect(cpuid(model, 3)).toEqual({ eax: 0, ebx: 0, ecx: 0, edx: 0 });
     expect(cpuid(model, 7, 1)).toEqual({ eax: 0, ebx: 0, ecx: 0, edx: 0 });
   });

@@ -20,7 +20,7 @@ const capabilityFactNames = Object.entries(capabilityNames).flatMap(([head, layo
 /** Features that some entry checks need and that no control word's reserved bits refuse. */
 const checkedFeatures = [...new Set(entryChecks.flatMap((check) => (check.feature === undefined || isControlRef(check.feature) ? [] : [`feature.${check.feature}`])))];
 /** Features that procedures of the core ask for. */
-const askedFeatures = ['feature.pages1G', 'feature.pse36'].filter((name) => !checkedFeatures.includes(name));
+const askedFeatures = ['feature.pages1G', 'feature.pse36', 'feature.pku', 'feature.xgetbv1', 'feature.xsavec'].filter((name) => !checkedFeatures.includes(name));
 
 /** Facts about the model in the order of the cell `facts`. */
 export const modelFactNames: readonly string[] = [...modelFacts, ...capabilityFactNames, ...checkedFeatures, ...askedFeatures];

@@ -88,7 +88,7 @@ export const cpuCells: readonly Cell[] = place(region('cpu').base, region('cpu')
   ['flagsC', 'u64', 1, 'arithmetic flags, second half: the reduced carry vector'],
   ['rip', 'u64', 1, 'RIP at an instruction boundary (linear minus CS base)'],
   ['rflagsSystem', 'u64', 1, 'RFLAGS without CF PF AF ZF SF OF: bit 1 set, TF IF DF IOPL NT RF VM AC VIF VIP ID'],
-  ['cr0', 'u64', 1, ''], ['cr2', 'u64', 1, ''], ['cr3', 'u64', 1, ''], ['cr4', 'u64', 1, ''], ['xcr0', 'u64', 1, ''],
+  ['cr0', 'u64', 1, ''], ['cr2', 'u64', 1, ''], ['cr3', 'u64', 1, ''], ['cr4', 'u64', 1, ''], ['xcr0', 'u64', 1, ''], ['xss', 'u64', 1, 'IA32_XSS'],
   ['dr', 'u64', 8, 'DR0..DR3, (DR4, DR5 unused), DR6, DR7'],
   ['pdpte', 'u64', 4, 'PDPTEs of PAE paging, loaded with CR3 or at VM entry'],
   ['efer', 'u64', 1, ''], ['star', 'u64', 1, ''], ['lstar', 'u64', 1, ''], ['cstar', 'u64', 1, ''], ['fmask', 'u64', 1, ''],

@@ -1,6 +1,7 @@
 // CPUID: leaves from the processor model's table, with the bits that depend on the machine's state.
 import { CPU_APIC_BASE, CPU_ID, M_VCPU_COUNT, P_HIGHEST_BASIC_LEAF, P_HIGHEST_EXTENDED_LEAF, P_LEAF_COUNT, P_LEAVES } from './generated/layout';
 import { CR4_OSXSAVE, CR4_PKE, cr4, NEXT, RAX, RBX, RCX, RDX, reg, setReg32 } from './state';
+import { compactedBytes, standardBytes } from './extended-state';
 import { interceptCpuid } from './vmx/intercepts';
 
 @inline const APIC_ENABLED: u64 = 0x800;
@@ -11,6 +12,7 @@ import { interceptCpuid } from './vmx/intercepts';
 @inline const EDX_HTT: u32 = 1 << 28;
 @inline const ECX_OSXSAVE: u32 = 1 << 27;
 @inline const TOPOLOGY: u32 = 0xb;
+@inline const STATE_COMPONENTS: u32 = 0xd;
 
 /** Bits of the APIC id that tell the cores of the package apart. */
 @inline function idBits(count: u32): u32 { return 32 - clz<u32>(count - 1); }
@@ -54,6 +56,8 @@ export function cpuid(_pc: usize): i32 {
     c |= subleaf & 0xff;
     d = id;
   }
+  else if (answeredLeaf == STATE_COMPONENTS && subleaf == 0) b = standardBytes();
+  else if (answeredLeaf == STATE_COMPONENTS && subleaf == 1) b = compactedBytes();
   setReg32(RAX, a); setReg32(RBX, b); setReg32(RCX, c); setReg32(RDX, d);
   return NEXT;
 }

@@ -8,8 +8,9 @@ export { aaa, aad, aam, aas, daa, das, salc } from './decimal';
 export { beginRun, linkBlock, proceed } from './run';
 export {
   cmpxchgWide, clflush, codeHook, divideWide, enter, fence, fwait, getsec, hlt, invd, maskedStore, monitor, mwait, pause, raiseException, rdpid, refineFault, rdpmc,
-  rdtsc, rdtscp, rsm, ud2, undefinedOpcode, wbinvd, xgetbv, xsetbv,
+  rdtsc, rdtscp, rsm, ud2, undefinedOpcode, wbinvd,
 } from './system';
+export { xgetbv, xrstor, xrstors, xsave, xsavec, xsaveopt, xsaves, xsetbv } from './extended-state';
 export { accumulateCrc, depositBits, extractBits } from './bit-functions';
 export { floatBinary, floatCompare, floatConvert, floatEstimate, floatFromInteger, floatOrder, floatsDone, floatToInteger, vectorsUnavailable } from './floating-point';
 export { fxrstor, fxsave, ldmxcsr, stmxcsr } from './vector-state';

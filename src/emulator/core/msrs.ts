@@ -2,7 +2,7 @@
 // here is #GP(0).
 import { CPU_ABORT_KIND, CPU_APIC_BASE, CPU_BIOS_SIGNATURE, CPU_CPL, CPU_CSTAR, CPU_DEBUGCTL, CPU_EFER, CPU_FEATURE_CONTROL, CPU_FMASK, CPU_KERNEL_GS_BASE, CPU_LSTAR, CPU_MISC_ENABLE,
   CPU_MTRR_DEF_TYPE, CPU_MTRR_FIXED, CPU_MTRR_VARIABLE, CPU_PAT, CPU_SEG_BASE, CPU_STAR, CPU_SYSENTER_CS, CPU_SYSENTER_EIP, CPU_SYSENTER_ESP, CPU_TSC_ADJUST, CPU_TSC_AUX,
-  P_ABSENT_MSRS, P_ABSENT_MSR_COUNT, WATCH_MSR } from './generated/layout';
+  CPU_XSS, P_ABSENT_MSRS, P_ABSENT_MSR_COUNT, WATCH_MSR } from './generated/layout';
 import { apicMsrRead, apicMsrReadable, apicMsrWrite, tscChanged } from '../devices/bus';
 import { debugctlSupported, eferSupported } from './processor-facts';
 import { selectTlb } from './tlb';
@@ -26,6 +26,7 @@ function plainCell(index: u32): usize {
   switch (index) {
     case 0x3b: return CPU_TSC_ADJUST;
     case 0x8b: return CPU_BIOS_SIGNATURE;
+    case 0xda0: return CPU_XSS;
     case 0x174: return CPU_SYSENTER_CS;
     case 0x175: return CPU_SYSENTER_ESP;
     case 0x176: return CPU_SYSENTER_EIP;
@@ -94,6 +95,7 @@ export function writeMsr(index: u32, value: u64): i32 {
     case 0x277:
       for (let n: u32 = 0; n < 64; n += 8) { const t = value >> n & 0xff; if (t > 7 || t == 2 || t == 3) return raiseError(GP, 0); }
       break;
+    case 0xda0: if (value != 0) return raiseError(GP, 0); break;                          // no supervisor components
     case 0xc0000080: return writeEfer(value);
     case 0x175: case 0x176: case 0xc0000082: case 0xc0000083: case 0xc0000100: case 0xc0000101: case 0xc0000102:
       if (!canonical(value)) return raiseError(GP, 0);

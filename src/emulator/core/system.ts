@@ -17,7 +17,7 @@ import { enterSegmented } from './segmented-code';
 import { stopBefore } from './stop';
 import {
   interceptHlt, interceptInvd, interceptMonitor, interceptMwait, interceptPause, interceptRdpmc, interceptRdtsc, interceptRdtscp, interceptWbinvd,
-  interceptXsetbv, rdtscpIsEnabled, tscOffsetApplied,
+  rdtscpIsEnabled, tscOffsetApplied,
 } from './vmx/intercepts';
 
 @inline function privileged(): bool { return load<u32>(CPU_CPL) == 0; }
@@ -98,20 +98,6 @@ export function rdtscp(_pc: usize): i32 {
 export function rdpmc(_pc: usize): i32 {
   if ((cr4() & CR4_PCE) == 0 && !privileged()) return raiseError(GP, 0);
   return interceptRdpmc() ? ABORT : raiseError(GP, 0);                                    // no counters
-}
-export function xgetbv(_pc: usize): i32 {
-  if ((cr4() & CR4_OSXSAVE) == 0) return raise(UD);
-  if (<u32>reg(RCX) != 0) return raiseError(GP, 0);
-  setReg32(RAX, load<u32>(CPU_XCR0)); setReg32(RDX, 0);
-  return NEXT;
-}
-export function xsetbv(_pc: usize): i32 {
-  if ((cr4() & CR4_OSXSAVE) == 0) return raise(UD);
-  if (nonRoot() && interceptXsetbv()) return ABORT;
-  const value = reg(RAX) & 0xffffffff | reg(RDX) << 32;
-  if (!privileged() || <u32>reg(RCX) != 0 || (value & 1) == 0 || (value & ~3) != 0) return raiseError(GP, 0);
-  store<u64>(CPU_XCR0, value);
-  return NEXT;
 }
 
 /** CMPXCHG8B and CMPXCHG16B. */

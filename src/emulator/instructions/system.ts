@@ -68,6 +68,12 @@ export function defineSystem(t: InstructionTable): void {
   p('MWAIT', ['NP 0F 01/C9'], 'mwait', 'monitor');
   p('XGETBV', ['NP 0F 01/D0'], 'xgetbv', 'xsave');
   p('XSETBV', ['NP 0F 01/D1'], 'xsetbv', 'xsave');
+  p('XSAVE', ['NP 0F AE/4m M'], 'xsave', 'xsave');
+  p('XRSTOR', ['NP 0F AE/5m M'], 'xrstor', 'xsave');
+  p('XSAVEOPT', ['NP 0F AE/6m M'], 'xsaveopt', 'xsaveopt');
+  p('XSAVEC', ['NP 0F C7/4m M'], 'xsavec', 'xsavec');
+  p('XSAVES', ['NP 0F C7/5m M'], 'xsaves', 'xsaves');
+  p('XRSTORS', ['NP 0F C7/3m M'], 'xrstors', 'xsaves');
   p('MOVfromCR', ['0F 20 Ry Cy'], 'movFromControl');
   p('MOVtoCR', ['0F 22 Cy Ry'], 'movToControl');
   p('MOVfromDR', ['0F 21 Ry Dy'], 'movFromDebug');

@@ -16,6 +16,7 @@ interface Case {
   readonly controls?: readonly ControlRef[];
   readonly fields?: Fields;
   readonly memory?: Readonly<Record<number, readonly number[]>>;
+  readonly registers?: Readonly<Record<string, bigint>>;
   /** Bytes of the guest before the instruction that exits. */
   readonly ripOffset?: number;
   readonly qualification?: bigint;
@@ -64,6 +65,7 @@ const cases: readonly Case[] = [
   instruction('VMWRITE memory', 'VMWRITE', asm.vmwriteFrom(RDX, at.data), { qualification: BigInt(at.data), information: memoryInformation | 2n << 28n }),
   instruction('INVEPT', 'INVEPT', asm.invept(RBX, at.data), { qualification: BigInt(at.data), information: memoryInformation | 3n << 28n }),
   instruction('INVVPID', 'INVVPID', asm.invvpid(RBX, at.data), { qualification: BigInt(at.data), information: memoryInformation | 3n << 28n }),
+  instruction('XSETBV', 'XSETBV', asm.xsetbv, { fields: { GUEST_CR4: 0x4_2620n } }),
   // by a control
   instruction('HLT', 'HLT', asm.hlt, { controls: ['primary.hltExiting'] }),
   instruction('INVLPG', 'INVLPG', asm.invlpg(far), { controls: ['primary.invlpgExiting'], qualification: BigInt(far) }),
@@ -75,6 +77,8 @@ const cases: readonly Case[] = [
   instruction('MWAIT', 'MWAIT', asm.mwait, { controls: ['primary.mwaitExiting'] }),
   instruction('INVPCID', 'INVPCID', asm.invpcid(RBX, at.data), { controls: ['primary.invlpgExiting', 'secondary.enableInvpcid'], qualification: BigInt(at.data), information: memoryInformation | 3n << 28n }),
   instruction('WBINVD', 'WBINVD', asm.wbinvd, { controls: ['secondary.wbinvdExiting'] }),
+  ...([['XSAVES', asm.xsaves(at.data)], ['XRSTORS', asm.xrstors(at.data)]] as const).map(([name, code]) => after(`${name} of a component that the bitmap selects`, name, movImmediate(RAX, 0x100), code, {
+    controls: ['secondary.enableXsaves'], fields: { GUEST_CR4: 0x4_2620n, XSS_EXITING_BITMAP: 0x100n }, registers: { xss: 0x100n }, qualification: BigInt(at.data), information: memoryInformation })),
   // control registers
   after('MOV to CR3', 'CR_ACCESS', movImmediate(RBX, at.pml4), asm.movToCr(3, RBX), { controls: ['primary.cr3LoadExiting'], qualification: 0x303n }),
   instruction('MOV from CR3', 'CR_ACCESS', asm.movFromCr(RDX, 3), { controls: ['primary.cr3StoreExiting'], qualification: 0x213n }),
@@ -132,6 +136,8 @@ const cases: readonly Case[] = [
   { name: 'triple fault', reason: 'TRIPLE_FAULT', guest: asm.ud2, fields: { GUEST_IDTR_LIMIT: 0n } },
   { name: '#UD of RDTSCP that is not enabled', reason: 'EXCEPTION_OR_NMI', guest: asm.rdtscp, fields: { EXCEPTION_BITMAP: 1n << 6n }, controls: ['primary.rdtscExiting'], interruption: 0x8000_0306n },
   { name: '#UD of INVPCID that is not enabled', reason: 'EXCEPTION_OR_NMI', guest: asm.invpcid(RAX, at.data), fields: { EXCEPTION_BITMAP: 1n << 6n }, controls: ['primary.invlpgExiting'], interruption: 0x8000_0306n },
+  { name: '#UD of XSAVES that is not enabled', reason: 'EXCEPTION_OR_NMI', guest: asm.xsaves(at.data), fields: { EXCEPTION_BITMAP: 1n << 6n, GUEST_CR4: 0x4_2620n }, interruption: 0x8000_0306n },
+  { name: '#GP of XSETBV at CPL 3 ranks above the exit', reason: 'EXCEPTION_OR_NMI', guest: asm.xsetbv, fields: { EXCEPTION_BITMAP: 1n << 13n, GUEST_CR4: 0x4_2620n, ...userMode }, interruption: 0x8000_0b0dn },
   { name: '#GP of HLT at CPL 3 ranks above the exit', reason: 'EXCEPTION_OR_NMI', guest: asm.hlt, fields: { EXCEPTION_BITMAP: 1n << 13n, ...userMode }, controls: ['primary.hltExiting'], interruption: 0x8000_0b0dn },
   { name: 'VMLAUNCH at CPL 3', reason: 'VMLAUNCH', guest: asm.vmlaunch, length: 3, fields: userMode },
   { name: 'VMCALL at CPL 3', reason: 'VMCALL', guest: asm.vmcall, length: 3, fields: userMode },
@@ -206,6 +212,8 @@ describe('no exit', () => {
     ['CLTS of a TS that the host owns and the shadow clears', { guest: join(asm.clts, asm.hlt), fields: { CR0_GUEST_HOST_MASK: 8n } }],
     ['IN of a port that bitmap A lets through', { guest: join(asm.inImmediate8(0x60), asm.hlt), controls: ['primary.useIoBitmaps'] }],
     ['RDMSR that the bitmaps let through', { guest: join(movImmediate(RCX, 0x1b), asm.rdmsr, asm.hlt), controls: ['primary.useMsrBitmaps'] }],
+    ['XSAVES of components that the bitmap leaves', { guest: join(movImmediate(RAX, 0x103), movImmediate(RDX, 0), asm.xsaves(at.data + 64), asm.hlt), controls: ['secondary.enableXsaves'],
+      fields: { GUEST_CR4: 0x4_2620n, XSS_EXITING_BITMAP: 0x200n }, registers: { xss: 0x100n } }],
     ['RDTSC, INVLPG, PAUSE, WBINVD without their controls', { guest: join(asm.rdtsc, asm.invlpg(far), asm.pause, asm.wbinvd, asm.hlt) }],
   ];
   it.each(quiet)('%s', async (_, options) => {

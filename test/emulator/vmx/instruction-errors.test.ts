@@ -84,7 +84,7 @@ describe('faults of VMX instructions', () => {
     ['VMCALL outside VMX operation', 6, { host: asm.vmcall }],
     ['VMXOFF outside VMX operation', 6, { host: asm.vmxoff }],
     ['VMFUNC in root operation', 6, { host: join(ready, asm.vmfunc) }],
-    ['VMPTRLD of a register', 6, { host: join(ready, [0x0f, 0xc7, 0xf0]) }],
+    ['VMXON of a register', 6, { host: join(ready, [0xf3, 0x0f, 0xc7, 0xf0]) }],
     ['VMXON at CPL 3', 13, { host: on, registers: userMode }],
     ['VMXON with CR0.NE = 0', 13, { host: on, registers: { cr0: 0x8001_0013n } }],
   ];

@@ -83,3 +83,11 @@ export const mwait: Bytes = [0x0f, 0x01, 0xc9];
 /** MOV dword [base], imm32 (base: registers 0 to 7 but RSP and RBP). */
 export const movDwordIndirect = (base: number, value: number): number[] => [0xc7, base, ...dword(value)];
 export const jumpSelf: Bytes = [0xeb, 0xfe];
+export const xgetbv: Bytes = [0x0f, 0x01, 0xd0];
+export const xsetbv: Bytes = [0x0f, 0x01, 0xd1];
+export const xsave = (address: number): number[] => [0x0f, 0xae, ...absolute(4, address)];
+export const xrstor = (address: number): number[] => [0x0f, 0xae, ...absolute(5, address)];
+export const xsaveopt = (address: number): number[] => [0x0f, 0xae, ...absolute(6, address)];
+export const xsavec = (address: number): number[] => [0x0f, 0xc7, ...absolute(4, address)];
+export const xsaves = (address: number): number[] => [0x0f, 0xc7, ...absolute(5, address)];
+export const xrstors = (address: number): number[] => [0x0f, 0xc7, ...absolute(3, address)];

@@ -3,7 +3,7 @@
 // the exit (#UD, privilege) and before all others. True = exited: return ABORT. In root operation all are false.
 import {
   EXIT_CPUID, EXIT_GDTR_IDTR_ACCESS, EXIT_GETSEC, EXIT_HLT, EXIT_INVD, EXIT_INVLPG, EXIT_INVPCID, EXIT_LDTR_TR_ACCESS, EXIT_MONITOR, EXIT_MWAIT, EXIT_PAUSE, EXIT_RDPMC, EXIT_RDRAND,
-  EXIT_RDSEED, EXIT_RDTSC, EXIT_RDTSCP, EXIT_WBINVD, EXIT_XSETBV,
+  EXIT_RDSEED, EXIT_RDTSC, EXIT_RDTSCP, EXIT_WBINVD, EXIT_XRSTORS, EXIT_XSAVES, EXIT_XSETBV, VMCS_XSS_EXITING_BITMAP,
 } from '../generated/vmx';
 import { nonRoot } from '../state';
 import {
@@ -11,7 +11,8 @@ import {
   rdseedExiting, rdtscExiting, wbinvdExiting,
 } from './controls';
 import { exitWithInstructionInformation, vmExit } from './exit';
-import { displacementQualification, gdtrIdtrInformation, invalidationInformation, ldtrTrInformation, randomInformation } from './instruction-information';
+import { displacementQualification, gdtrIdtrInformation, invalidationInformation, ldtrTrInformation, memoryInformation, randomInformation } from './instruction-information';
+import { currentVmcs, field } from './vmcs';
 
 @inline function exitIf(condition: bool, reason: u32, qualification: u64): bool {
   if (!condition) return false;
@@ -42,6 +43,14 @@ export function interceptWbinvd(writesBackOnly: bool = false): bool { return exi
 export function interceptInvpcid(pc: usize): bool {
   if (!invlpgExiting()) return false;
   exitWithInstructionInformation(EXIT_INVPCID, displacementQualification(pc), invalidationInformation(pc));
+  return true;
+}
+/** XSAVES and XRSTORS: `components` are the supervisor components that the instruction is asked for. */
+export function interceptXsaves(pc: usize, components: u64): bool { return stateExit(pc, EXIT_XSAVES, components); }
+export function interceptXrstors(pc: usize, components: u64): bool { return stateExit(pc, EXIT_XRSTORS, components); }
+function stateExit(pc: usize, reason: u32, components: u64): bool {
+  if (!nonRoot() || (components & field(currentVmcs(), VMCS_XSS_EXITING_BITMAP)) == 0) return false;
+  exitWithInstructionInformation(reason, displacementQualification(pc), memoryInformation(pc));
   return true;
 }
 export function interceptRdrand(pc: usize): bool {

@@ -7,7 +7,7 @@ export {
 export {
   IDENTITY_LGDT, IDENTITY_LIDT, IDENTITY_LLDT, IDENTITY_LTR, IDENTITY_SGDT, IDENTITY_SIDT, IDENTITY_SLDT, IDENTITY_STR, interceptCpuid, interceptDescriptorTable, interceptGetsec,
   interceptHlt, interceptInvd, interceptInvlpg, interceptInvpcid, interceptMonitor, interceptMwait, interceptPause, interceptRdpmc, interceptRdrand, interceptRdseed,
-  interceptRdtsc, interceptRdtscp, interceptWbinvd, interceptXsetbv, invpcidIsEnabled, rdtscpIsEnabled, xsavesIsEnabled,
+  interceptRdtsc, interceptRdtscp, interceptWbinvd, interceptXrstors, interceptXsaves, interceptXsetbv, invpcidIsEnabled, rdtscpIsEnabled, xsavesIsEnabled,
 } from './instruction-intercepts';
 export { interceptMsrRead, interceptMsrWrite, interceptPort } from './port-and-msr-intercepts';
 export {
