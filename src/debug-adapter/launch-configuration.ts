@@ -39,6 +39,8 @@ export async function readLaunch(args: unknown, host: AdapterHost): Promise<Laun
     },
     stopsFrom: reader.optional('stopsFrom', name => reader.oneOf<StopsFrom>(name, ['guest', 'reset'])) ?? (stack.modules.length > 0 ? 'guest' : 'reset'),
     stopOnEntry: reader.optional('stopOnEntry', name => reader.boolean(name)) ?? false,
+    stepIntoInterrupts: reader.optional('stepIntoInterrupts', name => reader.boolean(name)) ?? false,
+    stepIntoFaults: reader.optional('stepIntoFaults', name => reader.boolean(name)) ?? false,
   } as const;
   const sourceMap = reader.optional('sourceMap', name => reader.stringMap(name)) ?? {};
   const serial = reader.optional('serial', name => reader.oneOf<Launch['serial']>(name, ['console', 'off'])) ?? 'console';

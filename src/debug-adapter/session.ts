@@ -219,6 +219,26 @@ export class AbymeSession extends DebugSession implements Adapter {
           args.list('breakpoints').map(item => ({ ...conditions(item), instruction: item.string('instructionReference'), offset: item.optionalNumber('offset') })),
         ])),
       }),
+      dataBreakpointInfo: async args => {
+        this.needLaunch('dataBreakpointInfo');
+        const { place, description, accessTypes, canPersist } = await this.client.call('dataPlace', [
+          { name: args.string('name'), bytes: args.optionalNumber('bytes', { min: 1, max: 2 ** 40 }), asAddress: args.optional('asAddress', name => args.boolean(name)), mode: args.optionalString('mode') },
+          args.optionalNumber('variablesReference') || undefined, args.optionalNumber('frameId'),
+        ]);
+        return { dataId: place ?? null, description, accessTypes, canPersist };
+      },
+      setDataBreakpoints: async args => ({
+        breakpoints: await this.breakpoints(await this.client.call('setDataBreakpoints', [args.list('breakpoints').map(item => ({
+          ...conditions(item), place: item.string('dataId'), accessType: item.optional('accessType', name => item.oneOf<'read' | 'write' | 'readWrite'>(name, ['read', 'write', 'readWrite'])) ?? 'write',
+        }))])),
+      }),
+      gotoTargets: async args => {
+        this.needLaunch('gotoTargets');
+        const targets = await this.client.call('gotoTargets', [this.sources.candidates(sourceOf(args)), args.number('line') + this.lineOffset]);
+        return { targets: targets.map(({ id, label, line, instruction }) => ({ id, label, line: line - this.lineOffset, instructionPointerReference: instruction })) };
+      },
+      goto: async args => { this.needLaunch('goto'); await this.client.call('goto', [args.number('threadId'), args.number('targetId')]); },
+      restartFrame: async args => { this.needLaunch('restartFrame'); await this.client.call('restartFrame', [args.number('frameId')]); },
       breakpointLocations: async args => {
         const from = args.number('line') + this.lineOffset, to = (args.optionalNumber('endLine') ?? args.number('line')) + this.lineOffset;
         const lines = await this.client.call('breakpointLines', [this.sources.candidates(sourceOf(args)), from, to]);
@@ -297,13 +317,13 @@ export class AbymeSession extends DebugSession implements Adapter {
     return { stackFrames: await Promise.all(shown.map(frame => this.frame(frame))), totalFrames: frames.length };
   }
 
-  private async frame({ id, name, kind, source, line, column, instruction, image }: FrameInfo): Promise<DebugProtocol.StackFrame> {
+  private async frame({ id, name, kind, source, line, column, instruction, image, canRestart }: FrameInfo): Promise<DebugProtocol.StackFrame> {
     return {
       id, name, line: line === undefined ? 0 : line - this.lineOffset, column: line === undefined ? 0 : column ?? 1,
       ...source !== undefined && { source: await this.sources.resolve(source) },
       ...kind !== 'normal' && { presentationHint: kind },
       ...instruction !== undefined && { instructionPointerReference: instruction },
-      ...image !== undefined && { moduleId: image },
+      ...image !== undefined && { moduleId: image }, ...canRestart !== undefined && { canRestart },
     };
   }
 
@@ -328,7 +348,7 @@ export class AbymeSession extends DebugSession implements Adapter {
   }
 
   private async setExceptionBreakpoints(args: ArgumentReader): Promise<object> {
-    const options = args.optionalList('filterOptions').map(option => ({ filter: option.string('filterId'), condition: option.optionalString('condition') }));
+    const options = args.optionalList('filterOptions').map(option => ({ ...conditions(option), filter: option.string('filterId') }));
     const requests: FilterRequest[] = [...(args.optional('filters', name => args.strings(name)) ?? []).map(filter => ({ filter })), ...options];
     if (this.launch?.noDebug) return { breakpoints: requests.map((): DebugProtocol.Breakpoint => ({ verified: false, message: 'Running without debugging.' })) };
     this.filters.choose(requests);
@@ -351,6 +371,7 @@ const sourceOf = (args: ArgumentReader): { path?: string; sourceReference?: numb
   return { path: source.optionalString('path'), sourceReference: source.optionalNumber('sourceReference') };
 };
 
-const conditions = (item: ArgumentReader): BreakpointRequest => ({
+const conditions = (item: ArgumentReader): Pick<BreakpointRequest, 'condition' | 'hitCondition' | 'logMessage' | 'mode'> => ({
   condition: item.optionalString('condition') || undefined, hitCondition: item.optionalString('hitCondition') || undefined, logMessage: item.optionalString('logMessage') || undefined,
+  mode: item.optionalString('mode') || undefined,
 });

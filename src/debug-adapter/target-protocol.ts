@@ -7,7 +7,8 @@ import type { TargetEvent } from '../inspector/target-types';
 export const targetMethods = [
   'load', 'run', 'pause', 'step', 'stepTargets', 'threads', 'levels', 'switches',
   'trace', 'traceStatistics', 'traceLanes', 'traceDetails', 'traceExport', 'stack', 'scopes', 'variables', 'setVariable', 'setExpression', 'setFormat', 'evaluate', 'complete', 'vmcss', 'vmcsText', 'chooseLevels',
-  'setFilters', 'setSourceBreakpoints', 'setFunctionBreakpoints', 'setInstructionBreakpoints', 'breakpointLines', 'report', 'readMemory', 'writeMemory', 'symbolsAt',
+  'setFilters', 'setSourceBreakpoints', 'setFunctionBreakpoints', 'setDataBreakpoints', 'dataPlace', 'gotoTargets', 'goto', 'restartFrame',
+  'setInstructionBreakpoints', 'breakpointLines', 'report', 'readMemory', 'writeMemory', 'symbolsAt',
 ] as const satisfies readonly (keyof Target)[];
 
 export type TargetMethod = (typeof targetMethods)[number];

@@ -37,6 +37,9 @@ const rows = {
   noException: { number: 1212, what: 'The machine did not stop at an exit, a failure or a fault.', fix: 'Set an exception filter and continue.' },
   levelEnded: { number: 1213, what: '{level} has ended.', fix: 'Choose a level that is alive.' },
   unknownSwitch: { number: 1214, what: 'The trace does not hold the world switch {number}.', fix: 'Ask for `abyme/trace` again: the oldest switches make room for new ones.' },
+  notExecuting: { number: 1215, what: '{level} does not execute: the software below decides where it goes on.', fix: 'Move the level that executes, or set GUEST_RIP in the VMCS that holds it.' },
+  wrongLevel: { number: 1216, what: '{level} does not run the code of {target}.', fix: 'Choose a line of the image that the level runs.' },
+  noRestart: { number: 1217, what: '{frame} cannot be restarted: {reason}.', fix: 'Restart a frame of the level that executes.' },
   // 1300: breakpoints and filters
   unknownFilter: { number: 1300, what: 'There is no filter {filter}.', fix: 'The request `abyme/filters` lists them.' },
   badCondition: { number: 1301, what: 'The condition {expression} has a mistake: {reason}.', fix: 'The manual of the debugger lists what a condition can name.' },

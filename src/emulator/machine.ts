@@ -40,6 +40,8 @@ export interface StopMask {
   /** Basic exit reasons (also for failed entries use entryFailure). */
   readonly exits?: Iterable<number>;
   readonly everyEntry?: boolean;
+  /** VM entries by which software may be telling a guest that its VMX instruction or VM entry failed: a superset that is cheap to find. */
+  readonly answers?: boolean;
   /** Ids of VMX instructions (index in vmxInstructions), stopped at before they execute. */
   readonly vmxInstructions?: Iterable<number>;
   readonly vmfail?: boolean;
@@ -136,9 +138,12 @@ export interface Machine {
   run(maxUnits: number): RunResult;
   /** What the next `run` stops at. */
   setStops(mask: StopMask): void;
-  /** Stops before the instruction at that linear address executes, in any context: the caller checks the level. Resuming from a hook passes it. */
-  addCodeHook(linear: bigint): void;
-  removeCodeHook(linear: bigint): void;
+  /**
+   * Stops before the instruction at that address executes, in any context: the caller checks the level. Resuming from a hook passes it. The stop tells the
+   * linear address, also of a hook on host-physical memory.
+   */
+  addCodeHook(address: bigint, space?: 'linear' | 'physical'): void;
+  removeCodeHook(address: bigint, space?: 'linear' | 'physical'): void;
   /**
    * Replaces all watches. The run stops (kind `watch`) right after the instruction, iteration of a string instruction, or delivery that made the access;
    * an instruction that faults has made none. Reads by page walks do not count, nor do the processor's own accesses to VMCSs and bitmaps.

@@ -34,6 +34,8 @@ interface CoreExports extends SnapshotCore {
 
 const largestMemory = 0xe000_0000;
 const noAddress = 0xffff_ffff_ffff_ffffn;
+/** Marks hooks on host-physical memory: no canonical linear address looks like that. */
+const physicalHook = 1n << 62n;
 const defaultEvents: readonly EventKind[] = ['reset', 'vmxInstruction', 'vmExit', 'vmEntry', 'unimplemented', 'tripleFault', 'vcpuSwitch'];
 
 /** Makes a machine in its state after RESET. Throws RangeError for options that no machine can have, or when the memory is not to be had. */
@@ -133,18 +135,20 @@ class WasmMachine implements Machine {
     this.view.setUint32(at.stopOnVmx, bits(mask.vmxInstructions), true);
     this.view.setUint32(at.stopOnException, bits(mask.exceptions), true);
     const flag = (name: string, on: boolean | undefined): void => this.view.setUint32(at[name], on ? 1 : 0, true);
-    flag('stopOnEntry', mask.everyEntry);
+    this.view.setUint32(at.stopOnEntry, (mask.everyEntry ? 1 : 0) | (mask.answers ? 2 : 0), true);
     flag('stopOnVmfail', mask.vmfail);
     flag('stopOnEntryFailure', mask.entryFailure);
     flag('stopOnTripleFault', mask.tripleFault);
   }
 
-  addCodeHook(linear: bigint): void {
+  addCodeHook(address: bigint, space: 'linear' | 'physical' = 'linear'): void {
+    const linear = space === 'physical' ? address | physicalHook : address;
     const count = this.hooks.get(linear) ?? 0;
     this.hooks.set(linear, count + 1);
     if (count === 0) this.hooksChanged = true;
   }
-  removeCodeHook(linear: bigint): void {
+  removeCodeHook(address: bigint, space: 'linear' | 'physical' = 'linear'): void {
+    const linear = space === 'physical' ? address | physicalHook : address;
     const count = this.hooks.get(linear) ?? 0;
     if (count > 1) { this.hooks.set(linear, count - 1); return; }
     if (count === 1) { this.hooks.delete(linear); this.hooksChanged = true; }

@@ -22,6 +22,10 @@ export interface TargetConfiguration {
   readonly processor: ProcessorChoice;
   readonly stopsFrom: StopsFrom;
   readonly stopOnEntry: boolean;
+  /** Steps stop in the handlers of interrupts that come meanwhile. */
+  readonly stepIntoInterrupts?: boolean;
+  /** Statement steps, too, stop in the handlers of faults. */
+  readonly stepIntoFaults?: boolean;
   /** Run without debugging: breakpoints do not stop. */
   readonly noStops?: boolean;
   /** What runs at a level where that cannot be found from the loaded modules. */
@@ -71,6 +75,7 @@ export interface FrameInfo {
   readonly instruction?: string;
   readonly level?: number;
   readonly image?: string;
+  readonly canRestart?: boolean;
 }
 
 export interface ScopeInfo { readonly name: string; readonly reference: number; readonly hint?: 'registers' | 'locals' | 'arguments'; readonly expensive: boolean; readonly count?: number }
@@ -120,7 +125,7 @@ export interface ExitInfo {
   readonly details: readonly string[];
 }
 
-export type StopReason = 'entry' | 'pause' | 'step' | 'breakpoint' | 'function breakpoint' | 'instruction breakpoint' | 'exception';
+export type StopReason = 'entry' | 'pause' | 'step' | 'breakpoint' | 'function breakpoint' | 'instruction breakpoint' | 'data breakpoint' | 'goto' | 'restart' | 'exception';
 
 export interface StopInfo {
   readonly reason: StopReason;
@@ -138,7 +143,8 @@ export interface StopInfo {
 
 export interface StopReport { readonly id: string; readonly title: string; readonly details: readonly string[]; readonly exit?: ExitInfo }
 
-export interface FilterRequest { readonly filter: string; readonly condition?: string }
+/** `mode`: a level (`L2`) to which the filter is limited. */
+export interface FilterRequest { readonly filter: string; readonly condition?: string; readonly hitCondition?: string; readonly logMessage?: string; readonly mode?: string }
 export interface FilterResult { readonly verified: boolean; readonly message?: string }
 
 /** By kind: a line, the name of a function, or a reference to an instruction with an offset in bytes. */
@@ -147,10 +153,27 @@ export interface BreakpointRequest {
   readonly name?: string;
   readonly instruction?: string;
   readonly offset?: number;
+  /** `L2`: only at that level. `physical`: whatever level executes that place of host memory, at whatever address. */
+  readonly mode?: string;
   readonly condition?: string;
   readonly hitCondition?: string;
   readonly logMessage?: string;
 }
+
+/** `place`: as data-place.ts reads it. */
+export interface DataBreakpointRequest {
+  readonly place: string;
+  readonly accessType: 'read' | 'write' | 'readWrite';
+  readonly condition?: string;
+  readonly hitCondition?: string;
+  readonly logMessage?: string;
+}
+
+/** What could be watched for a variable or an expression: undefined place with the reason as description when nothing can. */
+export interface DataPlaceInfo { readonly place?: string; readonly description: string; readonly accessTypes: readonly ('read' | 'write' | 'readWrite')[]; readonly canPersist: boolean }
+
+/** An address to which a level can be moved. */
+export interface GotoTarget { readonly id: number; readonly label: string; readonly line: number; readonly instruction: string }
 
 export interface BreakpointInfo {
   readonly id: number;

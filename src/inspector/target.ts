@@ -12,16 +12,21 @@ import { type LaneWindow, traceLanes } from './exit-trace/trace-lanes';
 import { tracePage } from './exit-trace/trace-query';
 import { traceStatistics } from './exit-trace/trace-statistics';
 import type { Context } from './levels/context';
+import { exceptionByVector } from '../spec/exceptions';
+import type { LoggedFault } from './run-control/fault-log';
 import { checkFilters } from './run-control/armed-filters';
 import { CodeBreakpoints, unboundScope } from './run-control/code-breakpoints';
+import { DataBreakpoints, unboundDataScope } from './run-control/data-breakpoints';
 import { LevelChoice } from './run-control/level-choice';
 import type { Plan } from './run-control/plan';
 import type { Halt } from './run-control/run-control';
 import { stepPlan } from './run-control/steps';
 import { formatAddress, hex, parseAddress, prefixOf, type Address } from './target/addresses';
-import { invalidControls, refusedEntry } from './target/entry-report';
+import { placeOfText, placeOfVariable, type DataPlaceWish } from './target/data-place-info';
+import { invalidControls, refusedBySoftware, refusedEntry } from './target/entry-report';
 import { exitInfo, instructionErrorText } from './target/exit-words';
 import { imageOf, levelName, symbolAt, type MachineSession } from './target/machine-session';
+import { destinations, moveTo, restartFrame, type Destination } from './target/moves';
 import { openMachine } from './target/open-machine';
 import { assign, valueText } from './target/assignment';
 import { completeExpression, type Completion } from './target/completion';
@@ -34,7 +39,8 @@ import { isNumber, setNode, VariableTree } from './target/variable-tree';
 import { knownVmcss } from './target/vmcs-list';
 import { vmcsText } from './target/vmcs-text';
 import {
-  TargetError, type BreakpointInfo, type BreakpointRequest, type EvaluationInfo, type FilterRequest, type FilterResult, type FrameInfo, type LevelInfo, type LoadedImage, type MemoryInfo,
+  TargetError, type BreakpointInfo, type BreakpointRequest, type DataBreakpointRequest, type DataPlaceInfo, type EvaluationInfo,
+  type FilterRequest, type FilterResult, type FrameInfo, type GotoTarget, type LevelInfo, type LoadedImage, type MemoryInfo,
   type ScopeInfo, type StepRequest, type StepTarget, type StopInfo, type StopReport, type SwitchInfo, type SymbolInfo, type TargetConfiguration, type TargetEvent, type TraceDetails,
   type TraceFilter, type TraceFormat, type TraceLanes, type TracePage, type TraceQuery, type TraceStatistics, type VariableInfo, type VmcsInfo,
 } from './target-types';
@@ -43,6 +49,8 @@ export class Target {
   private session: MachineSession | undefined;
   private filterRequests: readonly FilterRequest[] = [];
   private breakpoints = new CodeBreakpoints(undefined, unboundScope);
+  private data = new DataBreakpoints(undefined, unboundDataScope);
+  private destinations: Destination[] = [];
   private frames: StackFrame[] = [];
   /** The frame whose scopes were asked for last. */
   private shownFrame: StackFrame | undefined;
@@ -75,19 +83,24 @@ export class Target {
   private async loadNow(configuration: TargetConfiguration): Promise<readonly LoadedImage[]> {
     this.generation++;
     await this.session?.control.rest();
+    const shown = (): number => this.lastHalt?.context.level ?? 0;
     const session = await openMachine(configuration, {
       breakpoints: (machine, scope) => this.breakpoints.moveTo(machine, scope),
+      data: (machine, scope) => this.data.moveTo(machine, scope),
+      get level() { return shown(); },
       emit: this.emit, format: this.format,
       levelsChanged: () => this.levelsChanged(),
     });
     this.session = session;
     this.breakpoints = session.breakpoints;
     session.breakpoints.levels = session.filters.levels = this.levelChoice;
+    this.data = session.data;
     this.ended = false;
     this.announced = new Set();
     this.forget();
     session.filters.set(this.filterRequests, text => session.evaluator.condition(text, true));
     this.levelsChanged();
+    for (const breakpoint of session.data.describe()) this.emit({ event: 'breakpoint', breakpoint });
     if (configuration.stopOnEntry) this.entryStop = true;
     return session.loaded;
   }
@@ -161,18 +174,22 @@ export class Target {
       failedEntry: (context, failure) => typeof failure === 'number' ? invalidControls(session, context, failure) : refusedEntry(session, context, failure, session.tracker.lastSwitch?.from ?? 1),
       instructionError: context => instructionErrorText(session.machine, context),
       kindOfBreakpoint: id => session.breakpoints.kindOf(id),
+      place: (context, address) => {
+        const { symbol, source, line } = symbolAt(session.images, context, address);
+        return `${symbol ?? hex(address)}${line === undefined ? '' : ` (${source?.split('/').pop()}:${line})`}`;
+      },
+      refusedBySoftware: (context, answer, instruction) => refusedBySoftware(session, context, answer, instruction, session.registers.value(context, 'rflags') ?? 0n),
+      faultChain: context => faultLines(session.control.faults.chain(context.vcpu)),
     });
-    this.lastStop = stop;
     this.lastReport = stop.report;
-    this.before = this.now;
-    this.now = snapshotAll(session);
-    this.emit({ event: 'stopped', stop });
+    this.halted(session, stop);
   }
 
   /** What was shown at the last stop holds no longer. */
   private forget(): void {
     this.frames = [];
     this.shownFrame = undefined;
+    this.destinations = [];
     this.tree.clear();
     this.lastHalt = undefined;
     this.lastStop = undefined;
@@ -357,7 +374,20 @@ export class Target {
   }
 
   setSourceBreakpoints(paths: readonly string[], requests: readonly BreakpointRequest[]): BreakpointInfo[] { return this.breakpoints.set('source', paths, requests); }
-  setFunctionBreakpoints(requests: readonly BreakpointRequest[]): BreakpointInfo[] { return this.breakpoints.set('function', [], requests); }
+  /** Names that begin with `watch`, `rwatch` or `awatch` are places in data: `watch L1.vmcs:GUEST_RIP`. */
+  setFunctionBreakpoints(requests: readonly BreakpointRequest[]): BreakpointInfo[] {
+    const watches = requests.map(({ name, ...request }) => ({ ...request, ...watchForm(name ?? '') })), isData = watches.map(({ place }) => place !== undefined);
+    const code = this.breakpoints.set('function', [], requests.filter((_, n) => !isData[n]));
+    const data = this.data.set('function', watches.filter((each): each is DataBreakpointRequest => each.place !== undefined));
+    return isData.map(isPlace => (isPlace ? data : code).shift()!);
+  }
+  setDataBreakpoints(requests: readonly DataBreakpointRequest[]): BreakpointInfo[] { return this.data.set('data', requests); }
+  /** What a data breakpoint on a variable (of `reference`), an expression or an address would watch. */
+  dataPlace(wish: DataPlaceWish, reference: number | undefined, frameId: number | undefined): DataPlaceInfo {
+    const session = this.stopped();
+    if (reference !== undefined && reference > 0) return placeOfVariable(this.tree.child(reference, wish.name), wish);
+    return placeOfText(session, frameId === undefined ? this.shownContext(session) : this.frame(frameId), wish);
+  }
   setInstructionBreakpoints(requests: readonly BreakpointRequest[]): BreakpointInfo[] { return this.breakpoints.set('instruction', [], requests); }
   /** Lines of a source between two that have code. */
   breakpointLines(paths: readonly string[], from: number, to: number): number[] {
@@ -369,6 +399,44 @@ export class Target {
       if (lines.size > 0) break;
     }
     return [...lines].sort((a, b) => a - b);
+  }
+
+  // ---- moving a level
+
+  /** Where a level could go on for a line; valid until the machine runs on. */
+  gotoTargets(paths: readonly string[], line: number): GotoTarget[] {
+    const session = this.stopped(), found = destinations(session, paths, line), first = this.destinations.length;
+    this.destinations.push(...found);
+    return found.map(({ label, line: at, context: { level, vcpu }, address }, n) =>
+      ({ id: first + n + 1, label, line: at, instruction: formatAddress({ space: 'linear', level, vcpu, value: address }) }));
+  }
+
+  /** Moves a level to a target of `gotoTargets`, or where its own copy of that line is. */
+  goto(threadId: number, targetId: number): void {
+    const session = this.stopped(), context = this.context(threadId), target = this.destinations[targetId - 1];
+    if (!target) throw new TargetError('noTarget', { target: String(targetId) });
+    const own = target.context === context ? target : this.destinations.find(each => each.context === context && each.line === target.line);
+    if (!own) throw new TargetError('wrongLevel', { level: levelName(session, context), target: target.label });
+    moveTo(session, context, own.address);
+    this.moved(session, context, 'goto', 'Moved');
+  }
+
+  restartFrame(frameId: number): void {
+    const session = this.stopped(), frame = this.frame(frameId);
+    restartFrame(session, frame);
+    this.moved(session, frame.context, 'restart', `${frame.name} begins again`);
+  }
+
+  private moved(session: MachineSession, context: Context, reason: 'goto' | 'restart', description: string): void {
+    this.forget();
+    this.halted(session, { reason, threadId: context.id, description: `${description} in L${context.level}` });
+  }
+
+  private halted(session: MachineSession, stop: StopInfo): void {
+    this.lastStop = stop;
+    this.before = this.now;
+    this.now = snapshotAll(session);
+    this.emit({ event: 'stopped', stop });
   }
 
   // ---- memory
@@ -444,3 +512,18 @@ const assignmentPattern = /^\s*([^=!<>]+?)\s*=\s*([^=].*)$/s;
 const mostLines = 2000;
 /** Ids of step-in targets are levels, moved up: 0 is no id. */
 const firstTarget = 1;
+
+/** `watch phys:0x1000+8` as a data breakpoint: GDB's words for a write, a read, and either. */
+function watchForm(name: string): Partial<DataBreakpointRequest> {
+  const [, kind, place] = /^\s*(watch|rwatch|awatch)\s+(\S.*)$/s.exec(name) ?? [];
+  return place === undefined ? {} : { place: place.trim(), accessType: kind === 'watch' ? 'write' : kind === 'rwatch' ? 'read' : 'readWrite' };
+}
+
+/** The exceptions of a chain, the first one first. */
+function faultLines(chain: readonly LoggedFault[]): string[] {
+  return chain.map(({ vector, errorCode, address, rip }, n) => {
+    const row = exceptionByVector(vector), name = row ? `${row.mnemonic} (${row.name})` : `exception ${vector}`, error = errorCode === undefined ? '' : `, error code ${errorCode}`;
+    return `${n === 0 ? 'First' : 'then'} ${name}${error}${vector === pageFault ? ` for linear ${hex(address)}` : ''}, at ${hex(rip)}`;
+  });
+}
+const pageFault = 14;

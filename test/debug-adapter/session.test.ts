@@ -188,7 +188,7 @@ describe('mistakes', () => {
     const session = await running('/counter');
     await session.resume('pause');
     const { breakpoints } = await session.request<{ breakpoints: DebugProtocol.Breakpoint[] }>('setInstructionBreakpoints', {
-      breakpoints: [{ instructionReference: 'L0:0x200000', condition: 'rax ==' }, { instructionReference: 'L0:0x200000', hitCondition: 'often' }, { instructionReference: 'phys:0x1' },
+      breakpoints: [{ instructionReference: 'L0:0x200000', condition: 'rax ==' }, { instructionReference: 'L0:0x200000', hitCondition: 'often' }, { instructionReference: 'gpa9:0x1' },
         { instructionReference: 'L0:0x200003', condition: 'rax == 0x100000' }],
     });
     expect(breakpoints.map(({ verified }) => verified)).toEqual([false, false, false, true]);

@@ -83,6 +83,14 @@ export const launchAttributes: Record<string, AttributeSchema> = {
     default: false,
     markdownDescription: 'Stop at the first instruction of `program`.',
   },
+  stepIntoInterrupts: {
+    type: 'boolean', default: false,
+    markdownDescription: 'Steps stop at the first instruction of the handler of an interrupt that comes meanwhile, instead of running through it.',
+  },
+  stepIntoFaults: {
+    type: 'boolean', default: false,
+    markdownDescription: 'Steps by line, too, stop at the first instruction of the handler of a fault. Steps by instruction always do.',
+  },
   sourceMap: {
     type: 'object',
     additionalProperties: { type: 'string' },

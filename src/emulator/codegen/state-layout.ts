@@ -160,7 +160,7 @@ export const machineCells: readonly Cell[] = place(region('machine').base, regio
   ['eventMask', 'u32', 1, 'bit per event kind that is recorded in the ring'],
   ['ringHead', 'u32', 1, 'slots ever written'], ['ringTail', 'u32', 1, 'slots ever read'],
   ['stopOnExit', 'u32', 4, 'bit per basic exit reason: stop after such a VM exit'],
-  ['stopOnEntry', 'u32', 1, 'stop after each VM entry, before the first guest instruction'],
+  ['stopOnEntry', 'u32', 1, 'stop after VM entries, before the first guest instruction: bit 0 each, bit 1 those that may tell of a failure'],
   ['stopOnVmx', 'u32', 1, 'bit per VMX instruction (see vmxInstructions): stop before it'],
   ['stopOnVmfail', 'u32', 1, ''], ['stopOnEntryFailure', 'u32', 1, ''], ['stopOnTripleFault', 'u32', 1, ''],
   ['stopOnException', 'u32', 1, 'bit per vector: stop when such an exception is about to be delivered'],

@@ -103,6 +103,9 @@ function executePage(linear: u64): usize {
   return <usize>(<u32>linear + load<u32>(entry, 8));
 }
 
+/** WASM address of the code at a linear address; 0 with an abort recorded. */
+export function executableHost(linear: u64): usize { return executePage(linear) ? hostOfExecute(linear) : 0; }
+
 /** Linear address of RIP (CS base 0 in 64-bit mode). */
 @inline export function linearRip(): u64 {
   const linear = load<u64>(CPU_RIP) + load<u64>(CPU_SEG_BASE + (CS << 3));

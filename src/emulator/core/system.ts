@@ -1,9 +1,9 @@
 // Instructions of the system that are neither transfers, segments, registers nor MSRs: HLT, PAUSE, caches, time, wide compares, ENTER.
 import {
-  CPU_ABORT_KIND, CPU_ACTIVITY, CPU_FAULT_VECTOR, CPU_CPL, CPU_TSC_AUX, CPU_XCR0, CPU_XMM, EV_A, EV_AUX, EVENT_UNIMPLEMENTED, M_HOOK_COUNT, REGION_CODE_HOOKS, REGION_CODE_HOOKS_SIZE, STOP_CODE_HOOK,
+  CPU_ABORT_KIND, CPU_ACTIVITY, CPU_FAULT_VECTOR, CPU_CPL, CPU_TSC_AUX, CPU_XCR0, CPU_XMM, EV_A, EV_AUX, EVENT_UNIMPLEMENTED, M_HOOK_COUNT, REGION_CODE_HOOKS, REGION_CODE_HOOKS_SIZE, STOP_CODE_HOOK, RAM_BASE,
 } from './generated/layout';
 import { vectorsUnavailable } from './floating-point';
-import { linearRip } from './blocks';
+import { executableHost, linearRip } from './blocks';
 import { loadData, probeStore, storeData } from './memory';
 import { destinationRegister, immediate, linearAddress, operandOffset, operandSize, recordAddressSize, recordSegment, rexW, sourceRegister } from './operands';
 import { tscValue } from './msrs';
@@ -165,9 +165,13 @@ export function raiseException(vector: u32): void { if (vector == GP) raiseError
 
 /** A hooked page offset was reached: stop when the linear address is hooked, else run the instruction alone, without looking at hooks. */
 export function codeHook(_pc: usize): i32 {
-  if (isHooked(linearRip()) && stopBefore(STOP_CODE_HOOK, 0)) return ABORT;
+  const linear = linearRip(), host = executableHost(linear);
+  if (host == 0) return ABORT;                                                           // the mapping went while the code was in use: it faults
+  if ((isHooked(linear) || isHooked(PHYSICAL_HOOK | <u64>(host - RAM_BASE))) && stopBefore(STOP_CODE_HOOK, 0)) return ABORT;
   return abandon(ABORT_ALONE);
 }
+/** Marks hooks on host-physical memory. */
+@inline const PHYSICAL_HOOK: u64 = 0x4000000000000000;
 function isHooked(linear: u64): bool {
   if (load<u32>(M_HOOK_COUNT) == 0) return false;
   const slots = <u32>(REGION_CODE_HOOKS_SIZE >> 3);

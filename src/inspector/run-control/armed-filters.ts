@@ -3,19 +3,30 @@
 import type { RunResult, StopMask } from '../../emulator/machine';
 import type { Context } from '../levels/context';
 import type { LevelChoice } from './level-choice';
-import { parseFilterId, type FilterKind } from './stop-filters';
+import { logText, StopRules } from './stop-rules';
+import { deliverSwitch, parseFilterId, type FilterKind } from './stop-filters';
 import type { FilterRequest, FilterResult } from '../target-types';
 
 /** A condition on a stop of `context`. Throws on nothing: an expression without a value is false. */
 export type StopCondition = (context: Context, result: RunResult) => boolean;
 
-interface ArmedFilter { readonly id: string; readonly kind: FilterKind; readonly index?: number; readonly level?: number; readonly condition?: StopCondition }
+interface ArmedFilter { readonly id: string; readonly kind: FilterKind; readonly index?: number; readonly level?: number; readonly rules: StopRules<[Context, RunResult]> }
+
+/** What log messages of filters need. */
+export interface FilterLog { format(expression: string, context: Context): string; log(text: string): void }
+const silent: FilterLog = { format: () => '', log: () => undefined };
 
 const stopKindOf: Readonly<Record<FilterKind, RunResult['kind']>> = {
-  exit: 'vmExit', entryFailure: 'entryFailure', vmfail: 'vmfail', vmxInstruction: 'vmxInstruction', exception: 'exception', tripleFault: 'tripleFault',
+  exit: 'vmExit', entryFailure: 'entryFailure', vmfail: 'vmfail', vmxInstruction: 'vmxInstruction', exception: 'exception', tripleFault: 'tripleFault', switch: 'vmEntry',
 };
 /** Verifies ids alone, while there is no machine whose expressions a condition could be read against. */
 export function checkFilters(requests: readonly FilterRequest[]): FilterResult[] { return new ArmedFilters(undefined).set(requests, () => () => false); }
+
+/** `L2`: the level that a mode limits a stop to; other modes mean every level. */
+export function levelOfMode(mode: string | undefined): number | undefined {
+  const [, level] = /^L(\d{1,3})$/.exec(mode ?? '') ?? [];
+  return level === undefined ? undefined : Number(level);
+}
 
 const any = Array.from({ length: 128 }, (_, i) => i);
 
@@ -28,19 +39,19 @@ export class ArmedFilters {
   levels?: LevelChoice;
 
   /** `from`: the level whose first instruction arms the filters; undefined: armed from reset. */
-  constructor(private readonly from: number | undefined) { this.isArmed = from === undefined || from === 0; }
+  constructor(private readonly from: number | undefined, private readonly output: FilterLog = silent) { this.isArmed = from === undefined || from === 0; }
 
   get armed(): boolean { return this.isArmed; }
 
   /** Replaces the filters. `compile` reads a condition and throws an Error with the reason when it has a mistake. */
   set(requests: readonly FilterRequest[], compile: (text: string) => StopCondition): FilterResult[] {
     const filters: ArmedFilter[] = [];
-    const results = requests.map(({ filter: id, condition }): FilterResult => {
-      const found = parseFilterId(id);
+    const results = requests.map((request): FilterResult => {
+      const { filter: id, condition, mode } = request, found = parseFilterId(id);
       if (!found) return { verified: false, message: `There is no filter ${id.slice(0, 80)}. The request abyme/filters lists them.` };
       try {
-        const { kind, index } = found.filter;
-        filters.push({ id, kind, index, level: found.level, ...condition !== undefined && condition.trim() !== '' && { condition: compile(condition) } });
+        const { kind, index } = found.filter, level = found.level ?? levelOfMode(mode);
+        filters.push({ id, kind, index, ...level !== undefined && { level }, rules: new StopRules(request, compile) });
         return { verified: true };
       } catch (error) {
         return { verified: false, message: `The condition ${condition} has a mistake: ${error instanceof Error ? error.message : String(error)}` };
@@ -73,8 +84,11 @@ export class ArmedFilters {
     if (!this.isArmed) return { everyEntry: true };
     const indices = (kind: FilterKind): number[] => this.filters.filter(filter => filter.kind === kind).flatMap(({ index }) => index ?? any);
     const has = (kind: FilterKind): boolean => this.filters.some(filter => filter.kind === kind);
+    // L0 is entered by a VM exit.
+    const toRoot = this.filters.some(({ kind, index, level }) => kind === 'switch' && index !== deliverSwitch && (level ?? 0) === 0);
     return {
-      exits: indices('exit').filter(n => n < 128), vmxInstructions: indices('vmxInstruction').filter(n => n < 13), exceptions: indices('exception').filter(n => n < 32),
+      exits: toRoot ? any : indices('exit').filter(n => n < 128), everyEntry: has('switch'), answers: has('vmfail') || has('entryFailure'),
+      vmxInstructions: indices('vmxInstruction').filter(n => n < 13), exceptions: indices('exception').filter(n => n < 32),
       vmfail: has('vmfail'), entryFailure: has('entryFailure'), tripleFault: has('tripleFault'),
     };
   }
@@ -82,10 +96,13 @@ export class ArmedFilters {
   /** The first filter that wants this stop of `context`. */
   match(result: RunResult, context: Context): string | undefined {
     if (!this.isArmed || this.levels && !this.levels.wants(context.level)) return undefined;
-    for (const { id, kind, index, level, condition } of this.filters) {
+    let stopping: string | undefined;
+    for (const { id, kind, index, level, rules } of this.filters) {
       if (stopKindOf[kind] !== result.kind || index !== undefined && index !== result.index || level !== undefined && level !== context.level) continue;
-      if (!condition || condition(context, result)) return id;
+      if (stopping !== undefined && !rules.message || !rules.ask(context, result)) continue;
+      if (rules.message) this.output.log(logText(rules.message, expression => this.output.format(expression, context)));
+      else stopping = id;
     }
-    return undefined;
+    return stopping;
   }
 }

@@ -3,15 +3,22 @@
 // may share a physical page. Machine hooks are by linear address and shared between breakpoints and steps: they are counted.
 import type { Machine } from '../../emulator/machine';
 import type { Context } from '../levels/context';
-import { parseHitCondition, type HitCondition } from './hit-condition';
 import type { LevelChoice } from './level-choice';
-import { parseLogMessage, type LogPart } from './log-message';
+import { logText, StopRules } from './stop-rules';
 import type { BreakpointInfo, BreakpointRequest } from '../target-types';
 
 export type BreakpointKind = 'source' | 'function' | 'instruction';
 
 /** A place where a breakpoint stops. `address`: where it most likely is, before a level is known to have it. `level`: only there. */
-export interface BoundPlace { readonly address: bigint; readonly image?: string; readonly level?: number; readonly source?: string; readonly line?: number }
+export interface BoundPlace {
+  readonly address: bigint;
+  /** A host-physical address: whatever level executes there. */
+  readonly space?: 'physical';
+  readonly image?: string;
+  readonly level?: number;
+  readonly source?: string;
+  readonly line?: number;
+}
 
 /** What breakpoints ask of their surroundings. */
 export interface BreakpointScope {
@@ -20,6 +27,8 @@ export interface BreakpointScope {
   /** Linear address of a place in a context, undefined when the context does not have it, as far as is known. */
   addressIn(context: Context, place: BoundPlace): bigint | undefined;
   readonly contexts: readonly Context[];
+  /** Host-physical address of a linear address of a context that executes. */
+  physical(context: Context, address: bigint): bigint | undefined;
   /** Throws an Error with the reason when the text has a mistake. */
   compile(text: string): (context: Context) => boolean;
   /** Value of an expression of a log message as text. */
@@ -29,7 +38,7 @@ export interface BreakpointScope {
 
 /** The scope while there is no machine: nothing binds, and nothing is read. */
 export const unboundScope: BreakpointScope = {
-  places: () => [], addressIn: () => undefined, contexts: [], compile: () => () => false, format: () => '', log: () => undefined,
+  places: () => [], addressIn: () => undefined, contexts: [], physical: () => undefined, compile: () => () => false, format: () => '', log: () => undefined,
 };
 
 interface Breakpoint {
@@ -39,10 +48,7 @@ interface Breakpoint {
   readonly paths: readonly string[];
   places: readonly BoundPlace[];
   problem?: string;
-  condition?: (context: Context) => boolean;
-  hitCondition?: HitCondition;
-  logMessage?: readonly LogPart[];
-  hits: number;
+  rules?: StopRules<[Context]>;
   wasVerified: boolean;
 }
 
@@ -54,13 +60,15 @@ export class CodeBreakpoints {
   private readonly hooks = new Map<bigint, number>();
   /** Hooks that breakpoints hold, with the places that may be there. */
   private placed = new Map<bigint, Candidate[]>();
+  /** The same by host-physical address. */
+  private physical = new Map<bigint, Candidate[]>();
   private nextId = 1;
   /** Levels in which they count; absent: all. */
   levels?: LevelChoice;
 
   constructor(private readonly machine: Machine | undefined, private readonly scope: BreakpointScope) {}
 
-  get any(): boolean { return this.placed.size > 0; }
+  get any(): boolean { return this.placed.size > 0 || this.physical.size > 0; }
 
   /** Replaces all breakpoints of a group. */
   set(kind: BreakpointKind, paths: readonly string[], requests: readonly BreakpointRequest[]): BreakpointInfo[] {
@@ -88,10 +96,12 @@ export class CodeBreakpoints {
 
   /** Puts hooks where the places are now: levels have come or gone. */
   rebind(): void {
-    const wanted = new Map<bigint, Candidate[]>();
-    const add = (address: bigint | undefined, candidate: Candidate): void => { if (address !== undefined) wanted.set(address, [...wanted.get(address) ?? [], candidate]); };
+    const wanted = new Map<bigint, Candidate[]>(), physical = new Map<bigint, Candidate[]>();
+    const put = (map: Map<bigint, Candidate[]>, address: bigint, candidate: Candidate): void => { map.set(address, [...map.get(address) ?? [], candidate]); };
+    const add = (address: bigint | undefined, candidate: Candidate): void => { if (address !== undefined) put(wanted, address, candidate); };
     for (const breakpoint of this.all) {
       for (const place of breakpoint.places) {
+        if (place.space === 'physical') { put(physical, place.address, { breakpoint, place }); continue; }
         const addresses = new Set([place.address, ...this.scope.contexts.map(context => this.scope.addressIn(context, place))]);
         for (const address of addresses) add(address, { breakpoint, place });
       }
@@ -100,18 +110,22 @@ export class CodeBreakpoints {
     this.placed = wanted;
     for (const address of wanted.keys()) if (!before.has(address)) this.retain(address);
     for (const address of before.keys()) if (!wanted.has(address)) this.release(address);
+    for (const address of physical.keys()) if (!this.physical.has(address)) this.machine?.addCodeHook(address, 'physical');
+    for (const address of this.physical.keys()) if (!physical.has(address)) this.machine?.removeCodeHook(address, 'physical');
+    this.physical = physical;
   }
 
   /** Ids of the breakpoints that stop `context` at `address`: there in that context, condition true, hit count reached, and no log point. */
   hit(context: Context, address: bigint): number[] {
     const stopping: number[] = [];
     if (this.levels && !this.levels.wants(context.level)) return stopping;
-    for (const { breakpoint, place } of this.placed.get(address) ?? []) {
-      if (this.scope.addressIn(context, place) !== address || breakpoint.condition && !breakpoint.condition(context)) continue;
-      breakpoint.hits++;
-      if (breakpoint.hitCondition && !breakpoint.hitCondition(breakpoint.hits)) continue;
-      if (!breakpoint.logMessage) { stopping.push(breakpoint.id); continue; }
-      this.scope.log(breakpoint.logMessage.map(part => 'text' in part ? part.text : this.scope.format(part.expression, context)).join(''), place);
+    const physical = this.physical.size > 0 ? this.scope.physical(context, address) : undefined;
+    const isThere = (place: BoundPlace): boolean => place.space === 'physical' ? place.address === physical : this.scope.addressIn(context, place) === address;
+    for (const { breakpoint, place } of [...this.placed.get(address) ?? [], ...physical === undefined ? [] : this.physical.get(physical) ?? []]) {
+      const { rules, id } = breakpoint;
+      if (!rules || !isThere(place) || !rules.ask(context)) continue;
+      if (rules.message) this.scope.log(logText(rules.message, expression => this.scope.format(expression, context)), place);
+      else stopping.push(id);
     }
     return stopping;
   }
@@ -134,14 +148,9 @@ export class CodeBreakpoints {
   private get all(): Breakpoint[] { return [...this.groups.values()].flat(); }
 
   private make(kind: BreakpointKind, paths: readonly string[], request: BreakpointRequest, id = this.nextId++): Breakpoint {
-    const breakpoint: Breakpoint = { id, kind, request, paths, places: [], hits: 0, wasVerified: false };
+    const breakpoint: Breakpoint = { id, kind, request, paths, places: [], wasVerified: false };
     try {
-      if (request.condition !== undefined) breakpoint.condition = this.scope.compile(request.condition);
-      if (request.hitCondition !== undefined) {
-        breakpoint.hitCondition = parseHitCondition(request.hitCondition);
-        if (!breakpoint.hitCondition) throw new Error(`${request.hitCondition} is not a hit count: give a number, or one after >, >=, <, <=, == or %.`);
-      }
-      if (request.logMessage !== undefined) breakpoint.logMessage = parseLogMessage(request.logMessage);
+      breakpoint.rules = new StopRules(request, this.scope.compile);
       breakpoint.places = this.scope.places(kind, request, paths);
     } catch (error) {
       breakpoint.problem = error instanceof Error ? error.message : String(error);
@@ -149,7 +158,7 @@ export class CodeBreakpoints {
     return breakpoint;
   }
 
-  private isLive(place: BoundPlace): boolean { return this.scope.contexts.some(context => this.scope.addressIn(context, place) !== undefined); }
+  private isLive(place: BoundPlace): boolean { return place.space === 'physical' || this.scope.contexts.some(context => this.scope.addressIn(context, place) !== undefined); }
   private isVerified({ places, problem }: Breakpoint): boolean { return problem === undefined && places.some(place => this.isLive(place)); }
 
   private describe(breakpoint: Breakpoint): BreakpointInfo {

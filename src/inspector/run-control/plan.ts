@@ -43,7 +43,10 @@ export interface CodeMap {
   caller(context: Context): { readonly rip: bigint; readonly rsp: bigint } | undefined;
 }
 
-export interface World { readonly machine: Machine; readonly levels: Levels; readonly code: CodeMap }
+/** Handlers in which a step stops, where it would run through: of interrupts, and for statement steps of faults. */
+export interface StepSettings { readonly interrupts: boolean; readonly faults: boolean }
+
+export interface World { readonly machine: Machine; readonly levels: Levels; readonly code: CodeMap; readonly settings?: StepSettings }
 
 export const isExecuting = ({ levels }: World, context: Context): boolean => context.state !== 'ended' && levels.executing(context.vcpu) === context;
 

@@ -4,23 +4,29 @@
 import type { Machine, RunResult } from '../../emulator/machine';
 import type { EventReader } from '../../emulator/event-ring';
 import { eventKinds, type EventKind } from '../../emulator/codegen/state-layout';
-import { exitReasonById } from '../../spec/exit-reasons';
+import { exitReasonById, exitReasonByNumber } from '../../spec/exit-reasons';
 import type { Context } from '../levels/context';
 import { EventRecord, RecordWords } from '../levels/event-words';
 import type { WorldSwitch } from '../levels/switch-log';
 import type { ArmedFilters } from './armed-filters';
 import type { CodeBreakpoints } from './code-breakpoints';
+import type { DataBreakpoints, DataStop } from './data-breakpoints';
 import { FaultLog } from './fault-log';
 import { continuePlan, type Advance, type Levels, type Plan, type Progress } from './plan';
 import { SliceClock, Yielder } from './slices';
+import { deliverSwitch } from './stop-filters';
 
 /** Why a resume ended, in terms of contexts; the Target puts it into words. */
 export type Halt =
   | { readonly kind: 'pause'; readonly context: Context }
   | { readonly kind: 'plan'; readonly context: Context; readonly note?: string }
-  /** `failure`: the record of an entry that the processor refused after loading guest state. `instruction`: the VMX instruction that failed. */
-  | { readonly kind: 'filter'; readonly context: Context; readonly filter: string; readonly result: RunResult; readonly failure?: EventRecord; readonly instruction?: string }
+  /** `failure`: the record of an entry that the processor refused after loading guest state. `instruction`: the VMX instruction that failed. `emulated`: the software below refused or failed it. */
+  | {
+    readonly kind: 'filter'; readonly context: Context; readonly filter: string; readonly result: RunResult; readonly failure?: EventRecord; readonly instruction?: string;
+    readonly emulated?: WorldSwitch; readonly rip?: bigint;
+  }
   | { readonly kind: 'breakpoint'; readonly context: Context; readonly breakpoints: readonly number[] }
+  | { readonly kind: 'data'; readonly context: Context; readonly breakpoints: readonly number[]; readonly access: DataStop }
   | { readonly kind: 'shutdown'; readonly context: Context }
   | { readonly kind: 'debugExit'; readonly context: Context; readonly code: number };
 
@@ -30,6 +36,8 @@ export interface LevelSource extends Levels {
   readonly revision: number;
   /** The context whose exit L0 of that vCPU is handling. */
   lastExited(vcpu: number): Context | undefined;
+  root(vcpu: number): Context;
+  readonly lastSwitch: WorldSwitch | undefined;
   readonly switches: { readonly count: number; since(number: number): WorldSwitch[] };
 }
 
@@ -46,6 +54,7 @@ export interface RunHooks {
 const always: readonly EventKind[] = eventKinds.filter(kind => kind !== 'pad' && kind !== 'interrupt');
 const whileStepping: readonly EventKind[] = [...always, 'interrupt'];
 const tripleFaultReason = exitReasonById('TRIPLE_FAULT').number;
+const entryReasons = [exitReasonById('VMLAUNCH').number, exitReasonById('VMRESUME').number], isEntry = (reason: number): boolean => entryReasons.includes(reason);
 const allExits = Array.from({ length: 128 }, (_, reason) => reason);
 
 export class RunControl {
@@ -69,7 +78,7 @@ export class RunControl {
 
   constructor(
     private readonly machine: Machine, private readonly levels: LevelSource, private readonly filters: ArmedFilters, private readonly breakpoints: CodeBreakpoints,
-    private readonly hooks: RunHooks,
+    private readonly data: DataBreakpoints, private readonly hooks: RunHooks,
   ) {}
 
   get isRunning(): boolean { return this.running; }
@@ -119,10 +128,9 @@ export class RunControl {
       // A breakpoint where the run began has been seen: pass it.
       const isStart = result.kind === 'codeHook' && units === 0 && result.units === 0 && result.address === startRip;
       units += result.units;
-      if (!isStart) {
-        const halt = this.judge(result);
-        if (halt) return this.said(halt);
-      }
+      const access = this.data.judge(result.vcpu, this.levels);
+      const halt: Halt | undefined = access ? { kind: 'data', context: access.context, breakpoints: access.breakpoints, access } : isStart ? undefined : this.judge(result, switches.count > before);
+      if (halt) return this.said(halt);
       const progress: Progress = { result, get switches() { return switches.since(before); }, delivered: this.delivered, injected: this.injected };
       // An instruction that a hook or filter held back has not run: the plan still waits for it.
       const heldBack = advance.kind === 'one' && result.units === 0 && switches.count === before && result.kind !== 'budget';
@@ -139,7 +147,7 @@ export class RunControl {
   }
 
   /** Asks breakpoints and filters about a stop of the machine. */
-  private judge(result: RunResult): Halt | undefined {
+  private judge(result: RunResult, switched: boolean): Halt | undefined {
     const context = this.levels.executing(result.vcpu);
     switch (result.kind) {
       case 'codeHook': {
@@ -153,14 +161,34 @@ export class RunControl {
         const hasExited = result.kind === 'vmExit' || result.kind === 'tripleFault' && context.level === 0 && this.exitReason === tripleFaultReason;
         const subject = hasExited ? this.levels.lastExited(result.vcpu) ?? context : context;
         const filter = this.filters.match(result, subject);
-        if (filter === undefined) return undefined;
+        if (filter === undefined) return hasExited ? this.judgeSwitch(result, context) : undefined;
         return {
           kind: 'filter', context: subject, filter, result,
           ...result.kind === 'entryFailure' && this.failure && { failure: this.failure }, ...result.kind === 'vmfail' && { instruction: this.failedInstruction },
         };
       }
+      case 'vmEntry': return switched ? this.judgeEntry(result, context) : undefined;
       default: return undefined;
     }
+  }
+
+  /** What a VM entry means for the level that it runs: an answer of the software below, or that the level runs again. */
+  private judgeEntry(result: RunResult, context: Context): Halt | undefined {
+    const emulated = this.levels.lastSwitch;
+    if (emulated && emulated.toContext === context.id && context.level > 0) {
+      const failed = emulated.kind === 'deliver' && emulated.entryFailed, answered = emulated.kind === 'vmfail';
+      // A VMLAUNCH or VMRESUME that the software below fails is a failed entry too.
+      for (const [kind, index] of failed ? [['entryFailure', emulated.reason] as const] : answered ? [['vmfail', 0], ...isEntry(emulated.reason) ? [['entryFailure', 0] as const] : []] as const : []) {
+        const as: RunResult = { ...result, kind, index }, filter = this.filters.match(as, context);
+        if (filter !== undefined) return { kind: 'filter', context, filter, result: as, emulated, instruction: exitReasonByNumber(emulated.reason)?.name ?? 'a VMX instruction' };
+      }
+    }
+    return this.judgeSwitch(result, context);
+  }
+
+  private judgeSwitch(result: RunResult, context: Context): Halt | undefined {
+    const last = this.levels.lastSwitch, as: RunResult = { ...result, kind: 'vmEntry', index: last?.kind === 'deliver' ? deliverSwitch : 0 }, filter = this.filters.match(as, context);
+    return filter === undefined ? undefined : { kind: 'filter', context, filter, result: as, rip: this.executingRip() };
   }
 
   private drain(): void {
@@ -208,7 +236,7 @@ export class RunControl {
 
   private arm(advance: Advance): void {
     const { filters, armed } = this, one = advance.kind === 'one', exits = one || advance.exits === true;
-    const entries = one || advance.entries === true || filters.mask.everyEntry === true || this.hooks.awaitsLevel();
+    const entries = one || advance.entries === true || filters.mask.everyEntry === true || this.data.awaits || this.hooks.awaitsLevel();
     if (filters.version !== armed.version || entries !== armed.entries || exits !== armed.exits) {
       this.machine.setStops({ ...filters.mask, everyEntry: entries, ...exits && { exits: allExits } });
       this.armed = { version: filters.version, entries, exits };

@@ -63,7 +63,7 @@ function* stepFrom(world: World, context: Context, wish: StepWish, start: LineRo
       if (!byStatement) return arrival;
       if (arrival.injected) yield* throughHandler(world, context, before.rsp);
     } else if (progress.delivered) {
-      if (!byStatement && progress.delivered === 'exception') return { context };
+      if (progress.delivered === 'exception' ? !byStatement || world.settings?.faults : world.settings?.interrupts) return { context, note: deliveredNote(progress.delivered, context) };
       yield* throughHandler(world, context, before.rsp);
       if (progress.delivered === 'interrupt' && context.state !== 'ended') continue;
     } else {
@@ -194,6 +194,8 @@ function isNewLine(world: World, context: Context, start: LineRow): boolean {
   const { rip } = positionOf(world.machine, context.vcpu), row = world.code.lineAt(context, rip);
   return row !== undefined && row.line !== 0 && row.isStatement && row.address === rip && (row.line !== start.line || row.file !== start.file);
 }
+
+const deliveredNote = (kind: 'exception' | 'interrupt', { level }: Context): string | undefined => kind === 'interrupt' ? `An interrupt came: its handler in L${level}` : undefined;
 
 /** A jump back to where the line begins: a loop on one line stops once an iteration. */
 function isLoopBack(world: World, context: Context, start: LineRow, before: Position, after: Position): boolean {

@@ -5,7 +5,7 @@ import { vmxInstructions } from '../../emulator/codegen/state-layout';
 import { exceptions } from '../../spec/exceptions';
 import { exitReasons } from '../../spec/exit-reasons';
 
-export type FilterKind = 'exit' | 'entryFailure' | 'vmfail' | 'vmxInstruction' | 'exception' | 'tripleFault';
+export type FilterKind = 'exit' | 'entryFailure' | 'vmfail' | 'vmxInstruction' | 'exception' | 'tripleFault' | 'switch';
 
 export interface StopFilter {
   readonly id: string;
@@ -25,6 +25,9 @@ const common = new Set(['exit', 'exit.cpuid', 'exit.ept-violation', 'exit.ept-mi
   'vmx', 'entry-failure', 'vmfail', 'triple-fault']);
 const enabled = new Set(['exit.cpuid', 'entry-failure', 'triple-fault']);
 
+/** Index of the filters that ask for the handlers of exits alone. */
+export const deliverSwitch = 1;
+
 type Row = Omit<StopFilter, 'common' | 'enabled'>;
 
 /** What users look for under another name than that of the reason. */
@@ -35,13 +38,17 @@ const rows: readonly Row[] = [
   ...exitReasons.filter(({ nature }) => nature !== 'entry-failure').map(({ number, slug, id, name, cause }): Row =>
     ({ id: `exit.${slug}`, kind: 'exit', index: number, label: `VM exit: ${plainNames[id] ?? name}`, description: cause, group: 'VM exits' })),
   { id: 'entry-failure', kind: 'entryFailure', label: 'VM-entry failure', group: 'VM entries',
-    description: 'A VM entry that the processor refuses because of controls, host state, guest state or MSR loading.' },
+    description: 'A VM entry that fails because of controls, host state, guest state or MSR loading: refused by the processor or, for a level above 0, by the software below.' },
   ...exitReasons.filter(({ nature }) => nature === 'entry-failure').map(({ number, slug, name, cause }): Row =>
     ({ id: `exit.${slug}`, kind: 'entryFailure', index: number, label: name, description: cause, group: 'VM entries' })),
-  { id: 'vmfail', kind: 'vmfail', label: 'VMfail', description: 'A VMX instruction fails: VMfailInvalid, or VMfailValid with an error number.', group: 'VMX instructions' },
+  { id: 'vmfail', kind: 'vmfail', label: 'VMfail',
+    description: 'A VMX instruction fails, VMfailInvalid or VMfailValid: in the processor or, for a level above 0, by the answer of the software below.', group: 'VMX instructions' },
   { id: 'vmx', kind: 'vmxInstruction', label: 'Any VMX instruction', description: 'Before each VMX instruction, at any level.', group: 'VMX instructions' },
   ...vmxInstructions.map((mnemonic, index): Row =>
     ({ id: `vmx.${mnemonic.toLowerCase()}`, kind: 'vmxInstruction', index, label: `VMX instruction: ${mnemonic}`, description: `Before each ${mnemonic}.`, group: 'VMX instructions' })),
+  { id: 'enter', kind: 'switch', label: 'World switch to a level', group: 'World switches',
+    description: 'A level begins to execute: a VM entry starts it, lets it go on or runs its handler; L0 by a VM exit. Limit it to a level.' },
+  { id: 'enter.handler', kind: 'switch', index: deliverSwitch, label: 'Delivery of a VM exit', description: 'A VM exit reaches the handler of a level above 0.', group: 'World switches' },
   { id: 'triple-fault', kind: 'tripleFault', label: 'Triple fault', description: 'A fault during the delivery of a double fault, at any level.', group: 'Exceptions' },
   { id: 'exception', kind: 'exception', label: 'Any exception', description: 'Every exception that is about to be delivered inside a level.', group: 'Exceptions' },
   ...exceptions.map(({ vector, mnemonic, name, id, cause }): Row =>

@@ -73,6 +73,7 @@ export function valueNode(value: Value, surroundings: ValueSurroundings, { name,
   const { address } = value, ownName = name ?? value.name ?? '(anonymous)', pointer = pointerOf(value), { format, prefix, write } = surroundings;
   return {
     name: ownName, value: value.text(format.ofC), type: value.typeName, ...path !== undefined && { evaluateName: path }, menu: 'variable',
+    ...address !== undefined && (value.size ?? 0) > 0 && { place: `${prefix.replace(/\.\d+:$/, ':')}0x${address.toString(16)}+${value.size}` },
     ...(pointer ?? address) !== undefined && { memory: `${prefix}0x${(pointer ?? address)!.toString(16)}` },
     ...value.childCount > 0 && { children: () => value.children().map(child => valueNode(child, surroundings, { ...path !== undefined && { path: pathOf(path, child, pointer !== undefined) } })) },
     ...value.isWritable ? {

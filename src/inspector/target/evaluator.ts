@@ -4,7 +4,7 @@ import type { LayoutName } from '../../spec/bit-layouts';
 import { isVmcsFieldId, vmcsFieldById } from '../../spec/vmcs-fields';
 import { msrNamed } from '../../spec/msrs';
 import type { Value } from '../../symbols/values/value';
-import { compileCondition, compileTree, whichVmcs } from '../expressions/compile';
+import { compileCondition, compileTree, compileValue, whichVmcs } from '../expressions/compile';
 import { CurrentExit } from '../expressions/current-exit';
 import { evaluateText, LevelScope, type CVariables, type ScopeParts } from '../expressions/level-scope';
 import { registerPart } from '../expressions/names';
@@ -15,6 +15,7 @@ import type { Context } from '../levels/context';
 import { bitNodes } from './bit-nodes';
 import { codeFrameOf, surroundingsOf, valueNode } from './c-variables';
 import type { ValueFormat } from './value-format';
+import type { LevelAccess } from '../run-control/data-breakpoints';
 import type { VariableNode } from './variable-tree';
 
 export type EvaluatorParts = ScopeParts & { readonly frames: StackFrames; readonly format: ValueFormat };
@@ -31,6 +32,22 @@ export class Evaluator {
       if (scope?.context !== context) scope = new LevelScope(this.parts, context, exit, { object: (path, indices) => this.variablesOf(this.innermost(context)).object(path, indices) });
       return holds(scope);
     };
+  }
+
+  /** A condition on an access that a data breakpoint watches. */
+  accessCondition(text: string): (access: LevelAccess) => boolean {
+    const holds = compileCondition(text, {});
+    return access => holds(this.accessScope(access));
+  }
+  /** The value of an expression at such an access, as text. */
+  accessText(text: string, access: LevelAccess): string {
+    const value = compileValue(text)(this.accessScope(access));
+    return value === undefined ? '<no value>' : `0x${BigInt.asUintN(64, value).toString(16)}`;
+  }
+  private accessScope(access: LevelAccess): LevelScope {
+    const { context } = access;
+    const named = (path: CPath): bigint | undefined => path.steps.length === 0 ? accessName(access, path.name) : undefined;
+    return new LevelScope(this.parts, context, new CurrentExit().of(context), { object: (path, indices) => named(path) ?? this.variablesOf(this.innermost(context)).object(path, indices) });
   }
 
   /** The value of an expression in a frame. Throws an Error with the reason. */
@@ -132,4 +149,16 @@ function layoutOfName(node: Node): LayoutName | undefined {
   if (first.toLowerCase() === 'msr') return parts.length === 2 ? msrNamed(parts[1])?.layout : undefined;
   const found = registerPart(parts.join('.'));
   return found && found.low === 0 && found.bits === registerRow(found.register)?.bits ? registerRow(found.register)!.layout : undefined;
+}
+
+/** What names mean in the condition of a data breakpoint. */
+function accessName({ hit }: LevelAccess, name: string): bigint | undefined {
+  switch (name) {
+    case 'value': return hit.value;
+    case 'old': return hit.before;
+    case 'address': return hit.address;
+    case 'bytes': return BigInt(hit.bytes);
+    case 'write': return hit.access === 'write' ? 1n : 0n;
+    default: return undefined;
+  }
 }

@@ -7,6 +7,7 @@ import type { LevelTracker } from '../levels/level-tracker';
 import type { LevelRegisters } from '../registers/level-registers';
 import type { ArmedFilters } from '../run-control/armed-filters';
 import type { CodeBreakpoints } from '../run-control/code-breakpoints';
+import type { DataBreakpoints } from '../run-control/data-breakpoints';
 import type { World } from '../run-control/plan';
 import type { RunControl } from '../run-control/run-control';
 import type { LoadedImage } from '../target-types';
@@ -23,6 +24,7 @@ export interface MachineSession {
   readonly frames: StackFrames;
   readonly filters: ArmedFilters;
   readonly breakpoints: CodeBreakpoints;
+  readonly data: DataBreakpoints;
   readonly control: RunControl;
   readonly world: World;
   readonly evaluator: Evaluator;

@@ -7,10 +7,12 @@ import type { ProcessorModel } from '../../spec/processor-models';
 import { openSymbols } from '../../symbols/symbol-file';
 import { ImageMap, type ConfiguredLevel, type KnownImage } from '../images/image-map';
 import { StackFrames } from '../images/stack-frames';
+import type { Context } from '../levels/context';
 import { LevelTracker } from '../levels/level-tracker';
 import { LevelRegisters } from '../registers/level-registers';
 import { ArmedFilters } from '../run-control/armed-filters';
 import { unboundScope, type BreakpointScope, type CodeBreakpoints } from '../run-control/code-breakpoints';
+import { unboundDataScope, type DataBreakpoints, type DataScope } from '../run-control/data-breakpoints';
 import { RunControl, type RunHooks } from '../run-control/run-control';
 import { TargetError, type ImageFile, type LoadedImage, type TargetConfiguration, type TargetEvent } from '../target-types';
 import { LevelMemory } from '../translation/level-memory';
@@ -24,6 +26,9 @@ import type { ValueFormat } from './value-format';
 export interface OpenHooks {
   readonly format: ValueFormat;
   breakpoints(machine: Machine, scope: BreakpointScope): CodeBreakpoints;
+  data(machine: Machine, scope: DataScope): DataBreakpoints;
+  /** The level in view. */
+  readonly level: number;
   emit(event: TargetEvent): void;
   levelsChanged(): void;
 }
@@ -58,14 +63,20 @@ export async function openMachine(configuration: TargetConfiguration, hooks: Ope
     return image?.known ? [{ level: row.level, image: image.known, ...row.loadAddress !== undefined && { loadAddress: BigInt(row.loadAddress) } }] : [];
   });
   const images = new ImageMap(distinct(opened), memory, configured), frames = new StackFrames(tracker, registers, memory, images);
-  const code = codeMap(images, frames), world = { machine, levels: tracker, code };
+  const code = codeMap(images, frames), world = { machine, levels: tracker, code, settings: { interrupts: configuration.stepIntoInterrupts ?? false, faults: configuration.stepIntoFaults ?? false } };
   // The innermost guest is the last module that is an image.
   const deepest = opened.findLastIndex(({ known }) => known !== undefined);
-  const filters = new ArmedFilters(stopsFrom === 'guest' && deepest > 0 ? deepest : undefined);
   const evaluator = new Evaluator({ machine, tracker, registers, memory, images, frames, format: hooks.format });
-  const breakpoints = hooks.breakpoints(machine, configuration.noStops ? unboundScope : breakpointScope(images, tracker, evaluator, hooks.emit));
+  const format = (expression: string, context: Context): string => { try { return evaluator.text(expression, context); } catch (error) { return `<${reasonOf(error)}>`; } };
+  const log = (text: string): void => hooks.emit({ event: 'output', category: 'console', text: `${text}\n` });
+  const filters = new ArmedFilters(stopsFrom === 'guest' && deepest > 0 ? deepest : undefined, { format, log });
+  const breakpoints = hooks.breakpoints(machine, configuration.noStops ? unboundScope : breakpointScope(images, memory, tracker, evaluator, hooks.emit));
+  const data = hooks.data(machine, configuration.noStops ? unboundDataScope : {
+    compile: text => evaluator.accessCondition(text), log, get level() { return hooks.level; },
+    format(expression, access) { try { return evaluator.accessText(expression, access); } catch (error) { return `<${reasonOf(error)}>`; } },
+  });
   const seen = (): boolean => tracker.liveContexts.some(({ level }) => level >= deepest);
-  const control = new RunControl(machine, tracker, filters, breakpoints, {
+  const control = new RunControl(machine, tracker, filters, breakpoints, data, {
     ...outputHooks(hooks.emit, { tracker, registers, images }),
     levelsChanged() {
       for (const context of tracker.liveContexts) if (context.state === 'executing') images.at(context, registers.value(context, 'rip') ?? 0n);
@@ -75,7 +86,7 @@ export async function openMachine(configuration: TargetConfiguration, hooks: Ope
     awaitsLevel: () => breakpoints.any && !seen(),
   });
   images.at(tracker.root(0), machine.registers(0).get('rip'));
-  return { machine, tracker, registers, memory, images, frames, filters, breakpoints, control, world, evaluator, format: hooks.format, loaded: opened.map(({ info }) => info) };
+  return { machine, tracker, registers, memory, images, frames, filters, breakpoints, data, control, world, evaluator, format: hooks.format, loaded: opened.map(({ info }) => info) };
 }
 
 interface OpenedImage { readonly file: ImageFile; readonly info: LoadedImage; readonly known?: KnownImage }

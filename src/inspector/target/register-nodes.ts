@@ -38,10 +38,14 @@ export function registerNode({ registers, format }: Parts, context: Context, { n
   return {
     name, value: remark === '' ? digits : `${digits}  (${remark})`, type: [sourceText(source), note].filter(text => text !== undefined).join('; '),
     memory: `L${context.level}${context.vcpu > 0 ? `.${context.vcpu}` : ''}:0x${value.toString(16)}`, evaluateName: `L${context.level}.${name}`, menu: 'register',
+    ...msrOf(name) !== undefined && { place: `L${context.level}.msr:${msrOf(name)}` },
     ...layout && { children: () => bitNodes(layout, value, whole) },
     ...whole ? { set: setterOf(name, whole) } : { fixed: readOnly },
   };
 }
+
+/** The MSR that a register of that name is. */
+const msrOf = (name: string): string | undefined => name.startsWith('msr.') ? name.slice(4) : name === 'efer' ? 'IA32_EFER' : undefined;
 
 function sourceText(source: RegisterValue['source']): string {
   switch (source.kind) {

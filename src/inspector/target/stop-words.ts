@@ -4,7 +4,9 @@ import { exceptionByVector } from '../../spec/exceptions';
 import type { Context } from '../levels/context';
 import type { EventRecord } from '../levels/event-words';
 import type { Halt } from '../run-control/run-control';
-import { parseFilterId } from '../run-control/stop-filters';
+import type { WorldSwitch } from '../levels/switch-log';
+import { describeAccess } from '../run-control/data-breakpoints';
+import { deliverSwitch, parseFilterId } from '../run-control/stop-filters';
 import type { ExitInfo, StopInfo, StopReport } from '../target-types';
 import { isEntryError, type EntryReport } from './entry-report';
 
@@ -15,6 +17,12 @@ export interface StopScope {
   exit(context: Context): ExitInfo | undefined;
   /** An entry that the processor refused after loading guest state, or with a VM-instruction error. */
   failedEntry(context: Context, failure: EventRecord | number): EntryReport;
+  /** Function and line of an address of a context. */
+  place(context: Context, address: bigint): string;
+  /** An entry or VMX instruction of a context that the software below refused. */
+  refusedBySoftware(context: Context, answer: WorldSwitch, instruction: string): EntryReport;
+  /** The exceptions that led to a triple fault, one a line. */
+  faultChain(context: Context): string[];
   kindOfBreakpoint(id: number): 'source' | 'function' | 'instruction' | undefined;
   /** Name and meaning of the VM-instruction error that the last VMfail left, if it left one. */
   instructionError(context: Context): string | undefined;
@@ -28,10 +36,14 @@ export function describeHalt(halt: Halt, scope: StopScope): StopInfo {
     case 'pause': return { reason: 'pause', threadId, description: `Paused in ${level}` };
     case 'plan': return { reason: 'step', threadId, description: halt.note ?? `Step in ${level}` };
     case 'breakpoint': return { reason: breakpointReasons[scope.kindOfBreakpoint(halt.breakpoints[0]) ?? 'source'], threadId, description: `Breakpoint in ${level}`, hitBreakpoints: halt.breakpoints };
+    case 'data': return {
+      reason: 'data breakpoint', threadId, description: describeAccess(halt.access), hitBreakpoints: halt.breakpoints,
+      text: `${describeAccess(halt.access)}, at ${scope.place(halt.context, halt.access.hit.rip)}`,
+    };
     case 'debugExit': return { reason: 'pause', threadId, description: `The machine ended with code ${halt.code}` };
     case 'shutdown': return exception(threadId, {
       id: 'shutdown', title: 'Triple fault of L0: the processor shut down',
-      details: ['An exception was met during the delivery of a double fault in root operation.', 'A processor in shutdown does nothing until it is reset: use Restart.'],
+      details: ['An exception was met during the delivery of a double fault in root operation.', ...scope.faultChain(halt.context), 'A processor in shutdown does nothing until it is reset: use Restart.'],
     });
     case 'filter': return { ...exception(threadId, filterReport(halt, scope)), filter: halt.filter };
   }
@@ -42,7 +54,8 @@ function exception(threadId: number, report: StopReport): StopInfo {
 }
 
 function filterReport(halt: Halt & { kind: 'filter' }, scope: StopScope): StopReport {
-  const { result, context, filter } = halt, level = `L${context.level}`, kind = parseFilterId(filter)?.filter.kind;
+  const { result, context, filter, emulated } = halt, level = `L${context.level}`, kind = parseFilterId(filter)?.filter.kind;
+  if (emulated) return { id: filter, ...scope.refusedBySoftware(context, emulated, halt.instruction ?? 'a VMX instruction') };
   switch (kind) {
     case 'exit': {
       const exit = scope.exit(context);
@@ -58,10 +71,14 @@ function filterReport(halt: Halt & { kind: 'filter' }, scope: StopScope): StopRe
       if (isEntryError(result.index)) return { id: filter, ...scope.failedEntry(context, result.index), title: `VMfail of ${mnemonic} in ${level}` };
       return { id: filter, title: `VMfail of ${mnemonic} in ${level}`, details: [error ?? 'VMfailInvalid: there is no current VMCS to hold an error number.'] };
     }
-    case 'tripleFault': return { id: filter, title: `Triple fault of ${level}`, details: ['An exception was met during the delivery of a double fault.'] };
+    case 'tripleFault': return { id: filter, title: `Triple fault of ${level}`, details: ['An exception was met during the delivery of a double fault.', ...scope.faultChain(context)] };
     case 'exception': {
       const row = exceptionByVector(result.index);
       return { id: filter, title: `${row ? `${row.mnemonic} (${row.name})` : `Exception ${result.index}`} in ${level}`, details: row ? [row.cause] : [] };
+    }
+    case 'switch': {
+      const title = context.level === 0 ? 'L0 is entered by a VM exit' : result.index === deliverSwitch ? `A VM exit is delivered to ${level}` : `${level} is entered`;
+      return { id: filter, title, details: [`The next instruction is ${scope.place(context, halt.rip ?? 0n)}.`] };
     }
     case undefined: return { id: filter, title: filter, details: [] };
   }

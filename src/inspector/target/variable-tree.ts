@@ -12,6 +12,8 @@ export interface VariableNode {
   readonly evaluateName?: string;
   /** What the menus of an editor offer for it. */
   readonly menu?: VariableInfo['menu'];
+  /** What a data breakpoint on it watches, as data-place.ts reads it. */
+  readonly place?: string;
   children?(): readonly VariableNode[];
   /** Sets the value from text; throws TargetError. Absent: `fixed` says why it cannot be set. */
   set?(text: string): void;

@@ -54,6 +54,7 @@ export function fieldNode(field: FieldView, source: VmcsSource, { format, expres
     name: id, value: remarks.length > 0 ? `${text}  (${remarks.join(', ')})` : text, type: [name, `${bits} bits`, writtenBy].filter(each => each !== undefined).join('; '),
     evaluateName: `${expression}.${id}`, menu: 'vmcsField',
     ...value !== undefined && isAddress(field) && { memory: `${source.level === 0 ? 'phys' : `gpa${source.level}`}:0x${(value & ~0xfffn).toString(16)}` },
+    place: `L${source.level}.vmcs${source.pointer < 0 ? '' : `@0x${source.pointer.toString(16)}`}:${id}`,
     ...value !== undefined && layout && { children: () => bitNodes(layout, value, whole) },
     ...whole ? { set: setterOf(id, whole) } : { fixed: readOnly ?? 'it cannot be written here' },
   };

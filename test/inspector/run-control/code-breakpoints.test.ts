@@ -23,6 +23,7 @@ function world(live: Context[] = [...levels]): World {
       if (place.level !== undefined) return place.level === where.level ? place.address : undefined;
       return where.level === 2 ? place.address + 0x1000n : place.address;
     },
+    physical: () => undefined,
     compile: text => { if (text === 'bad') throw new Error('it is bad'); return each => truth.get(text) ?? text === `level == ${each.level}`; },
     format: (expression, where) => `${expression}@${where.level}`,
     log: text => logged.push(text),

@@ -4,6 +4,7 @@ import type { Context } from '../../../src/inspector/levels/context';
 import { LevelTracker } from '../../../src/inspector/levels/level-tracker';
 import { ArmedFilters } from '../../../src/inspector/run-control/armed-filters';
 import { CodeBreakpoints } from '../../../src/inspector/run-control/code-breakpoints';
+import { DataBreakpoints, unboundDataScope } from '../../../src/inspector/run-control/data-breakpoints';
 import type { CodeMap, LineRow } from '../../../src/inspector/run-control/plan';
 import { RunControl, type Halt } from '../../../src/inspector/run-control/run-control';
 import { stepPlan, type StepWish } from '../../../src/inspector/run-control/steps';
@@ -28,9 +29,9 @@ function setup(build: (trace: Trace) => void, code: Partial<CodeMap> = {}, boot 
   const start = trace.units.length;
   build(trace);
   const machine = new ReplayMachine(trace), tracker = new LevelTracker(), filters = new ArmedFilters(undefined);
-  const nowhere = { places: () => [], addressIn: () => undefined, contexts: [], compile: () => () => true, format: () => '', log: () => undefined };
+  const nowhere = { places: () => [], addressIn: () => undefined, contexts: [], physical: () => undefined, compile: () => () => true, format: () => '', log: () => undefined };
   const breakpoints = new CodeBreakpoints(machine.asMachine, nowhere);
-  const control = new RunControl(machine.asMachine, tracker, filters, breakpoints, { serial: () => undefined, unimplemented: () => undefined, levelsChanged: () => undefined,
+  const control = new RunControl(machine.asMachine, tracker, filters, breakpoints, new DataBreakpoints(undefined, unboundDataScope), { serial: () => undefined, unimplemented: () => undefined, levelsChanged: () => undefined,
     awaitsLevel: () => false });
   if (start > 0) { machine.run(start); machine.drainEvents(event => tracker.feed(event)); }
   const world = { machine: machine.asMachine, levels: tracker, code: { lineAt: () => undefined, bodyOf: () => undefined, caller: () => undefined, ...code } };
@@ -280,8 +281,8 @@ describe('filters', () => {
     const booted = trace.units.length;
     exitOnce(trace);
     const machine = new ReplayMachine(trace), tracker = s.tracker;
-    const none = { places: () => [], addressIn: () => undefined, contexts: [], compile: () => () => true, format: () => '', log: () => undefined };
-    const control = new RunControl(machine.asMachine, tracker, filters, new CodeBreakpoints(machine.asMachine, none),
+    const none = { places: () => [], addressIn: () => undefined, contexts: [], physical: () => undefined, compile: () => () => true, format: () => '', log: () => undefined };
+    const control = new RunControl(machine.asMachine, tracker, filters, new CodeBreakpoints(machine.asMachine, none), new DataBreakpoints(undefined, unboundDataScope),
       { serial: () => undefined, unimplemented: () => undefined, levelsChanged: () => undefined, awaitsLevel: () => false });
     expect(await control.resume()).toMatchObject({ kind: 'filter', filter: 'exit', context: { level: 3 } });
     // The plain instruction, then the exit.

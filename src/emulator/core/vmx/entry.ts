@@ -7,12 +7,13 @@ import {
 } from '../generated/layout';
 import { checkControls, checkGuestState, checkHostState, guestStateQualification, recheckControls, recheckGuestState } from '../generated/entry-checks';
 import {
-  EXIT_ENTRY_FAIL_GUEST_STATE, EXIT_ENTRY_FAIL_MSR_LOADING, VMCS_EXIT_QUALIFICATION, VMCS_EXIT_REASON, VMCS_VM_ENTRY_EXCEPTION_ERROR_CODE, VMCS_VM_ENTRY_INSTRUCTION_LENGTH,
+  EXIT_ENTRY_FAIL_GUEST_STATE, EXIT_ENTRY_FAIL_MSR_LOADING, EXIT_VMLAUNCH, EXIT_VMRESUME,
+  VMCS_EXIT_QUALIFICATION, VMCS_EXIT_REASON, VMCS_VM_ENTRY_EXCEPTION_ERROR_CODE, VMCS_VM_ENTRY_INSTRUCTION_LENGTH,
   VMCS_VM_ENTRY_INTERRUPTION_INFO, VMCS_VM_ENTRY_MSR_LOAD_ADDRESS, VMCS_VM_ENTRY_MSR_LOAD_COUNT,
 } from '../generated/vmx';
 import { deliverVectored } from '../events';
 import { updateMode } from '../segments';
-import { ABORT, JUMPED, attend, time } from '../state';
+import { ABORT, CF, JUMPED, ZF, arithmeticFlags, attend, time } from '../state';
 import { requestStop } from '../stop';
 import { flushVpid0 } from '../tlb';
 import { activateControls, interruptWindowExiting, monitorTrapFlag, nmiWindowExiting } from './controls';
@@ -70,12 +71,24 @@ export function enterGuest(id: u32, vmcs: usize): i32 {
   armBoundary(valid, injected);
   recordEntry(vmcs, id == VMX_VMRESUME, valid ? injected : 0);
   store<u64>(M_ENTRIES, load<u64>(M_ENTRIES) + 1);
-  if (load<u32>(M_STOP_ON_ENTRY) != 0) requestStop(STOP_VM_ENTRY, id == VMX_VMRESUME ? 1 : 0, load<u64>(CPU_CURRENT_VMCS));
+  const stops = load<u32>(M_STOP_ON_ENTRY);
+  if (stops != 0 && ((stops & STOP_ON_EVERY_ENTRY) != 0 || mayTellOfFailure())) requestStop(STOP_VM_ENTRY, id == VMX_VMRESUME ? 1 : 0, load<u64>(CPU_CURRENT_VMCS));
   // 5. Event injection (27.6).
   const result = valid && interruptionType(injected) != TYPE_OTHER_EVENT ? inject(vmcs, injected) : JUMPED;
   // Whatever waits for an instruction boundary (windows, timer, debug exceptions, interrupts) is looked at before the first instruction.
   attend();
   return result;
+}
+
+// bits of M_STOP_ON_ENTRY; the other asks for entries that may tell a guest that its VMX instruction or VM entry has failed
+@inline const STOP_ON_EVERY_ENTRY: u32 = 1;
+/**
+ * Whether software may be telling the guest of a failure: it answers a VMLAUNCH or VMRESUME (perhaps in the handler of a VM exit), the processor has just
+ * refused an entry, or RFLAGS say VMfail, with exactly CF or exactly ZF among the arithmetic flags. The host looks closer.
+ */
+function mayTellOfFailure(): bool {
+  const reason = load<u32>(CPU_EXIT_REASON), flags = arithmeticFlags();
+  return reason == EXIT_VMLAUNCH || reason == EXIT_VMRESUME || (reason & ENTRY_FAILURE) != 0 || flags == CF || flags == ZF;
 }
 
 /** The instruction fails: nothing is loaded. The event's second operand is the failed check. */
