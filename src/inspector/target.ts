@@ -154,10 +154,12 @@ export class Target {
   private resume(plan: Plan | undefined): void {
     const session = this.stopped(), generation = this.generation;
     this.forget();
-    session.control.resume(plan).then(halt => { if (generation === this.generation) this.halt(session, halt); }, (error: unknown) => {
+    session.control.resume(plan).then(halt => { if (generation === this.generation) this.halt(session, halt); }).catch((error: unknown) => {
       if (generation !== this.generation) return;
+      // A fault of ours, in the run or in the words about it: the session goes on where the machine stands.
       this.emit({ event: 'output', category: 'important', text: `The debugger failed while the machine ran: ${error instanceof Error ? error.stack ?? error.message : String(error)}\n` });
-      this.halt(session, { kind: 'pause', context: session.tracker.executing(session.machine.activeVcpu) });
+      const context = session.tracker.executing(session.machine.activeVcpu);
+      this.emit({ event: 'stopped', stop: { reason: 'pause', threadId: context.id, description: `Stopped in L${context.level} by a failure of the debugger` } });
     });
   }
 
