@@ -28,7 +28,7 @@ const pin = [
   control(3, 'nmiExiting', yes, 'NMI exiting', 'NMIs exit; otherwise the guest takes them through vector 2 of its IDT.'),
   control(5, 'virtualNmis', yes, 'virtual NMIs', 'Blocking by NMI in the interruptibility state is virtual: IRET ends it, and real NMIs are never blocked.'),
   control(6, 'activatePreemptionTimer', yes, 'activate VMX-preemption timer', 'The VMX-preemption timer counts down while the guest runs, and exits at zero.'),
-  control(7, 'processPostedInterrupts', no, 'process posted interrupts', 'An interrupt with the notification vector is moved to the virtual-APIC page and does not exit.'),
+  control(7, 'processPostedInterrupts', yes, 'process posted interrupts', 'An interrupt with the notification vector is moved to the virtual-APIC page and does not exit.'),
 ] as const;
 
 const primary = [
@@ -44,7 +44,7 @@ const primary = [
   control(17, 'activateTertiaryControls', no, 'activate tertiary controls', 'The tertiary controls are used; otherwise all of them count as 0.'),
   control(19, 'cr8LoadExiting', yes, 'CR8-load exiting', 'MOV to CR8 exits.'),
   control(20, 'cr8StoreExiting', yes, 'CR8-store exiting', 'MOV from CR8 exits.'),
-  control(21, 'useTprShadow', no, 'use TPR shadow', 'MOV CR8 and the task-priority register work on the virtual-APIC page.'),
+  control(21, 'useTprShadow', yes, 'use TPR shadow', 'MOV CR8 and the task-priority register work on the virtual-APIC page.'),
   control(22, 'nmiWindowExiting', yes, 'NMI-window exiting', 'Exit as soon as there is no virtual-NMI blocking.'),
   control(23, 'movDrExiting', yes, 'MOV-DR exiting', 'MOV to and from debug registers exits.'),
   control(24, 'unconditionalIoExiting', yes, 'unconditional I/O exiting', 'Every I/O instruction exits; without effect when I/O bitmaps are used.'),
@@ -57,17 +57,17 @@ const primary = [
 ] as const;
 
 const secondary = [
-  control(0, 'virtualizeApicAccesses', no, 'virtualize APIC accesses', 'Accesses to the APIC-access page exit, or go to the virtual-APIC page.'),
+  control(0, 'virtualizeApicAccesses', yes, 'virtualize APIC accesses', 'Accesses to the APIC-access page exit, or go to the virtual-APIC page.'),
   control(1, 'enableEpt', yes, 'enable EPT', 'Guest-physical addresses are translated by the extended page tables.'),
   control(2, 'descriptorTableExiting', yes, 'descriptor-table exiting', 'LGDT, LIDT, LLDT, LTR, SGDT, SIDT, SLDT and STR exit.'),
   control(3, 'enableRdtscp', yes, 'enable RDTSCP', 'RDTSCP and RDPID exist in the guest; otherwise they are #UD.', 'rdtscp'),
-  control(4, 'virtualizeX2apicMode', no, 'virtualize x2APIC mode', 'RDMSR and WRMSR of the x2APIC registers go to the virtual-APIC page.'),
+  control(4, 'virtualizeX2apicMode', yes, 'virtualize x2APIC mode', 'RDMSR and WRMSR of the x2APIC registers go to the virtual-APIC page.'),
   control(5, 'enableVpid', yes, 'enable VPID', 'Cached translations are tagged with the VPID, so that entries and exits need not flush them.'),
   control(6, 'wbinvdExiting', yes, 'WBINVD exiting', 'WBINVD and WBNOINVD exit.'),
   control(7, 'unrestrictedGuest', yes, 'unrestricted guest', 'The guest may run without paging, or in real mode.'),
-  control(8, 'apicRegisterVirtualization', no, 'APIC-register virtualization', 'Most APIC registers are read from the virtual-APIC page without an exit.'),
-  control(9, 'virtualInterruptDelivery', no, 'virtual-interrupt delivery', 'The processor evaluates and delivers virtual interrupts itself.'),
-  control(10, 'pauseLoopExiting', no, 'PAUSE-loop exiting', 'A loop of PAUSE at CPL 0 that lasts longer than PLE_Window exits.'),
+  control(8, 'apicRegisterVirtualization', yes, 'APIC-register virtualization', 'Most APIC registers are read from the virtual-APIC page without an exit.'),
+  control(9, 'virtualInterruptDelivery', yes, 'virtual-interrupt delivery', 'The processor evaluates and delivers virtual interrupts itself.'),
+  control(10, 'pauseLoopExiting', yes, 'PAUSE-loop exiting', 'A loop of PAUSE at CPL 0 that lasts longer than PLE_Window exits.'),
   control(11, 'rdrandExiting', yes, 'RDRAND exiting', 'RDRAND exits.', 'rdrand'),
   control(12, 'enableInvpcid', yes, 'enable INVPCID', 'INVPCID exists in the guest; otherwise it is #UD.', 'invpcid'),
   control(13, 'enableVmFunctions', yes, 'enable VM functions', 'VMFUNC exists in the guest; otherwise it is #UD.'),

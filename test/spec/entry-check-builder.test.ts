@@ -90,7 +90,9 @@ describe('the generated checks agree with the table', () => {
     const dword = link + 4n <= BigInt(ramSize) ? compiled.view.getUint32(ramBase + Number(link), true) : 0xffff_ffff;
     const table = Number((values.GUEST_CR3 ?? 0n) & 0xffff_ffe0n);
     const pdptes = [0, 8, 16, 24].map((at) => (table + 32 <= ramSize ? compiled.view.getBigUint64(ramBase + table + at, true) : 0xffff_ffff_ffff_ffffn));
+    const vtpr = Number(values.VIRTUAL_APIC_ADDRESS ?? 0n) + 0x80;
     const facts = {
+      'memory.vtpr': vtpr + 4 <= ramSize ? BigInt(compiled.view.getUint8(ramBase + vtpr)) : 0xffn,
       'now.longMode': longMode, 'memory.linkRevision': BigInt(dword & 0x7fff_ffff), 'memory.linkShadowBit': dword >= 0x8000_0000,
       'memory.pdptesValid': pdptes.every((entry) => (entry & 1n) === 0n || ((entry & 0x1e6n) === 0n && entry >> BigInt(model.physicalBits) === 0n)),
     };

@@ -30,6 +30,17 @@ const withoutEpt: FieldValues = { SECONDARY_PROC_BASED_CONTROLS: word('secondary
 const withSecondary = (...refs: ControlRef[]): FieldValues => ({ SECONDARY_PROC_BASED_CONTROLS: word('secondary', 'secondary.enableEpt', ...refs) });
 const externalInterrupt = { ...inject(0x20, 0), GUEST_RFLAGS: 0x202n };
 
+/** Controls of APIC virtualization on top of those of the base; what is named of them. */
+const withApic = (...refs: ControlRef[]): FieldValues => ({
+  PIN_BASED_CONTROLS: word('pin', 'pin.nmiExiting', 'pin.virtualNmis', ...refs.filter((ref) => ref.startsWith('pin.'))),
+  PRIMARY_PROC_BASED_CONTROLS: word('primary', 'primary.activateSecondaryControls', ...refs.filter((ref) => ref.startsWith('primary.'))),
+  SECONDARY_PROC_BASED_CONTROLS: word('secondary', ...refs.filter((ref) => ref.startsWith('secondary.'))),
+  VM_EXIT_CONTROLS: word('exit', 'exit.hostAddressSpaceSize', ...refs.filter((ref) => ref.startsWith('exit.'))),
+  VIRTUAL_APIC_ADDRESS: 0x8000n, APIC_ACCESS_ADDRESS: 0x9000n, POSTED_INTERRUPT_DESCRIPTOR_ADDRESS: 0x9040n, POSTED_INTERRUPT_NOTIFICATION_VECTOR: 0xf2n,
+});
+const posted: ControlRef[] = ['pin.externalInterruptExiting', 'pin.processPostedInterrupts', 'primary.useTprShadow', 'secondary.virtualInterruptDelivery',
+  'exit.acknowledgeInterruptOnExit'];
+
 const area = (prefix: string, name: string): Record<string, Witness> => ({
   [`${prefix}Align`]: { change: { [`${name}_ADDRESS`]: 0x1008n, [`${name}_COUNT`]: 1n } },
   [`${prefix}Width`]: { change: { [`${name}_ADDRESS`]: beyond, [`${name}_COUNT`]: 1n } },
@@ -47,6 +58,19 @@ export const witnesses: Record<string, Witness> = {
   'controls.exec.ioBitmapWidth': { change: { IO_BITMAP_A_ADDRESS: beyond } },
   'controls.exec.msrBitmapAlign': { change: { MSR_BITMAPS_ADDRESS: 1n } },
   'controls.exec.msrBitmapWidth': { change: { MSR_BITMAPS_ADDRESS: 1n << 63n } },
+  'controls.exec.virtualApicAlign': { ground: withApic('primary.useTprShadow'), change: { VIRTUAL_APIC_ADDRESS: 0x8010n } },
+  'controls.exec.virtualApicWidth': { ground: withApic('primary.useTprShadow'), change: { VIRTUAL_APIC_ADDRESS: beyond } },
+  'controls.exec.tprThresholdReserved': { ground: withApic('primary.useTprShadow', 'secondary.virtualizeApicAccesses'), change: { TPR_THRESHOLD: 0x10n } },
+  'controls.exec.apicAccessAlign': { ground: withApic('secondary.virtualizeApicAccesses'), change: { APIC_ACCESS_ADDRESS: 0x9800n } },
+  'controls.exec.apicAccessWidth': { ground: withApic('secondary.virtualizeApicAccesses'), change: { APIC_ACCESS_ADDRESS: beyond } },
+  'controls.exec.noTprShadowDependents': { change: withApic('secondary.apicRegisterVirtualization') },
+  'controls.exec.x2apicVsApicAccess': { change: withApic('primary.useTprShadow', 'secondary.virtualizeX2apicMode', 'secondary.virtualizeApicAccesses') },
+  'controls.exec.vidNeedsExtInt': { change: withApic('primary.useTprShadow', 'secondary.virtualInterruptDelivery') },
+  'controls.exec.postedNeedsVid': { change: withApic(...posted.filter((ref) => !ref.startsWith('secondary.'))) },
+  'controls.exec.postedNeedsAck': { change: withApic(...posted.filter((ref) => !ref.startsWith('exit.'))) },
+  'controls.exec.postedVector': { ground: withApic(...posted), change: { POSTED_INTERRUPT_NOTIFICATION_VECTOR: 0x100n } },
+  'controls.exec.postedDescAlign': { ground: withApic(...posted), change: { POSTED_INTERRUPT_DESCRIPTOR_ADDRESS: 0x9020n } },
+  'controls.exec.postedDescWidth': { ground: withApic(...posted), change: { POSTED_INTERRUPT_DESCRIPTOR_ADDRESS: beyond } },
   'controls.exec.virtualNmi': { change: { PIN_BASED_CONTROLS: word('pin', 'pin.virtualNmis') } },
   'controls.exec.nmiWindow': { ground: { PIN_BASED_CONTROLS: word('pin', 'pin.nmiExiting') }, change: withControl('PRIMARY_PROC_BASED_CONTROLS', 'primary.nmiWindowExiting') },
   'controls.exec.vpidNonzero': { change: { VPID: 0n } },
@@ -109,7 +133,8 @@ export const witnesses: Record<string, Witness> = {
   'guest.crMsr.cr0PgPe': { base: 'realGuest', change: { GUEST_CR0: 0x8000_0030n } },
   'guest.crMsr.cr4Fixed': { change: { GUEST_CR4: 0x20n } },
   'guest.crMsr.debugctl': { change: { GUEST_IA32_DEBUGCTL: 4n } },
-  'guest.crMsr.ia32eCr0': { ground: { SECONDARY_PROC_BASED_CONTROLS: word('secondary', 'secondary.enableEpt', 'secondary.enableVpid', 'secondary.unrestrictedGuest') }, change: { GUEST_CR0: 0x33n } },
+  'guest.crMsr.ia32eCr0': { ground: { SECONDARY_PROC_BASED_CONTROLS: word('secondary', 'secondary.enableEpt', 'secondary.enableVpid', 'secondary.unrestrictedGuest') },
+    change: { GUEST_CR0: 0x33n } },
   'guest.crMsr.ia32eCr4': { change: { GUEST_CR4: 0x2000n } },
   'guest.crMsr.pcide': { base: 'paeGuest', change: { GUEST_CR4: 0x2_2020n } },
   'guest.crMsr.cr3': { change: { GUEST_CR3: beyond } },

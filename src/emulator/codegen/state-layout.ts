@@ -111,7 +111,7 @@ export const cpuCells: readonly Cell[] = place(region('cpu').base, region('cpu')
   ['pendingDebug', 'u64', 1, 'pending debug exceptions in the VMCS format, delivered at the next boundary'],
   // -- the fault, exit or event under way
   ['abortKind', 'u32', 1, 'why an instruction was abandoned: 0 none, 1 exception, 2 run alone (MMIO, code page, watched page), '
-    + '3 VM exit done, 4 stop, 5 EPT violation, 6 EPT misconfiguration, 7 page-modification log full'],
+    + '3 VM exit done, 4 stop, 5 EPT violation, 6 EPT misconfiguration, 7 page-modification log full, 8 access to the APIC-access page'],
   ['faultVector', 'u32', 1, ''], ['faultHasError', 'u32', 1, ''], ['faultError', 'u32', 1, ''],
   ['faultAddress', 'u64', 1, 'linear address of a page fault (next CR2); for #DB the DR6 bits to set'],
   ['alone', 'u32', 1, 'this instruction runs alone in its block: slow accesses may complete'],
@@ -140,6 +140,11 @@ export const cpuCells: readonly Cell[] = place(region('cpu').base, region('cpu')
   ['suppressVe', 'u32', 1, 'bit 63 of the EPT entry that blocked the last access: its violation does not become #VE'],
   ['failedCheck', 'u32', 1, '1 + row of spec/entry-checks that refused the last VM entry, 0 = none'],
   ['transferTarget', 'u64', 1, 'linear target of a direct transfer that the interpreter has not linked'],
+  ['apicAccessEnd', 'u64', 1, 'last byte of the APIC-access page in force (host-physical), 0 = none'],
+  ['apicAccessCached', 'u64', 1, 'the APIC-access page (its last byte) that the TLB contexts of this vCPU know of'],
+  ['apicExit', 'u32', 1, 'a trap-like exit of APIC virtualization is pending: its reason, and its qualification in bits 31:16; 0 = none'],
+  ['virtualInterrupt', 'u32', 1, 'a pending virtual interrupt is recognized'],
+  ['pauseLoopStart', 'u64', 1, 'time of the first PAUSE of the present loop at CPL 0'], ['pauseLast', 'u64', 1, 'time of the last PAUSE at CPL 0 since VM entry, 0 = none'],
   ['checkedVmcs', 'u32', 1, 'WASM address of the current VMCS (+ 1 in IA-32e mode) if the last entry passed every check and nothing but RIP and RSP was written since; else 0'],
 ]);
 

@@ -2,8 +2,8 @@
 // 4,096 block addresses; blocks link to each other only inside their page, so that dropping a page drops both ends of every link.
 // Granules of 64 bytes that hold code make stores to them run alone and drop the page's blocks (self-modifying code).
 import {
-  BLOCK_HEADER, CPU_CPL, CPU_MODE, CPU_PAGE_BASE, CPU_RIP, CPU_SEG_BASE, CPU_TLB_BASE, CPU_TLB_GENERATION, M_HEAP_TOP, M_HOOK_COUNT, M_HOOK_OFFSETS, RAM_BASE,
-  M_RAM_SIZE, REC_CASE_ID, REC_ORDINAL, REC_PAGE_OFFSET, RECORD_BYTES, REGION_CODE_HEAP, REGION_CODE_HEAP_SIZE, REGION_PAGE_CODE, REGION_SCRATCH,
+  BLOCK_HEADER, CPU_CPL, CPU_MODE, CPU_PAGE_BASE, CPU_RIP, CPU_SEG_BASE, CPU_TLB_BASE, CPU_TLB_GENERATION, M_HEAP_TOP, M_HOOK_COUNT, M_HOOK_OFFSETS, RAM_BASE, M_RAM_SIZE,
+  REC_CASE_ID, REC_ORDINAL, REC_PAGE_OFFSET, RECORD_BYTES, REGION_CODE_HEAP, REGION_CODE_HEAP_SIZE, REGION_PAGE_CODE, REGION_SCRATCH,
 } from './generated/layout';
 import { CASE_END, CASE_HOOK, TLB_EXECUTE, TLB_INDEX_MASK } from './generated/decoder';
 import { decode, decodedEndsBlock, decodedRecords } from './decode';
@@ -12,6 +12,7 @@ import { EXECUTE, walk, walkedPhysical } from './paging';
 import { segmentLimit } from './segments';
 import { CS, GP, raiseError } from './state';
 import { ASIDE, setAsideExecutes, setAsideWrites } from './tlb';
+import { LINEAR_FETCH, isApicAccess, linearApicAccess } from './vmx/apic-access';
 
 // descriptor: header, then 4,096 block addresses (u32, by offset); TLB entries point at the addresses
 @inline const DESCRIPTOR_HEADER: usize = 32;
@@ -89,6 +90,7 @@ function executePage(linear: u64): usize {
   if (load<u64>(entry) == (tag | ASIDE)) host = <usize>(<u32>page + load<u32>(entry, 8));
   else {
     if (!walk(linear, EXECUTE, load<u32>(CPU_CPL) == 3, false)) return 0;
+    if (isApicAccess(walkedPhysical)) { linearApicAccess(walkedPhysical, LINEAR_FETCH); return 0; }
     host = hostOf(walkedPhysical & ~0xfff, 0x1000);
     if (!host) { raiseError(GP, 0); return 0; }                                   // code outside RAM: nothing to fetch
   }
@@ -148,7 +150,7 @@ export function transientBlock(most: u32, hooks: bool): u32 {
   return (mode & 3) != 2 && (mode & 8) == 0 && load<u64>(CPU_RIP) + (0x1000 - (linear & 0xfff)) + 14 > <u64>segmentLimit(CS);
 }
 /** Length of the instruction decoded last. */
-let lastLength: u32 = 1;
+export let lastLength: u32 = 1;
 
 /** Decodes from a linear address to the end of the block into `block`; returns the end of its records, 0 with an abort recorded. */
 function build(linear: u64, block: usize, most: u32, hooks: bool): usize {

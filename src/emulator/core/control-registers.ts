@@ -19,6 +19,7 @@ import { flushCurrent, invalidateAddress, invalidateVpid, selectTlb } from './tl
 import { unrestrictedGuest } from './vmx/controls';
 import { interceptClts, interceptInvlpg, interceptInvpcid, interceptLmsw, interceptMovDr, interceptMovFromCr, interceptMovToCr } from './vmx/intercepts';
 import { cr0ReadValue, cr0WriteValue, cr4ReadValue, cr4WriteValue } from './vmx/register-intercepts';
+import { cr8IsVirtual, readVirtualCr8, writeVirtualCr8 } from './vmx/virtual-apic-registers';
 import { invpcidIsEnabled } from './vmx/instruction-intercepts';
 
 @inline const CR0_BITS: u64 = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG;
@@ -89,7 +90,7 @@ export function movFromControl(pc: usize): i32 {
   if (cr != 0 && cr != 2 && cr != 3 && cr != 4 && cr != 8) return raise(UD);
   if (load<u32>(CPU_CPL) != 0) return raiseError(GP, 0);
   if ((cr == 3 || cr == 8) && interceptMovFromCr(cr, to)) return ABORT;
-  const value = cr == 0 ? cr0ReadValue() : cr == 2 ? load<u64>(CPU_CR2) : cr == 3 ? load<u64>(CPU_CR3) : cr == 4 ? cr4ReadValue() : <u64>readTpr();
+  const value = cr == 0 ? cr0ReadValue() : cr == 2 ? load<u64>(CPU_CR2) : cr == 3 ? load<u64>(CPU_CR3) : cr == 4 ? cr4ReadValue() : cr8IsVirtual() ? readVirtualCr8() : <u64>readTpr();
   setReg(to, in64BitMode() ? value : value & 0xffffffff);
   return NEXT;
 }
@@ -105,7 +106,7 @@ export function movToControl(pc: usize): i32 {
     case 4: return writeCr4(nonRoot() ? cr4WriteValue(value) : value);
     default:
       if (value >> 4) return raiseError(GP, 0);
-      writeTpr(<u32>value);
+      if (cr8IsVirtual()) writeVirtualCr8(<u32>value); else writeTpr(<u32>value);
       attend();
       return NEXT;
   }

@@ -1,14 +1,13 @@
 // Memory as instructions and procedures see it: the slow paths of emitted loads and stores, linear accesses of procedures, physical
 // accesses. An access that cannot complete records an abort and changes nothing. Accesses that need the exact time or the
 // instruction by itself (MMIO, stores to code, watched pages) are done only when the instruction runs alone in its block.
-import {
-  CPU_ALONE, CPU_CR4, CPU_RFLAGS_SYSTEM, CPU_TLB_BASE, CPU_TLB_GENERATION, M_RAM_SIZE, RAM_BASE, REGION_PAGE_CODE, REGION_SCRATCH,
-} from './generated/layout';
+import { CPU_ALONE, CPU_CR4, CPU_RFLAGS_SYSTEM, CPU_TLB_BASE, CPU_TLB_GENERATION, M_RAM_SIZE, RAM_BASE, REGION_PAGE_CODE, REGION_SCRATCH } from './generated/layout';
 import { TLB_INDEX_MASK, TLB_READ, TLB_WRITE } from './generated/decoder';
 import { invalidateCode, storeTouchesCode } from './blocks';
 import { markDirty } from './dirty';
 import { mmioRead, mmioWrite } from '../devices/bus';
 import { READ, recallWalk, userAccess, walk, walkedGuestPhysical, walkedPhysical, walkedWritable, WRITE } from './paging';
+import { isApicAccess, readApicAccessPage, writeApicAccessPage } from './vmx/apic-access';
 import { ABORT, AC, abandon, ABORT_ALONE, aborted, CR4_SMAP, NEXT } from './state';
 import { ASIDE } from './tlb';
 import { joinBytes, memoryIsWatched, noteMemory, noteProcessorWrite, pageIsWatched, processorWriteIsWatched, READS, WRITES } from './watch';
@@ -36,7 +35,8 @@ export function readPhysical8(physical: u64): u32 { const h = hostOf(physical, 1
 export function writePhysical64(physical: u64, value: u64): void { writePhysical(physical, value, 8); }
 export function writePhysical32(physical: u64, value: u32): void { writePhysical(physical, value, 4); }
 export function writePhysical8(physical: u64, value: u32): void { writePhysical(physical, value, 1); }
-function writePhysical(physical: u64, value: u64, bytes: u32): void {
+export function readPhysical(physical: u64, bytes: u32): u64 { const h = hostOf(physical, bytes); return h ? loadBytes(h, bytes) : u64.MAX_VALUE; }
+export function writePhysical(physical: u64, value: u64, bytes: u32): void {
   const h = hostOf(physical, bytes);
   if (!h) return;
   if (memoryIsWatched() && processorWriteIsWatched(u64.MAX_VALUE, physical, bytes)) noteProcessorWrite(u64.MAX_VALUE, physical, bytes, loadBytes(h, bytes), value);
@@ -86,6 +86,7 @@ function readWithin(linear: u64, bytes: u32, user: bool, implicit: bool, forWrit
   let host: usize = cache ? cached(linear, forWrite ? TLB_WRITE : TLB_READ) : 0;
   if (host == 0) {
     if (!walk(linear, forWrite ? WRITE : READ, user, implicit)) return 0;
+    if (isApicAccess(walkedPhysical)) return readApicAccess(linear, bytes, forWrite);
     host = hostOf(walkedPhysical, bytes);
     if (host == 0) {
       if (!load<u32>(CPU_ALONE)) { abandon(ABORT_ALONE); return 0; }
@@ -109,11 +110,25 @@ function readWithin(linear: u64, bytes: u32, user: bool, implicit: bool, forWrit
   return loadBytes(host, bytes);
 }
 
+/** Accesses to the APIC-access page run alone, since most exit and a write has more to do. */
+function readApicAccess(linear: u64, bytes: u32, forWrite: bool): u64 {
+  if (!load<u32>(CPU_ALONE)) { abandon(ABORT_ALONE); return 0; }
+  const value = readApicAccessPage(walkedPhysical, bytes, !probing, forWrite);
+  if (memoryIsWatched() && !probing && !aborted()) noteMemory(READS, linear, bytes, value, value);
+  return value;
+}
+function writeApicAccess(linear: u64, value: u64, bytes: u32): i32 {
+  if (!load<u32>(CPU_ALONE)) return abandon(ABORT_ALONE);
+  if (memoryIsWatched()) noteMemory(WRITES, linear, bytes, 0, value);
+  return writeApicAccessPage(walkedPhysical, value, bytes);
+}
+
 /** Stores up to a page end; returns ABORT with an abort recorded, or NEXT. */
 function writeWithin(linear: u64, value: u64, bytes: u32, user: bool, implicit: bool, cache: bool): i32 {
   let host: usize = cache ? cached(linear, TLB_WRITE) : 0;
   if (host == 0) {
     if (!walk(linear, WRITE, user, implicit)) return ABORT;
+    if (isApicAccess(walkedPhysical)) return writeApicAccess(linear, value, bytes);
     host = hostOf(walkedPhysical, bytes);
     if (host == 0) {
       if (!load<u32>(CPU_ALONE)) return abandon(ABORT_ALONE);

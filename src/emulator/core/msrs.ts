@@ -10,6 +10,7 @@ import { updateMode } from './segments';
 import { ABORT, aborted, CR0_PG, cr0, EFER_LMA, EFER_LME, FS, GP, GS, NEXT, raiseError, RAX, RCX, RDX, reg, setReg32, time } from './state';
 import { hasCapabilityMsr, readCapabilityMsr } from './vmx/capability';
 import { interceptMsrRead, interceptMsrWrite } from './vmx/intercepts';
+import { msrReadIsVirtual, msrWriteIsVirtual, readVirtualMsr, writeVirtualMsr } from './vmx/virtual-apic-registers';
 import { tscOffsetApplied } from './vmx/register-intercepts';
 import { EXITED, notePlace, placeIsWatched, READS, unnote, WRITES } from './watch';
 
@@ -127,7 +128,7 @@ export function rdmsr(_pc: usize): i32 {
   const watched = placeIsWatched(WATCH_MSR, index, 1, READS);
   if (watched) notePlace(WATCH_MSR, READS, index, 8, 0, 0, EXITED);
   if (interceptMsrRead(index)) return ABORT;
-  const value = readMsr(index);
+  const value = msrReadIsVirtual(index) ? readVirtualMsr(index) : readMsr(index);
   if (aborted()) return ABORT;
   if (watched) { unnote(); notePlace(WATCH_MSR, READS, index, 8, value, value, 0); }
   setReg32(RAX, <u32>value);
@@ -140,12 +141,13 @@ export function wrmsr(_pc: usize): i32 {
   const value = reg(RAX) & 0xffffffff | reg(RDX) << 32, watched = placeIsWatched(WATCH_MSR, index, 1, WRITES);
   if (watched) notePlace(WATCH_MSR, WRITES, index, 8, 0, value, EXITED);
   if (interceptMsrWrite(index)) return ABORT;
-  if (!watched) return writeMsr(index, value);
+  const isVirtual = msrWriteIsVirtual(index);
+  if (!watched) return isVirtual ? writeVirtualMsr(index, value) : writeMsr(index, value);
   unnote();
   // a value that cannot be read is told as 0
-  const before = readMsr(index);
+  const before = isVirtual ? readVirtualMsr(index) : readMsr(index);
   store<u32>(CPU_ABORT_KIND, 0);
-  if (writeMsr(index, value) != NEXT) return ABORT;
+  if ((isVirtual ? writeVirtualMsr(index, value) : writeMsr(index, value)) != NEXT) return ABORT;
   notePlace(WATCH_MSR, WRITES, index, 8, before, value, 0);
   return NEXT;
 }

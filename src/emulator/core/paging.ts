@@ -1,16 +1,21 @@
 // Linear to physical: paging (SDM 3A chapter 4 'Paging') and EPT (SDM 3C 29.3 'The Extended Page Table Mechanism'), with accessed and
 // dirty flags, permissions and error codes. A failed walk records an abort (page fault, EPT violation or misconfiguration) that the
 // caller of the instruction turns into a fault or a VM exit.
-import { CPU_ABORT_KIND, CPU_ALONE, CPU_CPL, CPU_CR0, CPU_CR3, CPU_CR4, CPU_EFER, CPU_EPTP, CPU_EXIT_QUALIFICATION, CPU_FAULT_ADDRESS, CPU_GUEST_PHYSICAL_FAULT, CPU_PDPTE, CPU_RFLAGS_SYSTEM,
-  CPU_SUPPRESS_VE, CPU_TLB_BASE, CPU_TLB_GENERATION, M_RAM_SIZE, RAM_BASE, REGION_TLB_CONTEXTS } from './generated/layout';
+import {
+  CPU_ABORT_KIND, CPU_ALONE, CPU_CPL, CPU_CR0, CPU_CR3, CPU_CR4, CPU_EFER, CPU_EPTP, CPU_EXIT_QUALIFICATION, CPU_FAULT_ADDRESS, CPU_GUEST_PHYSICAL_FAULT, CPU_PDPTE,
+  CPU_RFLAGS_SYSTEM, CPU_SUPPRESS_VE, CPU_TLB_BASE, CPU_TLB_GENERATION, M_RAM_SIZE, RAM_BASE, REGION_TLB_CONTEXTS,
+} from './generated/layout';
 import { markDirty } from './dirty';
 import { eptVpidCapPages1G, featurePages1G, featurePse36, physicalBits } from './processor-facts';
 import { keyForbids, keysAreOn } from './protection-keys';
-import { ABORT_ALONE, ABORT_EPT_MISCONFIGURATION, ABORT_EPT_VIOLATION, ABORT_PML_FULL, abandon, AC, CR0_PG, CR0_WP, CR4_PAE, CR4_PSE, CR4_SMAP, CR4_SMEP, EFER_LMA,
-  EFER_NXE, GP, raiseError, raisePageFault } from './state';
+import {
+  ABORT_ALONE, ABORT_EPT_MISCONFIGURATION, ABORT_EPT_VIOLATION, ABORT_PML_FULL, abandon, AC, CR0_PG, CR0_WP, CR4_PAE, CR4_PSE, CR4_SMAP, CR4_SMEP, EFER_LMA, EFER_NXE, GP,
+  raiseError, raisePageFault,
+} from './state';
 import { memoryIsWatched, noteProcessorWrite, processorWriteIsWatched } from './watch';
 import { enablePml, modeBasedExecuteControl } from './vmx/controls';
 import { logHasRoom, logModifiedPage } from './vmx/page-modification-log';
+import { guestPhysicalApicAccess, isApicAccess } from './vmx/apic-access';
 
 @inline export const READ: u32 = 0;
 @inline export const WRITE: u32 = 1;
@@ -166,6 +171,7 @@ function structureThroughEpt(guestPhysical: u64): bool {
     return true;
   }
   if (!eptWalk(guestPhysical, READ, false, false, false)) return false;
+  if (isApicAccess(walkedPhysical)) { guestPhysicalApicAccess(); return false; }
   store<u64>(slot, tag);
   store<u64>(slot, eptp, 8);
   store<u64>(slot, walkedPhysical & ~0xfff, 16);

@@ -3,23 +3,27 @@
 import {
   CPU_ABORT_KIND, CPU_ACTIVITY, CPU_ALONE, CPU_ID, CPU_INIT_PENDING, CPU_EVENT_VECTORING, CPU_EXIT_QUALIFICATION, CPU_FAULT_ADDRESS, CPU_GUEST_PHYSICAL_FAULT,
   CPU_INSTRUCTION_LENGTH, CPU_MODE, CPU_NMI_BLOCKED, CPU_NMI_PENDING, CPU_NON_ROOT, CPU_PAGE_BASE, CPU_PENDING_DEBUG, CPU_RFLAGS_SYSTEM, CPU_RIP, CPU_SEG_BASE,
-  CPU_SHADOW_UNTIL, CPU_SIPI_PENDING, CPU_VMX_ON, M_BUDGET, M_DEADLINE, M_QUANTUM_END, M_RUN_END, M_STOP_KIND, M_VCPU_COUNT, REC_PAGE_OFFSET, REC_SCALE, STOP_BUDGET, STOP_EXCEPTION,
-  STOP_SHUTDOWN, STOP_WATCH,
+  CPU_SHADOW_UNTIL, CPU_SIPI_PENDING, CPU_VMX_ON, M_BUDGET, M_DEADLINE, M_QUANTUM_END, M_RUN_END, M_STOP_KIND, M_VCPU_COUNT, REC_PAGE_OFFSET, REC_SCALE, STOP_BUDGET,
+  STOP_EXCEPTION, STOP_SHUTDOWN, STOP_WATCH, CPU_MTF_PENDING, CPU_VIRTUAL_INTERRUPT,
 } from './generated/layout';
 import { acknowledgeInterrupt, interruptPending, nextDeviceDeadline, runDeviceTimers, takeInit, takeNmi, takeSipi } from '../devices/bus';
 import { SYSTEM_POWER_OFF_REQUESTED, SYSTEM_RESET_REQUESTED } from './generated/devices';
-import { dropAllCode, findBlock, findLinkable, heapIsNearlyFull, linearRip, linkable, transientBlock } from './blocks';
+import { dropAllCode, findBlock, findLinkable, heapIsNearlyFull, lastLength, linearRip, linkable, transientBlock } from './blocks';
 import { deliverOrFault, deliverRecordedException, EXTERNAL_INTERRUPT, NMI_EVENT } from './events';
 import {
-  ABORT, ABORT_ALONE, ABORT_EPT_MISCONFIGURATION, ABORT_EPT_VIOLATION, ABORT_EXCEPTION, ABORT_EXITED, ABORT_PML_FULL, CS, DB, GP, IF, interruptShadow, NEXT, raise, raiseError, TF, time,
+  ABORT, ABORT_ALONE, ABORT_EPT_MISCONFIGURATION, ABORT_EPT_VIOLATION, ABORT_EXCEPTION, ABORT_EXITED, ABORT_PML_FULL, CS, DB, GP, IF, interruptShadow, NEXT, raise, raiseError,
+  TF, time, ABORT_APIC_ACCESS,
 } from './state';
 import { performInit, startUp } from './reset';
 import { keepAwake, rest, schedule } from './scheduler';
 import { segmentLimit } from './segments';
 import { requestStop } from './stop';
-import { nextVmxDeadline, vmxBoundary } from './vmx/boundary';
+import { nextVmxDeadline, vmxBoundary, vmxExitIsDue } from './vmx/boundary';
+import { isPostedInterruptNotification, processPostedInterrupts } from './vmx/posted-interrupts';
+import { mtfClock } from './vmx/entry';
+import { takeVirtualInterrupt } from './vmx/virtual-apic';
 import { forgetHits, hasHits, takeBackHits } from './watch';
-import { eptMisconfigurationExit, eptViolationExit, pmlFullExit } from './vmx/exit';
+import { apicAccessExit, eptMisconfigurationExit, eptViolationExit, pmlFullExit } from './vmx/exit';
 import { violationBecomesVe, withdrawVe } from './vmx/virtualization-exception';
 import { ACTIVITY_WAIT_FOR_SIPI } from './vmx/non-register-state';
 import { externalInterruptIsAcknowledged, externalInterruptsExit, interceptNmi, nmiIsBlocked, takeExternalInterruptExit } from './vmx/event-intercepts';
@@ -98,7 +102,7 @@ function handleAbort(kind: u32): u32 {
       return 0;
     case ABORT_ALONE: {
       const block = single(false);
-      if (block != 0) store<u32>(CPU_ALONE, 1);
+      if (block != 0) { store<u32>(CPU_ALONE, 1); store<u32>(CPU_INSTRUCTION_LENGTH, lastLength); }
       return block;
     }
     case ABORT_EPT_VIOLATION:
@@ -118,6 +122,10 @@ function handleAbort(kind: u32): u32 {
     case ABORT_PML_FULL:
       store<i32>(M_BUDGET, load<i32>(M_BUDGET) - 1);
       pmlFullExit();
+      break;
+    case ABORT_APIC_ACCESS:
+      store<i32>(M_BUDGET, load<i32>(M_BUDGET) - 1);
+      apicAccessExit(load<u64>(CPU_EXIT_QUALIFICATION));
       break;
     default:                                                                             // a VM exit is done, or a stop is requested
       break;
@@ -187,10 +195,18 @@ function boundary(): void {
     arm();
     return;
   }
-  // 3. external interrupts
+  // 3. virtual interrupts
+  if (load<u32>(CPU_VIRTUAL_INTERRUPT) != 0 && activity < 2 && shadow == 0 && (load<u64>(CPU_RFLAGS_SYSTEM) & IF) != 0) {
+    store<u32>(CPU_ACTIVITY, 0);
+    deliverOrFault(takeVirtualInterrupt(), EXTERNAL_INTERRUPT, false, 0);
+    arm();
+    return;
+  }
+  // 4. external interrupts
   if (activity < 2 && interruptPending() != 0 && shadow == 0) {
     if (load<u32>(CPU_NON_ROOT) != 0 && externalInterruptsExit()) {
       const vector = externalInterruptIsAcknowledged() ? acknowledgeInterrupt() : 0;
+      if (isPostedInterruptNotification(vector)) { postInterrupts(now); return; }
       takeExternalInterruptExit(vector);
       store<u32>(CPU_ABORT_KIND, 0);
       arm();
@@ -203,8 +219,18 @@ function boundary(): void {
       return;
     }
   }
-  // 4. a processor that waits lets others run, or time pass to the next event
+  // 5. a processor that waits lets others run, or time pass to the next event
   if (load<u32>(CPU_ACTIVITY) != 0) rest(); else arm();
+}
+
+/** Posted-interrupt processing takes a unit, and what it made pending is looked at before the next instruction. It is no instruction to the monitor trap flag. */
+function postInterrupts(now: u64): void {
+  const mtfWaits = load<u32>(CPU_MTF_PENDING) == mtfClock();
+  processPostedInterrupts();
+  store<u64>(M_DEADLINE, now + 1);
+  store<i32>(M_BUDGET, 0);
+  keepAwake();
+  if (mtfWaits) store<u32>(CPU_MTF_PENDING, mtfClock());
 }
 
 /**
@@ -229,6 +255,7 @@ function nextDeadline(): u64 {
 /** Gives the run loop a budget up to the next instant that matters. */
 function arm(): void {
   const now = time(), shadowEnd = load<u64>(CPU_SHADOW_UNTIL);
+  if (load<u32>(CPU_NON_ROOT) != 0 && vmxExitIsDue()) { store<u64>(M_DEADLINE, now); store<i32>(M_BUDGET, 0); keepAwake(); return; }   // after a delivery: it precedes the handler
   let end = min<u64>(nextDeadline(), load<u64>(M_RUN_END));
   if (shadowEnd > now) end = min<u64>(end, shadowEnd);
   else end = min<u64>(end, load<u64>(M_QUANTUM_END));

@@ -9,7 +9,7 @@
 // by a bit of its tag; the slow path finds it there and walks nothing.
 import {
   CPU_CPL, CPU_CR0, CPU_CR3, CPU_CR4, CPU_EFER, CPU_EPTP, CPU_ID, CPU_MODE, CPU_NON_ROOT, CPU_RFLAGS_SYSTEM, CPU_TLB_BASE, CPU_TLB_GENERATION, CPU_VPID, M_VCPU_COUNT,
-  REGION_CPU, REGION_CPU_SIZE, REGION_PARKED_CPUS, REGION_SNAPSHOT_BUFFER, REGION_TLB_CONTEXTS, REGION_TLB_POOL,
+  REGION_CPU, REGION_CPU_SIZE, REGION_PARKED_CPUS, REGION_SNAPSHOT_BUFFER, REGION_TLB_CONTEXTS, REGION_TLB_POOL, CPU_APIC_ACCESS_END,
 } from './generated/layout';
 import { TLB_CONTEXT_BYTES, TLB_EXECUTE, TLB_INDEX_MASK, TLB_READ, TLB_WRITE } from './generated/decoder';
 import { MAXIMUM_VCPUS } from './generated/devices';
@@ -83,6 +83,7 @@ function configuration(): u64 {
   if (load<u32>(CPU_NON_ROOT)) bits |= 1024;
   if (cr4 & CR4_PKE) bits |= 0x4000;
   if (modeBasedExecuteControl()) bits |= 2048;
+  if (load<u64>(CPU_APIC_ACCESS_END)) bits |= 4096;
   return bits;
 }
 

@@ -10,7 +10,8 @@ import { FW_CFG_DATA_PORT, FW_CFG_SELECTOR_PORT, fwCfgRead, fwCfgSelect } from '
 import { IO_APIC_PAGE, ioApicRead, ioApicWrite, resetIoApic } from './io-apic';
 import { keyboardCommand, keyboardRead, keyboardStatus, keyboardWrite, resetKeyboard } from './keyboard-controller';
 import {
-  acknowledge, activeVcpu, apicGet, apicSet, arrived, enterVirtualWire, hasPendingEvent, pendingInterrupt, performInit, pulseNmiLine, resetApics, setTaskPriority, takePendingInit, takePendingNmi, takePendingSipi,
+  acknowledge, activeVcpu, apicGet, apicSet, arrived, enterVirtualWire, hasPendingEvent, pendingInterrupt, performInit, pulseNmiLine, resetApics, setTaskPriority,
+  takePendingInit, takePendingNmi, takePendingSipi, endOfInterrupt,
 } from './local-apic';
 import { CONFIG_ADDRESS, CONFIG_DATA, configAddressRead, configAddressWrite, configDataRead, configDataWrite, resetPci } from './pci-host';
 import { picCommandRead, picCommandWrite, picDataRead, picDataWrite, picTriggerRead, picTriggerWrite, resetPics } from './pic';
@@ -178,6 +179,9 @@ export function mmioWrite(physical: u64, value: u64, bytes: u32): void {
 export function interruptPending(): u32 { return pendingInterrupt(activeVcpu()); }
 /** Takes it (IRR to ISR, or the 8259's acknowledge cycle); returns the vector. */
 export function acknowledgeInterrupt(): u32 { return acknowledge(activeVcpu()); }
+
+/** The EOI register of the active vCPU's APIC is written. */
+export function endActiveInterrupt(): void { endOfInterrupt(activeVcpu()); }
 
 /** CR8: bits 7:4 of the task-priority register, as 0 to 15. */
 export function readTpr(): u32 { return apicGet(activeVcpu(), APIC_TPR) >> 4; }

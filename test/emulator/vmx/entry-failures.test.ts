@@ -58,10 +58,15 @@ const guestState: readonly Case[] = [
   { check: 'guest.nonRegister.linkNotCurrent', fields: { VMCS_LINK_POINTER: BigInt(at.vmcs) }, qualification: 4n },
 ];
 
+const posting: readonly ControlRef[] = ['pin.externalInterruptExiting', 'pin.processPostedInterrupts', 'primary.useTprShadow', 'secondary.virtualInterruptDelivery', 'exit.acknowledgeInterruptOnExit'];
+
 const controls: readonly (Case & { readonly error: number })[] = [
   { check: 'controls.exec.pinReserved', fields: { PIN_BASED_CONTROLS: 0n }, error: 7 },
   { check: 'controls.exec.primaryReserved', fields: { PRIMARY_PROC_BASED_CONTROLS: 0n }, error: 7 },
   { check: 'controls.exec.cr3TargetCount', fields: { CR3_TARGET_COUNT: 5n }, error: 7 },
+  { check: 'controls.exec.tprThresholdVtpr', controls: ['primary.useTprShadow'], fields: { VIRTUAL_APIC_ADDRESS: 0x20_0000n, TPR_THRESHOLD: 3n }, memory: { 0x20_0080: [0x2f] }, error: 7 },
+  { check: 'controls.exec.noTprShadowDependents', controls: ['secondary.virtualizeX2apicMode'], error: 7 },
+  { check: 'controls.exec.postedDescAlign', controls: posting, fields: { VIRTUAL_APIC_ADDRESS: 0x20_0000n, POSTED_INTERRUPT_DESCRIPTOR_ADDRESS: 0x20_1010n }, error: 7 },
   { check: 'host.crMsr.cr3', fields: { HOST_CR3: 1n << 50n }, error: 8 },
 ];
 

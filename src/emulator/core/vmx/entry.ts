@@ -2,8 +2,8 @@
 // checks on guest state and the MSR-load area fail the entry (exit reasons 33 and 34), with host state loaded. The checks themselves are
 // generated from spec/entry-checks; CPU_FAILED_CHECK keeps 1 + the number of the row that refused.
 import {
-  CPU_ALONE, CPU_CHECKED_VMCS, CPU_CURRENT_VMCS, CPU_EXIT_QUALIFICATION, CPU_EXIT_REASON, CPU_FAILED_CHECK, CPU_MTF_PENDING, CPU_NMI_BLOCKED, CPU_NON_ROOT, CPU_VMX_BOUNDARY, CPU_VPID, M_ENTRIES,
-  M_STOP_ON_ENTRY, M_STOP_ON_ENTRY_FAILURE, STOP_ENTRY_FAILURE, STOP_VM_ENTRY, VMX_VMLAUNCH, VMX_VMRESUME,
+  CPU_ALONE, CPU_CHECKED_VMCS, CPU_CURRENT_VMCS, CPU_EXIT_QUALIFICATION, CPU_EXIT_REASON, CPU_FAILED_CHECK, CPU_MTF_PENDING, CPU_NMI_BLOCKED, CPU_NON_ROOT, CPU_VMX_BOUNDARY,
+  CPU_VPID, M_ENTRIES, M_STOP_ON_ENTRY, M_STOP_ON_ENTRY_FAILURE, STOP_ENTRY_FAILURE, STOP_VM_ENTRY, VMX_VMLAUNCH, VMX_VMRESUME,
 } from '../generated/layout';
 import { checkControls, checkGuestState, checkHostState, guestStateQualification, recheckControls, recheckGuestState } from '../generated/entry-checks';
 import {
@@ -16,14 +16,16 @@ import { updateMode } from '../segments';
 import { ABORT, CF, JUMPED, ZF, arithmeticFlags, attend, time } from '../state';
 import { requestStop } from '../stop';
 import { flushVpid0 } from '../tlb';
-import { activateControls, interruptWindowExiting, monitorTrapFlag, nmiWindowExiting } from './controls';
+import { activateControls, interruptWindowExiting, monitorTrapFlag, nmiWindowExiting, useTprShadow } from './controls';
 import { loadHost } from './exit';
 import { loadGuestRegisters } from './guest-state';
 import { loadMsrArea } from './msr-areas';
 import { INFORMATION_ERROR_CODE, INFORMATION_VALID, TYPE_NMI, TYPE_OTHER_EVENT, interruptionType, isSoftwareEvent, loadNonRegisterState } from './non-register-state';
 import { ERROR_ENTRY_INVALID_CONTROLS, ERROR_ENTRY_INVALID_HOST_STATE, recordSuccess, vmFailValid } from './outcome';
+import { forgetPauseLoop } from './pause-loop';
 import { startPreemptionTimer } from './preemption-timer';
 import { recordEntry, recordExit } from './transition-events';
+import { enterVirtualApic } from './virtual-apic';
 import { LAUNCH_LAUNCHED, checkedMark, field, field32, markVmcsWritten, setField, setLaunchState } from './vmcs';
 
 @inline const ENTRY_FAILURE: u32 = 0x80000000;
@@ -68,6 +70,8 @@ export function enterGuest(id: u32, vmcs: usize): i32 {
   const injected = field32(vmcs, VMCS_VM_ENTRY_INTERRUPTION_INFO), valid = (injected & INFORMATION_VALID) != 0;
   loadNonRegisterState(vmcs, injected);
   startPreemptionTimer(vmcs);
+  if (useTprShadow()) enterVirtualApic();
+  forgetPauseLoop();
   armBoundary(valid, injected);
   recordEntry(vmcs, id == VMX_VMRESUME, valid ? injected : 0);
   store<u64>(M_ENTRIES, load<u64>(M_ENTRIES) + 1);

@@ -2,17 +2,18 @@
 // Unconditionally', 26.1.3 'Instructions That Cause VM Exits Conditionally'. A procedure calls its predicate after the faults that rank above
 // the exit (#UD, privilege) and before all others. True = exited: return ABORT. In root operation all are false.
 import {
-  EXIT_CPUID, EXIT_GDTR_IDTR_ACCESS, EXIT_GETSEC, EXIT_HLT, EXIT_INVD, EXIT_INVLPG, EXIT_INVPCID, EXIT_LDTR_TR_ACCESS, EXIT_MONITOR, EXIT_MWAIT, EXIT_PAUSE, EXIT_RDPMC, EXIT_RDRAND,
-  EXIT_RDSEED, EXIT_RDTSC, EXIT_RDTSCP, EXIT_WBINVD, EXIT_XRSTORS, EXIT_XSAVES, EXIT_XSETBV, VMCS_XSS_EXITING_BITMAP,
+  EXIT_CPUID, EXIT_GDTR_IDTR_ACCESS, EXIT_GETSEC, EXIT_HLT, EXIT_INVD, EXIT_INVLPG, EXIT_INVPCID, EXIT_LDTR_TR_ACCESS, EXIT_MONITOR, EXIT_MWAIT, EXIT_PAUSE, EXIT_RDPMC,
+  EXIT_RDRAND, EXIT_RDSEED, EXIT_RDTSC, EXIT_RDTSCP, EXIT_WBINVD, EXIT_XRSTORS, EXIT_XSAVES, EXIT_XSETBV, VMCS_XSS_EXITING_BITMAP,
 } from '../generated/vmx';
-import { nonRoot } from '../state';
+import { cpl, nonRoot } from '../state';
 import {
-  descriptorTableExiting, enableInvpcid, enableRdtscp, enableXsaves, hltExiting, invlpgExiting, monitorExiting, mwaitExiting, pauseExiting, rdpmcExiting, rdrandExiting,
-  rdseedExiting, rdtscExiting, wbinvdExiting,
+  descriptorTableExiting, enableInvpcid, enableRdtscp, enableXsaves, hltExiting, invlpgExiting, monitorExiting, mwaitExiting, pauseExiting, pauseLoopExiting, rdpmcExiting,
+  rdrandExiting, rdseedExiting, rdtscExiting, wbinvdExiting,
 } from './controls';
 import { exitWithInstructionInformation, vmExit } from './exit';
 import { displacementQualification, gdtrIdtrInformation, invalidationInformation, ldtrTrInformation, memoryInformation, randomInformation } from './instruction-information';
 import { currentVmcs, field } from './vmcs';
+import { pauseLoopExpires } from './pause-loop';
 
 @inline function exitIf(condition: bool, reason: u32, qualification: u64): bool {
   if (!condition) return false;
@@ -33,7 +34,8 @@ export function interceptInvlpg(linear: u64): bool { return exitIf(invlpgExiting
 export function interceptMonitor(): bool { return exitIf(monitorExiting(), EXIT_MONITOR, 0); }
 /** `armed`: address-range monitoring hardware is armed. */
 export function interceptMwait(armed: bool = false): bool { return exitIf(mwaitExiting(), EXIT_MWAIT, armed ? 1 : 0); }
-export function interceptPause(): bool { return exitIf(pauseExiting(), EXIT_PAUSE, 0); }
+/** PAUSE exiting counts at every CPL, PAUSE-loop exiting at CPL 0. */
+export function interceptPause(): bool { return exitIf(pauseExiting() || (pauseLoopExiting() && cpl() == 0 && pauseLoopExpires()), EXIT_PAUSE, 0); }
 export function interceptRdpmc(): bool { return exitIf(rdpmcExiting(), EXIT_RDPMC, 0); }
 export function interceptRdtsc(): bool { return exitIf(rdtscExiting(), EXIT_RDTSC, 0); }
 export function interceptRdtscp(): bool { return exitIf(rdtscExiting(), EXIT_RDTSCP, 0); }
