@@ -44,11 +44,25 @@ export interface ChosenFilter {
   level?: number;
 }
 
+/** In which base numbers are shown. */
+export type Radix = 'mixed' | 'hexadecimal' | 'decimal';
+
+/** A VMCS: its name in commands, whose it is, and what it is for. */
+export interface VmcsDescription {
+  name: string;
+  level: number;
+  state: string;
+}
+
 /** Requests by name: what is sent and what comes back. */
 export interface CustomRequests {
   'abyme/levels': { arguments: Record<string, never>; answer: { levels: LevelDescription[] } };
   'abyme/filters': { arguments: Record<string, never>; answer: { filters: StopFilter[]; levels: { level: number; name: string }[] } };
   'abyme/setFilters': { arguments: { shown: ChosenFilter[] }; answer: Record<string, never> | undefined };
+  'abyme/setFormat': { arguments: { radix: Radix }; answer: Record<string, never> | undefined };
+  'abyme/chooseLevels': { arguments: { only?: number; muted: number[] }; answer: Record<string, never> | undefined };
+  'abyme/vmcss': { arguments: Record<string, never>; answer: { vmcss: VmcsDescription[] } };
+  'abyme/vmcsText': { arguments: { name: string }; answer: { text: string } };
 }
 
 export type SendRequest = <Name extends keyof CustomRequests>(name: Name, args: CustomRequests[Name]['arguments']) => Promise<CustomRequests[Name]['answer']>;

@@ -4,6 +4,7 @@
 import * as vscode from 'vscode';
 import type { LevelDescription } from './custom-requests';
 import { levelRow } from './level-row';
+import { stopLevelsText } from './level-stops';
 import type { Sessions } from './sessions';
 
 export class LevelsView implements vscode.TreeDataProvider<LevelDescription>, vscode.Disposable {
@@ -17,8 +18,12 @@ export class LevelsView implements vscode.TreeDataProvider<LevelDescription>, vs
       this.emitter,
       view,
       sessions.onDidChange(() => {
-        const unlisted = sessions.active?.adapter.stops.unlisted ?? [];
-        view.message = unlisted.length === 0 ? undefined : `Also stops at ${unlisted.join(', ')} (under Breakpoints from the next start).`;
+        const { active } = sessions, unlisted = active?.adapter.stops.unlisted ?? [], levels = active && stopLevelsText(active.stopLevels);
+        const messages = [
+          ...levels === undefined ? [] : [`${levels[0].toUpperCase()}${levels.slice(1)}.`],
+          ...unlisted.length === 0 ? [] : [`Also stops at ${unlisted.join(', ')} (under Breakpoints from the next start).`],
+        ];
+        view.message = messages.length === 0 ? undefined : messages.join(' ');
         this.emitter.fire();
       }),
       vscode.commands.registerCommand('abyme.showLevel', (level: LevelDescription) => this.show(level)),

@@ -15,6 +15,8 @@ export class AbymeSession {
   levels: readonly LevelDescription[] = [];
   /** The last stop's body; undefined while the machine runs. */
   stop: DebugProtocol.StoppedEvent['body'] | undefined;
+  /** The levels at which stops hold. */
+  stopLevels: { only?: number; muted: number[] } = { muted: [] };
   private stoppedBefore = false;
   private refreshTimer: ReturnType<typeof setTimeout> | undefined;
   private runningTimer: ReturnType<typeof setTimeout> | undefined;
@@ -64,6 +66,13 @@ export class AbymeSession {
     this.changed();
   }
 
+  /** Lets breakpoints and filters stop at these levels. */
+  async chooseLevels(levels: { only?: number; muted: number[] }): Promise<void> {
+    await this.request('abyme/chooseLevels', levels);
+    this.stopLevels = levels;
+    this.changed();
+  }
+
   /** Something that the views show has changed. */
   notify(): void {
     this.changed();
@@ -105,6 +114,10 @@ export class Sessions implements vscode.DebugAdapterTrackerFactory, vscode.Dispo
   get active(): AbymeSession | undefined {
     const id = vscode.debug.activeDebugSession?.id;
     return id === undefined ? undefined : this.sessions.get(id);
+  }
+
+  find(id: string): AbymeSession | undefined {
+    return this.sessions.get(id);
   }
 
   add(session: vscode.DebugSession, adapter: GuardedAdapter): void {

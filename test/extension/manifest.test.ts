@@ -14,7 +14,7 @@ it('package.json has the keys of tools/contributions', () => {
 });
 
 it('every command that is contributed is registered, and none besides', () => {
-  const registered = [...source.matchAll(/registerCommand\('(abyme\.[\w]+)'/g)].map(([, name]) => name).sort();
+  const registered = [...source.matchAll(/(?:registerCommand|\bcommand)\('(abyme\.[\w]+)'/g)].map(([, name]) => name).sort();
   expect(registered).toEqual(manifest.contributes.commands.map(({ command }) => command).sort());
 });
 

@@ -4,6 +4,9 @@ import type { Command, Contributions, MenuItem } from './manifest-types';
 
 export const levelsView = 'abyme.levels';
 const abymeSession = "inDebugMode && debugType == 'abyme'";
+const variablesView = "view == workbench.debug.variablesView && debugType == 'abyme'";
+const levelInStack = "debugType == 'abyme' && callStackItemType =~ /^(thread|stackFrame)$/";
+const memoryEditor = 'resourceScheme == abyme-memory';
 
 export const commands: readonly Command[] = [
   { command: 'abyme.startDemonstration', title: 'Start the Demonstration Stack', category: 'Abyme', icon: '$(debug-alt)' },
@@ -12,21 +15,65 @@ export const commands: readonly Command[] = [
   { command: 'abyme.showExitTrace', title: 'Show Exit Trace', category: 'Abyme', icon: '$(pulse)', enablement: abymeSession },
   { command: 'abyme.refreshLevels', title: 'Refresh Levels', category: 'Abyme', icon: '$(refresh)', enablement: abymeSession },
   { command: 'abyme.showLevel', title: 'Show Where This Level Is', category: 'Abyme', icon: '$(go-to-file)', enablement: abymeSession },
+  { command: 'abyme.runImage', title: 'Run This Image Without Debugging', category: 'Abyme', icon: '$(run)' },
+  { command: 'abyme.breakOnlyAtLevel', title: 'Break Only at This Level', category: 'Abyme', enablement: abymeSession },
+  { command: 'abyme.muteLevel', title: 'Mute or Unmute This Level', category: 'Abyme', enablement: abymeSession },
+  { command: 'abyme.breakAtAllLevels', title: 'Break at All Levels', category: 'Abyme', enablement: abymeSession },
+  { command: 'abyme.showHexadecimal', title: 'Show Numbers in Hexadecimal', shortTitle: 'Hexadecimal', category: 'Abyme', icon: '$(symbol-numeric)', enablement: abymeSession },
+  { command: 'abyme.showDecimal', title: 'Show Numbers in Decimal', shortTitle: 'Decimal', category: 'Abyme', icon: '$(symbol-number)', enablement: abymeSession },
+  { command: 'abyme.showNumbersAsUsual', title: 'Show Numbers as Usual', category: 'Abyme', enablement: abymeSession },
+  { command: 'abyme.viewMemory', title: 'View Memory', category: 'Abyme', icon: '$(file-binary)', enablement: abymeSession },
+  { command: 'abyme.memoryBack', title: 'Memory Before', category: 'Abyme', icon: '$(arrow-up)' },
+  { command: 'abyme.memoryForward', title: 'Memory After', category: 'Abyme', icon: '$(arrow-down)' },
+  { command: 'abyme.compareVmcs', title: 'Compare VMCS with...', category: 'Abyme', icon: '$(diff)', enablement: abymeSession },
+  { command: 'abyme.watchTranslation', title: 'Watch Address Translation', category: 'Abyme', enablement: abymeSession },
 ];
 
 export const menus: Partial<Contributions['menus']> = {
   commandPalette: [
     { command: 'abyme.debugImage', when: 'resourceExtname == .elf' },
+    { command: 'abyme.runImage', when: 'resourceExtname == .elf' },
     { command: 'abyme.showLevel', when: 'false' },
+    { command: 'abyme.memoryBack', when: memoryEditor },
+    { command: 'abyme.memoryForward', when: memoryEditor },
   ],
-  'editor/title/run': [{ command: 'abyme.debugImage', when: 'resourceExtname == .elf', group: '1_run@1' }],
+  'editor/title/run': [
+    { command: 'abyme.debugImage', when: 'resourceExtname == .elf', group: '1_run@1' },
+    { command: 'abyme.runImage', when: 'resourceExtname == .elf', group: '1_run@2' },
+  ],
+  'editor/title': [
+    { command: 'abyme.memoryBack', when: memoryEditor, group: 'navigation@1' },
+    { command: 'abyme.memoryForward', when: memoryEditor, group: 'navigation@2' },
+  ],
   'explorer/context': [{ command: 'abyme.debugImage', when: 'resourceExtname == .elf', group: '2_workspace' }],
   'view/title': [
     { command: 'abyme.chooseStops', when: `view == ${levelsView} && ${abymeSession}`, group: 'navigation@1' },
     { command: 'abyme.showExitTrace', when: `view == ${levelsView} && ${abymeSession}`, group: 'navigation@3' },
     { command: 'abyme.refreshLevels', when: `view == ${levelsView} && ${abymeSession}`, group: 'navigation@2' },
+    { command: 'abyme.breakAtAllLevels', when: `view == ${levelsView} && ${abymeSession}`, group: 'stops' },
+    { command: 'abyme.showHexadecimal', when: `${variablesView} && abyme.radix != hexadecimal`, group: 'navigation@1' },
+    { command: 'abyme.showDecimal', when: `${variablesView} && abyme.radix == hexadecimal`, group: 'navigation@1' },
+    { command: 'abyme.showNumbersAsUsual', when: variablesView, group: 'numbers' },
+    { command: 'abyme.compareVmcs', when: variablesView, group: 'vmcs' },
+    { command: 'abyme.viewMemory', when: variablesView, group: 'vmcs' },
   ],
-  'view/item/context': [{ command: 'abyme.showLevel', when: `view == ${levelsView} && viewItem == level.located`, group: 'inline' }],
+  'view/item/context': [
+    { command: 'abyme.showLevel', when: `view == ${levelsView} && viewItem == level.located`, group: 'inline' },
+    { command: 'abyme.breakOnlyAtLevel', when: `view == ${levelsView}`, group: 'stops@1' },
+    { command: 'abyme.muteLevel', when: `view == ${levelsView}`, group: 'stops@2' },
+    { command: 'abyme.breakAtAllLevels', when: `view == ${levelsView}`, group: 'stops@3' },
+  ],
+  'debug/callstack/context': [
+    { command: 'abyme.breakOnlyAtLevel', when: levelInStack, group: 'stops@1' },
+    { command: 'abyme.muteLevel', when: levelInStack, group: 'stops@2' },
+    { command: 'abyme.breakAtAllLevels', when: levelInStack, group: 'stops@3' },
+  ],
+  'debug/variables/context': [
+    { command: 'abyme.viewMemory', when: "debugType == 'abyme' && canViewMemory", group: 'z_abyme@1' },
+    { command: 'abyme.watchTranslation', when: "debugType == 'abyme' && canViewMemory", group: 'z_abyme@2' },
+    { command: 'abyme.compareVmcs', when: 'debugProtocolVariableMenuContext =~ /^abyme\\.vmcs/', group: 'z_abyme@3' },
+  ],
+  'debug/watch/context': [{ command: 'abyme.viewMemory', when: "debugType == 'abyme' && canViewMemory", group: 'z_abyme@1' }],
 } satisfies Record<string, readonly MenuItem[]>;
 
 export const views: Contributions['views'] = {

@@ -163,6 +163,19 @@ export const launchSnippets: readonly Snippet[] = [
     },
   },
   {
+    label: 'Abyme: image that a hypervisor places by itself',
+    description: 'Names the symbols and the address of a level that no loaded module tells: an image that is unpacked or relocated at run time.',
+    body: {
+      type: 'abyme', request: 'launch', name: '${1:My hypervisor}', program: '^"\\${workspaceFolder}/${2:hypervisor.elf}"', stopsFrom: 'reset',
+      levels: [{ level: 1, image: '^"\\${workspaceFolder}/${3:kernel.elf}"', loadAddress: '0x100000' }],
+    },
+  },
+  {
+    label: 'Abyme: a guest alone',
+    description: 'Boots one image without any hypervisor, from its first instruction.',
+    body: { type: 'abyme', request: 'launch', name: '${1:My kernel}', program: '^"\\${workspaceFolder}/${2:kernel.elf}"', commandLine: '${3}', stopOnEntry: true },
+  },
+  {
     label: 'Abyme: sources in another place',
     description: 'An image built elsewhere: maps the paths of its debug information to folders here.',
     body: {

@@ -28,7 +28,8 @@ export interface Command {
   enablement?: string;
 }
 
-export type Menu = 'commandPalette' | 'editor/title/run' | 'explorer/context' | 'view/title' | 'view/item/context' | 'debug/callstack/context';
+export type Menu = 'commandPalette' | 'editor/title/run' | 'explorer/context' | 'view/title' | 'view/item/context' | 'debug/callstack/context'
+  | 'debug/variables/context' | 'debug/watch/context' | 'editor/title';
 
 export interface MenuItem {
   command: Command['command'];
