@@ -27,7 +27,7 @@ export async function readLaunch(args: unknown, host: AdapterHost): Promise<Laun
     modules: reader.optionalList('modules').map((module, i) => ({ path: module.string('image'), role: `module ${i + 1}`, commandLine: module.optionalString('commandLine') })),
   };
   const levels = reader.optionalList('levels').map(level => ({
-    level: level.number('level', { min: 0, max: 64 }), symbols: level.optionalString('symbols') ?? level.optionalString('image'), loadAddress: level.optionalString('loadAddress'),
+    level: level.number('level', { min: 0, max: 64 }), symbols: level.optionalString('symbols') ?? level.optionalString('image'), loadAddress: level.optionalAddress('loadAddress'),
   }));
   const memoryMiB = reader.optionalNumber('memory', memoryRange) ?? defaultMemoryMiB;
   if (memoryMiB % 2 !== 0) throw new UserError('badLaunchArgument', { name: 'memory', expected: 'an even number of MiB', value: String(memoryMiB) });

@@ -42,6 +42,10 @@ export class ArgumentReader {
   /** Reads with `read` unless the argument is absent. */
   optional<T>(name: string, read: (name: string) => T): T | undefined { return this.has(name) ? read.call(this, name) : undefined; }
   optionalString(name: string): string | undefined { return this.optional(name, this.string); }
+  /** A linear address as text. */
+  optionalAddress(name: string): string | undefined {
+    return this.optional(name, each => this.need(each, 'an address, such as "0x400000"', value => typeof value === 'string' && /^(0x[0-9a-f]{1,16}|\d{1,19})$/i.test(value))) as string | undefined;
+  }
   optionalNumber(name: string, range = integerRange): number | undefined { return this.optional(name, name => this.number(name, range)); }
   optionalList(name: string): ArgumentReader[] { return this.optional(name, this.list) ?? []; }
 
