@@ -21,6 +21,8 @@ export interface MachineOptions {
   readonly vcpus?: number;
   /** What the processors are; the default model has all that is implemented. */
   readonly processor?: ProcessorModel;
+  /** Whether hot code is translated: 'always' translates every block before it runs (tests). The state of the machine does not depend on it. */
+  readonly translator?: 'off' | 'on' | 'always';
 }
 
 /** Why `run` returned. `units` is what was retired by this call. */
@@ -187,6 +189,8 @@ export interface Machine {
   takeSerialOutput(): Uint8Array;
   /** VM exits and entries since creation. */
   counters(): { exits: number; entries: number };
+  /** What the run-time translator has done. `failures`: texts of its own mistakes; code that it could not translate is interpreted. */
+  translations(): { readonly regions: number; readonly blocks: number; readonly bytes: number; readonly milliseconds: number; readonly failures: readonly string[] };
 }
 
 export type { Snapshot } from './replay/snapshots';

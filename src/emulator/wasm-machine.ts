@@ -1,8 +1,9 @@
 // The machine behind the façade: one WebAssembly memory, the core and the interpreter over it.
-import { eventFields, eventKinds, eventSlots, eventSlotBytes, machineCells, cpuCells, cpuStateBytes, ramBase, region, stopKinds, type EventKind } from './codegen/state-layout';
+import { eventFields, eventKinds, eventSlots, eventSlotBytes, machineCells, cpuCells, cpuStateBytes, ramBase, region, stopKinds, translationSlots, type EventKind } from './codegen/state-layout';
 import { deviceCell, maximumVcpus } from './codegen/device-layout';
 import { vmcsFieldByEncoding, vmcsOffset } from '../spec/vmcs-fields';
 import { writeProcessor } from './codegen/processor-table';
+import { Translator, type TranslatorCore, type TranslatorStatistics } from './codegen/translator';
 import { brokenModelRules, defaultProcessorModel, type ProcessorModel } from '../spec/processor-models';
 import { EventReader } from './event-ring';
 import type { ApicState, EngineModules, Machine, MachineOptions, PagingContext, RegisterFile, RunResult, StopMask, Translation, VmxState, Watch, WatchHit } from './machine';
@@ -40,7 +41,7 @@ const defaultEvents: readonly EventKind[] = ['reset', 'vmxInstruction', 'vmExit'
 
 /** Makes a machine in its state after RESET. Throws RangeError for options that no machine can have, or when the memory is not to be had. */
 export async function createMachine(modules: EngineModules, options: MachineOptions): Promise<Machine> {
-  const { memoryBytes, vcpus = 1, processor = defaultProcessorModel } = options;
+  const { memoryBytes, vcpus = 1, processor = defaultProcessorModel, translator = 'off' } = options;
   if (!Number.isInteger(memoryBytes) || memoryBytes < 0x20_0000 || memoryBytes > largestMemory || memoryBytes % 0x20_0000 !== 0) {
     throw new RangeError('the memory of a machine is 2 MiB to 3.5 GiB, in steps of 2 MiB');
   }
@@ -52,9 +53,12 @@ export async function createMachine(modules: EngineModules, options: MachineOpti
   const compile = (m: BufferSource | WebAssembly.Module): Promise<WebAssembly.Module> => m instanceof WebAssembly.Module ? Promise.resolve(m) : WebAssembly.compile(m);
   const [coreModule, interpreterModule] = await Promise.all([compile(modules.core), compile(modules.interpreter)]);
   const core = await WebAssembly.instantiate(coreModule, { env: { memory, abort: () => { throw new Error('the core stopped on an assertion'); } } });
-  const interpreter = await WebAssembly.instantiate(interpreterModule, { core: { ...core.exports, memory } });
+  const translations = new WebAssembly.Table({ initial: translationSlots, element: 'anyfunc' });
+  const interpreter = await WebAssembly.instantiate(interpreterModule, { core: { ...core.exports, memory, translations } });
   new Uint8Array(memory.buffer).set(modules.decodeTables, region('decodeTables').base);
-  return new WasmMachine(memory, core.exports as unknown as CoreExports, interpreter.exports.run as () => void, memoryBytes, vcpus, processor);
+  const machine = new WasmMachine(memory, core.exports as unknown as CoreExports, interpreter.exports.run as () => void, memoryBytes, vcpus, processor);
+  if (translator !== 'off') machine.translateWith(new Translator(memory, core.exports as TranslatorCore, translations, translator === 'always'), translator === 'always');
+  return machine;
 }
 
 /** Addresses of the cells, looked up once: `run` is called for every stop that a condition refuses. */
@@ -72,6 +76,7 @@ class WasmMachine implements Machine {
   private hooksChanged = false;
   private serialTail = 0;
   private readonly snapshots: Snapshots;
+  private translator: Translator | undefined;
 
   constructor(memory: WebAssembly.Memory, private readonly core: CoreExports, private readonly enter: () => void, readonly memoryBytes: number, readonly vcpuCount: number,
     readonly processor: ProcessorModel) {
@@ -114,7 +119,7 @@ class WasmMachine implements Machine {
     for (let vcpu = 0; vcpu < this.vcpuCount; vcpu++) this.checkPassedHook(this.offsetOf(vcpu));
     const before = this.time();
     this.core.beginRun(maxUnits);
-    this.enter();
+    do this.enter(); while (this.wantsTranslation());
     const kind = stopKinds[this.view.getUint32(at.stopKind, true)], index = this.view.getUint32(at.stopReasonIndex, true), units = Number(this.time() - before);
     // at the end of the budget the index is the vCPU that retired the last unit; the turn may have passed to another one
     return { kind, vcpu: kind === 'budget' ? index : this.activeVcpu, units, index: kind === 'budget' ? 0 : index, address: this.view.getBigUint64(at.stopAddress, true) };
@@ -125,6 +130,17 @@ class WasmMachine implements Machine {
     if (skip === noAddress) return;
     const linearRip = this.view.getBigUint64(cpuAt.rip + offset, true) + this.view.getBigUint64(cpuAt.segBase + 8 + offset, true);
     if (skip !== linearRip) this.view.setBigUint64(cpuAt.hookSkip + offset, noAddress, true);
+  }
+  /** Hot blocks are translated from now on. */
+  translateWith(translator: Translator, always: boolean): void {
+    this.translator = translator;
+    this.view.setUint32(at.translation, always ? 2 : 1, true);
+  }
+  /** The run loop has left only to have a block translated. */
+  private wantsTranslation(): boolean {
+    if (this.view.getUint32(at.translationRequest, true) === 0) return false;
+    this.translator!.serve();
+    return true;
   }
 
   setStops(mask: StopMask): void {
@@ -318,6 +334,7 @@ class WasmMachine implements Machine {
     this.serialTail = head;
     return out;
   }
+  translations(): TranslatorStatistics { return this.translator?.statistics ?? { regions: 0, blocks: 0, bytes: 0, milliseconds: 0, failures: [] }; }
   counters(): { exits: number; entries: number } {
     return { exits: Number(this.view.getBigUint64(at.exits, true)), entries: Number(this.view.getBigUint64(at.entries, true)) };
   }

@@ -66,7 +66,7 @@ export const isVectorForm = (form: Form): boolean => form.includes('X');
 /** Names (definition, or definition:form) of the cases that the run loop inlines, hottest families first. Data; measured. */
 export const hotList: readonly string[] = [
   'MOV', 'ADD:RR', 'ADD:RI', 'ADD:RM', 'SUB:RR', 'SUB:RI', 'SUB:RM', 'AND:RR', 'AND:RI', 'OR:RR', 'XOR:RR', 'XOR:RI', 'CMP:RR', 'CMP:RI', 'CMP:RM', 'CMP:MI', 'CMP:MR', 'TEST:RR', 'TEST:RI',
-  'LEA', 'INC:R', 'DEC:R', 'SHL:RI', 'SHR:RI', 'SAR:RI', 'IMUL2:RR', 'MOVZX8', 'MOVZX16', 'MOVSXD', 'PUSH:R', 'POP:R', 'Jcc', 'JMPrel', 'JMP', 'CALLrel', 'CALL', 'RET', 'END', 'ADD:MR', 'NEG:R', 'NOP',
+  'LEA', 'INC:R', 'DEC:R', 'SHL:RI', 'SHR:RI', 'SAR:RI', 'IMUL2:RR', 'MOVZX8', 'MOVZX16', 'MOVSXD', 'PUSH:R', 'POP:R', 'Jcc', 'JMPrel', 'JMP', 'CALLrel', 'CALL', 'RET', 'END', 'TRANSLATED', 'ADD:MR', 'NEG:R', 'NOP',
 ];
 
 export function enumerateCases(definitions: readonly Definition[]): Case[] {

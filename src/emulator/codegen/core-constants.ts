@@ -6,8 +6,9 @@ import { tlbContextBytes, tlbIndexMask, tlbTables } from './instruction-context'
 import { controlWords } from '../../spec/controls';
 import { exitReasons } from '../../spec/exit-reasons';
 import { vmcsFields, vmcsOffset } from '../../spec/vmcs-fields';
-import { blockHeaderBytes, cpuCells, cpuStateBytes, eventFields, eventKinds, eventSlotBytes, eventSlots, machineCells, mostWatchHits, processorCells, ramBase, recordBytes, recordFields, regions,
-  registerSlot, stopKinds, vmxInstructions, vmxOutcomes, watchHitBytes, watchHitFields, watchSegmentBytes, watchSpaces } from './state-layout';
+import { blockFields, blockHeaderBytes, cpuCells, cpuStateBytes, descriptorFields, descriptorHeaderBytes, eventFields, eventKinds, eventSlotBytes, eventSlots, machineCells, mostWatchHits,
+  processorCells, ramBase, recordBytes, recordFields, regions, registerSlot, stopKinds, translationEntryBytes, translationFields, translationRefused, translationSlotBytes, translationSlots,
+  vmxInstructions, vmxOutcomes, watchHitBytes, watchHitFields, watchSegmentBytes, watchSpaces } from './state-layout';
 
 const upper = (camel: string): string => camel.replace(/([a-z0-9])([A-Z])/g, '$1_$2').replace(/[^A-Za-z0-9]+/g, '_').toUpperCase();
 const constant = (name: string, value: number | bigint, type = 'u32'): string => `@inline export const ${name}: ${type} = ${value};`;
@@ -24,6 +25,13 @@ export function layoutModule(): string {
   for (const [name, offset] of Object.entries(recordFields)) lines.push(constant(`REC_${upper(name)}`, offset, 'usize'));
   for (const [name, slot] of Object.entries(registerSlot)) lines.push(constant(`SLOT_${upper(name)}`, slot));
   lines.push(constant('RECORD_BYTES', recordBytes, 'usize'), constant('BLOCK_HEADER', blockHeaderBytes, 'usize'));
+  lines.push(constant('DESCRIPTOR_HEADER', descriptorHeaderBytes, 'usize'));
+  for (const [name, offset] of Object.entries(descriptorFields)) lines.push(constant(`D_${upper(name)}`, offset, 'usize'));
+  for (const [name, offset] of Object.entries(blockFields)) lines.push(constant(`BLOCK_${upper(name)}`, offset, 'usize'));
+  for (const [name, offset] of Object.entries(translationFields)) lines.push(constant(`TRANSLATION_${upper(name)}`, offset, 'usize'));
+  lines.push(constant('TRANSLATION_SLOT_BYTES', translationSlotBytes, 'usize'), constant('TRANSLATION_SLOTS', translationSlots),
+    constant('TRANSLATION_ENTRY_BYTES', translationEntryBytes, 'usize'),
+    constant('TRANSLATION_REFUSED', translationRefused));
   lines.push(constant('EVENT_SLOTS', eventSlots), constant('EVENT_SLOT_BYTES', eventSlotBytes));
   for (const [name, offset] of Object.entries(eventFields)) lines.push(constant(`EV_${upper(name)}`, offset, 'usize'));
   eventKinds.forEach((k, i) => lines.push(constant(`EVENT_${upper(k)}`, i)));
@@ -55,7 +63,7 @@ export function decoderModule(cases: readonly Case[]): string {
     if (!found) throw new Error(`no case ${name} of size ${size}`);
     return found.id;
   };
-  lines.push(constant('CASE_NONE', decodeLayout.caseNone), constant('CASE_UD', caseOf('UD', 3)), constant('CASE_HOOK', caseOf('HOOK', 3)), constant('CASE_END', caseOf('END', 3)),
+  lines.push(constant('CASE_NONE', decodeLayout.caseNone), constant('CASE_UD', caseOf('UD', 3)), constant('CASE_HOOK', caseOf('HOOK', 3)), constant('CASE_END', caseOf('END', 3)), constant('CASE_TRANSLATED', caseOf('TRANSLATED', 3)),
     constant('CASE_ADDRESS_16', caseOf('ADDRESS', 1)), constant('CASE_ADDRESS_32', caseOf('ADDRESS', 2)), constant('CASE_SEGMENTED', caseOf('SEGMENTED', 3)),
     constant('CASE_ADDRESS_64', caseOf('ADDRESS', 3)), constant('CASE_ABSOLUTE', caseOf('ABSOLUTE', 3)));
   lines.push(constant('MAPS', decodeLayout.maps, 'usize'), constant('NODES', decodeLayout.nodes, 'usize'), constant('ROWS', decodeLayout.rows, 'usize'), constant('ROW_BYTES', row.bytes, 'usize'),

@@ -8,8 +8,8 @@ import { Constant, type Value } from './wasm-emitter';
 
 export const bitsOf = [8, 16, 32, 64] as const;
 
-/** How C follows from operands and result. `a` and `b` are the operands (zero-extended), `r` the result. */
-export type FlagKind = 'add' | 'sub' | 'logic' | 'inc' | 'dec' | 'shl' | 'shr' | 'sar' | 'overflowed' | 'carryOverflow' | 'bit' | 'zero';
+/** How C follows from operands and result; the kinds with a carry in have the formulas of those without, but do not compare their operands. `a` and `b` are the operands (zero-extended), `r` the result. */
+export type FlagKind = 'add' | 'addCarry' | 'sub' | 'subBorrow' | 'logic' | 'inc' | 'dec' | 'shl' | 'shr' | 'sar' | 'overflowed' | 'carryOverflow' | 'bit' | 'zero';
 
 /** Emits the reduced carry vector. `keep`: the old C, for INC and DEC, which keep CF. */
 export function carryVector(i: InstructionContext, kind: FlagKind, size: number, r: Value, a: Value, b: Value, keep: Value): Value {
@@ -27,9 +27,11 @@ export function carryVector(i: InstructionContext, kind: FlagKind, size: number,
     i.emit('i64_and', 'i64_or');
   };
   switch (kind) {
+    case 'addCarry':
     case 'add':                                        // (a & b) | ((a | b) & ~r), also with a carry in
       i.get(a); i.get(b); i.emit('i64_and'); i.get(a); i.get(b); i.emit('i64_or'); i.get(r); not(); i.emit('i64_and', 'i64_or'); reduce();
       break;
+    case 'subBorrow':
     case 'sub':                                        // (~a & b) | ((~a | b) & r), also with a borrow in
       i.get(a); not(); i.get(b); i.emit('i64_and'); i.get(a); not(); i.get(b); i.emit('i64_or'); i.get(r); i.emit('i64_and', 'i64_or'); reduce();
       break;

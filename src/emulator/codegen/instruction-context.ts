@@ -42,7 +42,7 @@ export abstract class InstructionContext extends WasmEmitter {
   private used64 = 0;
   private usedVector = 0;
   maxUsed = { i32: 0, i64: 0, v128: 0 };
-  private committed = false;
+  protected committed = false;
   /** The body emitted so far stores to memory. */
   protected storesToMemory = false;
   /** ... moves the address of its memory operand. */
@@ -114,8 +114,8 @@ export abstract class InstructionContext extends WasmEmitter {
   bit(a: Value, n: Value): Value { return this.and64(this.shr64(a, n), this.constant(1)); }
 
   // ---- memory, through the software TLB
-  private commit(): void { this.committed = true; }
-  private mayFault(): void { if (this.committed) throw new Error(`${this.where}: may fault after a commit`); }
+  protected commit(): void { this.committed = true; }
+  protected mayFault(): void { if (this.committed) throw new Error(`${this.where}: may fault after a commit`); }
 
   /** Leaves the hit condition on the stack; returns the local with the address of the TLB entry. */
   private probe(address: Value, size: number, table: keyof typeof tlbTables): Local {
@@ -455,6 +455,8 @@ export abstract class InstructionContext extends WasmEmitter {
   abstract jump(target: Value): void;
   abstract jumpRelative(): void;
   abstract jumpRelativeIf(condition: Value): void;
+  /** Goes on in the translated region that the running block enters. */
+  abstract enterTranslation(): void;
   /** Ends the block at the next instruction (the decoder adds it at page ends and after long blocks). */
   abstract fallThrough(): void;
 }

@@ -72,6 +72,8 @@ export function buildInterpreter(definitions: readonly Definition[]): Interprete
     load(cpu('tlbGeneration'), new Local(generation), true);
   };
   const proceedAnd = (status: () => void): void => { status(); proceed(); e.get(block); e.branchIf(labels.outer); e.branch(labels.exit); };
+  const callCase = (): void => { e.emit('call_indirect'); e.unsigned(types.indexOf(status)); e.unsigned(1); };
+  e.regionType = types.indexOf(status);
   e.open('block', labels.exit);
   e.open('loop', '$again');                                                           // budget is saved, CPU_RIP is where to go on
   e.i32(endings.jumped); proceed();
@@ -88,6 +90,7 @@ export function buildInterpreter(definitions: readonly Definition[]): Interprete
   e.close();
   e.get(block); e.i32(blockHeaderBytes); e.emit('i32_add'); e.set(pc);
 
+  e.open('block', labels.abandoned);
   e.open('block', labels.fault);
   e.open('block', labels.newBlock);
   e.open('block', labels.unlinked);
@@ -106,14 +109,14 @@ export function buildInterpreter(definitions: readonly Definition[]): Interprete
   e.close();                                                                          // $cold
   e.get(pc); e.memory('i32_load16_u', record.caseId); e.i32(firstProcedure); e.emit('i32_lt_u');
   e.if();
-  e.get(pc); e.get(pc); e.memory('i32_load16_u', record.caseId); e.emit('call_indirect'); e.unsigned(types.indexOf(status)); e.unsigned(0);
+  e.get(pc); e.get(pc); e.memory('i32_load16_u', record.caseId); callCase();
   e.branchIf(labels.fault);
   step();
   e.close();
   e.saveBudget();
   e.saveRip(pc, record.pageOffset);
   e.i32(0); e.get(pc); e.memory('i32_load8_u', record.length); e.memory('i32_store', cpu('instructionLength'));
-  proceedAnd(() => { e.get(pc); e.get(pc); e.memory('i32_load16_u', record.caseId); e.emit('call_indirect'); e.unsigned(types.indexOf(status)); e.unsigned(0); });
+  proceedAnd(() => { e.get(pc); e.get(pc); e.memory('i32_load16_u', record.caseId); callCase(); });
   e.close();                                                                          // $next
   e.emit('unreachable');
   e.close();                                                                          // $unlinked
@@ -125,6 +128,7 @@ export function buildInterpreter(definitions: readonly Definition[]): Interprete
   e.get(budget); e.get(block); e.memory('i32_load', 0); e.emit('i32_add'); e.get(pc); e.memory('i32_load8_u', record.ordinal); e.emit('i32_sub'); e.set(budget);
   e.saveBudget();
   e.saveRip(pc, record.pageOffset);
+  e.close();                                                                          // $abandoned: budget and RIP are saved
   proceedAnd(() => e.i32(endings.fault));
   e.close();                                                                          // $outer
   e.close();                                                                          // $again
@@ -139,6 +143,6 @@ export function buildInterpreter(definitions: readonly Definition[]): Interprete
     if (!c.definition.procedure) return imports.length + 1 + (c.id - hot.length);
     return imports.findIndex(i => i.name === c.definition.procedure);
   });
-  const bytes = assembleModule({ importModule: 'core', imports, memoryPages, functions, table: functionOfCase }, types);
+  const bytes = assembleModule({ importModule: 'core', imports, memoryPages, functions, importedTable: 'translations', table: functionOfCase }, types);
   return { bytes, cases, runBytes };
 }

@@ -4,7 +4,7 @@ import { InstructionContext, type CoreFunction, type Operand, type Size, type St
 import { conditionFromPair } from './flag-formulas';
 import type { Case } from './cases';
 import { formOperands } from './cases';
-import { cpuCell, machineCell, recordFields as record } from './state-layout';
+import { blockFields, cpuCell, machineCell, recordFields as record } from './state-layout';
 import { type FunctionType, I32, I64, Local, type Value } from './wasm-emitter';
 
 /** What the interpreter imports from the core, beside the procedures. */
@@ -34,14 +34,14 @@ export const coreFunctions: readonly { name: CoreFunction; type: FunctionType }[
   { name: 'proceed', type: { params: [I32], results: [I32] } },
 ];
 
-const vectors: Record<StopOrFault, number> = { DE: 0, BR: 5, UD: 6, GP: 13 };
+export const exceptionVectors: Record<StopOrFault, number> = { DE: 0, BR: 5, UD: 6, GP: 13 };
 const cpu = (name: string): number => cpuCell(name).address;
 const gpr = cpu('gpr');
 const budgetAddress = machineCell('budget').address;
 
 /** Locals of the run loop. Out-of-line functions have only `pc`. */
 export const runLocals = { pc: new Local(0), block: new Local(1), budget: new Local(2), nextBlock: new Local(3), tlb: new Local(4) } as const;
-export const labels = { exit: '$exit', outer: '$outer', fault: '$fault', newBlock: '$newBlock', unlinked: '$unlinked', next: '$next' } as const;
+export const labels = { exit: '$exit', outer: '$outer', fault: '$fault', abandoned: '$abandoned', newBlock: '$newBlock', unlinked: '$unlinked', next: '$next' } as const;
 
 export class InterpreterContext extends InstructionContext {
   private readonly coreIndex = new Map<string, number>();
@@ -49,6 +49,8 @@ export class InterpreterContext extends InstructionContext {
   private current!: Case;
   /** Local with the TLB generation (run loop only). */
   private generation = new Local(0);
+  /** Index of the type of a translated region: entry to ending. */
+  regionType = -1;
   /** Function that computes a condition code held in the record. */
   conditionFunction = -1;
 
@@ -99,7 +101,7 @@ export class InterpreterContext extends InstructionContext {
     return this.set64();
   }
   protected override operandBase(): void { this.field('base'); }
-  protected override raise(vector: StopOrFault): void { this.i32(vectors[vector]); this.callCore('raiseException'); }
+  protected override raise(vector: StopOrFault): void { this.i32(exceptionVectors[vector]); this.callCore('raiseException'); }
 
   private field(name: 'dst' | 'src' | 'base' | 'index'): void { this.get(runLocals.pc); this.memory('i32_load8_u', record[name]); }
   override readRegister(register: number, size: number = 3): Value { this.i32(0); this.memory(loadOps[size], gpr + register * 8); return this.set64(); }
@@ -205,6 +207,19 @@ export class InterpreterContext extends InstructionContext {
     this.saveBudget();
     this.i32(0); this.i32(0); this.get(target); this.callCore('linkBlock'); this.set(runLocals.nextBlock);
     this.branch(labels.newBlock);
+  }
+  /** The region gets the budget as it was before this block was counted, and returns the next block, 0 (RIP says where), or 1: an instruction was abandoned. */
+  override enterTranslation(): void {
+    const { block, budget, nextBlock } = runLocals;
+    this.get(budget); this.get(block); this.memory('i32_load', blockFields.units); this.emit('i32_add'); this.set(budget);
+    this.saveBudget();
+    this.get(block); this.memory('i32_load', blockFields.entry);
+    this.get(block); this.memory('i32_load', blockFields.slot);
+    this.emit('call_indirect'); this.unsigned(this.regionType); this.unsigned(0);
+    this.set(nextBlock);
+    this.i32(0); this.memory('i32_load', budgetAddress); this.set(budget);
+    this.get(nextBlock); this.i32(1); this.emit('i32_ne'); this.branchIf(labels.newBlock);
+    this.branch(labels.abandoned);
   }
   /** CPU_RIP = linear address of the record's instruction minus the CS base; the address of the record is on no stack but in `from`. */
   saveRip(from: Local, offsetField: number): void {

@@ -35,6 +35,7 @@ const regionSizes: readonly (readonly [name: string, bytes: number, doc: string]
   ['snapshotBuffer', 0x10000, 'one TLB context on its way into a snapshot or out of one'],
   ['pageCode', 0x400000, 'u32 by guest RAM page: first code descriptor of the page, 0 = no code'],
   ['pageFlags', 0x100000, 'u8 by guest RAM page: 1 changed since the last snapshot'],
+  ['translations', 0x10000, 'regions of translated code: 1,024 slots of 64 bytes, see translationFields'],
   ['events', 0x80000, 'the event ring: small enough to stay in a processor\'s cache, which halves the cost of a VM exit'],
   ['watches', 0x30000, 'what accesses stop the run: for each watch space a sorted table of segments of 24 bytes (first u64, last u64, mask u32)'],
   ['watchHits', 0x1000, 'accesses to watched places since the run began, 32 records of 96 bytes'],
@@ -174,6 +175,10 @@ export const machineCells: readonly Cell[] = place(region('machine').base, regio
   ['watchCount', 'u32', 8, 'segments of each watch space'], ['watchesMemory', 'u32', 1, 'any of the three spaces of memory has segments'], ['watchHits', 'u32', 1, 'records in the region of that name'],
   ['serialHead', 'u32', 1, 'bytes ever sent on COM1'], ['debugExitCode', 'u32', 1, ''], ['heapTop', 'u32', 1, 'next free byte of the code heap'],
   ['exits', 'u64', 1, 'VM exits since creation'], ['entries', 'u64', 1, 'VM entries since creation'],
+  ['translation', 'u32', 1, '0: hot code is only interpreted; 1: blocks found hot are asked to be translated; 2: all blocks are'],
+  ['translationRequest', 'u32', 1, 'block that asks to be translated while run has left with stopKind 0; 0 = none'],
+  ['sliceEnd', 'u64', 1, 'deadline that was set to take a sample of the running block, with nothing due before armedEnd'],
+  ['armedEnd', 'u64', 1, 'the next instant that matters, as of the last boundary'],
 ]);
 
 /** Most CPUID leaves, and most MSRs that exist but for a feature that the model lacks. */
@@ -233,8 +238,21 @@ export const recordFields = {
 } as const;
 export const recordBytes = 32;
 
-/** A block: header of 16 bytes (count of instructions, hotness, translated entry), then records. */
+/**
+ * A block: header of 16 bytes, then records. Header: units that must be in the budget (its instructions; of a translated block, those up to the
+ * next check of the budget in its region), samples taken of it, slot of the region that it enters, entry of that region.
+ */
 export const blockHeaderBytes = 16;
+export const blockFields = { units: 0, samples: 4, slot: 8, entry: 12 } as const;
+/** Before the 4,096 block addresses of a page's code descriptor (one per mode). `granules` (64 bytes each) hold code; `drops` of translated code. */
+export const descriptorFields = { next: 0, mode: 4, granules: 8, translated: 16, drops: 20 } as const;
+export const descriptorHeaderBytes = 32;
+/** In `samples`: the block is not to be translated. */
+export const translationRefused = 0x8000_0000;
+
+/** A slot of the region `translations`: state (0 free, 1 live, 2 dead), the entry blocks (in the code heap: block, units, case of its first record), RAM pages. */
+export const translationFields = { state: 0, entryCount: 4, entries: 8, pageCount: 12, pages: 16 } as const;
+export const translationSlotBytes = 64, translationSlots = region('translations').size / translationSlotBytes, translationEntryBytes = 12, translationPages = 8;
 
 export function cell(cells: readonly Cell[], name: string): Cell {
   const found = cells.find(c => c.name === name);

@@ -15,11 +15,11 @@ export const op = {
   i32_load: 0x28, i64_load: 0x29, i32_load8_u: 0x2d, i32_load16_u: 0x2f, i64_load8_u: 0x31, i64_load16_u: 0x33, i64_load32_s: 0x34, i64_load32_u: 0x35,
   i32_store: 0x36, i64_store: 0x37, i32_store8: 0x3a, i64_store8: 0x3c, i64_store16: 0x3d, i64_store32: 0x3e,
   i32_const: 0x41, i64_const: 0x42, i32_eqz: 0x45, i32_eq: 0x46, i32_ne: 0x47, i32_lt_s: 0x48, i32_lt_u: 0x49, i32_gt_s: 0x4a, i32_gt_u: 0x4b, i32_le_s: 0x4c, i32_ge_s: 0x4e, i32_ge_u: 0x4f,
-  i64_eqz: 0x50, i64_eq: 0x51, i64_ne: 0x52, i64_lt_s: 0x53, i64_lt_u: 0x54, i64_gt_s: 0x55, i64_gt_u: 0x56, i64_le_s: 0x57, i64_ge_u: 0x5a,
+  i64_eqz: 0x50, i64_eq: 0x51, i64_ne: 0x52, i64_lt_s: 0x53, i64_lt_u: 0x54, i64_gt_s: 0x55, i64_gt_u: 0x56, i64_le_s: 0x57, i64_le_u: 0x58, i64_ge_s: 0x59, i64_ge_u: 0x5a,
   i32_add: 0x6a, i32_sub: 0x6b, i32_mul: 0x6c, i32_and: 0x71, i32_or: 0x72, i32_xor: 0x73, i32_shl: 0x74, i32_shr_s: 0x75, i32_shr_u: 0x76,
   i64_clz: 0x79, i64_ctz: 0x7a, i64_popcnt: 0x7b, i64_add: 0x7c, i64_sub: 0x7d, i64_mul: 0x7e, i64_div_s: 0x7f, i64_div_u: 0x80, i64_rem_s: 0x81, i64_rem_u: 0x82,
   i64_and: 0x83, i64_or: 0x84, i64_xor: 0x85, i64_shl: 0x86, i64_shr_s: 0x87, i64_shr_u: 0x88, i64_rotl: 0x89, i64_rotr: 0x8a,
-  i32_wrap_i64: 0xa7, i64_extend_i32_u: 0xad, i64_extend8_s: 0xc2, i64_extend16_s: 0xc3, i64_extend32_s: 0xc4, simd: 0xfd,
+  i32_wrap_i64: 0xa7, i64_extend_i32_s: 0xac, i64_extend_i32_u: 0xad, i64_extend8_s: 0xc2, i64_extend16_s: 0xc3, i64_extend32_s: 0xc4, simd: 0xfd,
 } as const;
 export type Op = keyof typeof op;
 
@@ -50,6 +50,15 @@ export class WasmEmitter {
     while (v > 127) { this.byte((v & 127) | 128); v >>>= 7; }
     this.byte(v);
   }
+  private signedNumber(value: number): void {
+    let v = value | 0;
+    for (;;) {
+      const b = v & 127;
+      v >>= 7;
+      if ((v === 0 && !(b & 64)) || (v === -1 && (b & 64) !== 0)) { this.byte(b); return; }
+      this.byte(b | 128);
+    }
+  }
   private signed(value: bigint): void {
     let v = value;
     for (;;) {
@@ -65,8 +74,11 @@ export class WasmEmitter {
   emit(...names: Op[]): void { for (const name of names) this.byte(op[name]); }
   /** A load or store with a constant offset; the address (i32) and the value are on the stack. */
   memory(name: Op, offset: number): void { this.byte(op[name]); this.byte(0); this.unsigned(offset); }
-  i32(value: number): void { this.byte(op.i32_const); this.signed(BigInt(value | 0)); }
-  i64(value: bigint | number): void { this.byte(op.i64_const); this.signed(BigInt.asIntN(64, BigInt(value))); }
+  i32(value: number): void { this.byte(op.i32_const); this.signedNumber(value); }
+  i64(value: bigint | number): void {
+    this.byte(op.i64_const);
+    if (typeof value === 'number' && value === (value | 0)) this.signedNumber(value); else this.signed(BigInt.asIntN(64, BigInt(value)));
+  }
 
   constant(value: bigint | number): Constant {
     const v = BigInt(value);
@@ -97,6 +109,7 @@ export class WasmEmitter {
     if (at < 0) throw new Error(`no open label ${label}`);
     return this.labels.length - 1 - at;
   }
+  isOpen(label: string): boolean { return this.labels.includes(label); }
   branch(label: string): void { this.emit('br'); this.unsigned(this.depth(label)); }
   branchIf(label: string): void { this.emit('br_if'); this.unsigned(this.depth(label)); }
   branchTable(labels: readonly string[], otherwise: string): void {
@@ -115,7 +128,9 @@ export interface ModuleParts {
   readonly imports: readonly { name: string; type: FunctionType }[];
   readonly memoryPages: { min: number; max: number };
   readonly functions: readonly FunctionBody[];
-  /** Function indices (imports first) of the module's own table, for call_indirect on table 0. */
+  /** A table of functions that is imported, for call_indirect on table 0. */
+  readonly importedTable?: string;
+  /** Function indices (imports first) of the module's own table, for call_indirect on the table after the imported one. */
   readonly table?: readonly number[];
 }
 
@@ -147,9 +162,10 @@ export function assembleModule(parts: ModuleParts, types: TypeSection): Uint8Arr
     for (const t of types.types) { s.byte(0x60); s.unsigned(t.params.length); s.raw(t.params); s.unsigned(t.results.length); s.raw(t.results); }
   });
   section(2, s => {
-    s.unsigned(parts.imports.length + 1);
+    s.unsigned(parts.imports.length + (parts.importedTable ? 2 : 1));
     for (const i of parts.imports) { s.text(parts.importModule); s.text(i.name); s.byte(0); s.unsigned(types.indexOf(i.type)); }
     s.text(parts.importModule); s.text('memory'); s.raw([2, 1]); s.unsigned(parts.memoryPages.min); s.unsigned(parts.memoryPages.max);
+    if (parts.importedTable) { s.text(parts.importModule); s.text(parts.importedTable); s.raw([1, 0x70, 0, 0]); }
   });
   section(3, s => { s.unsigned(parts.functions.length); for (const f of parts.functions) s.unsigned(types.indexOf(f.type)); });
   if (parts.table) { const n = parts.table.length; section(4, s => { s.unsigned(1); s.raw([0x70, 1]); s.unsigned(n); s.unsigned(n); }); }
@@ -157,7 +173,11 @@ export function assembleModule(parts: ModuleParts, types: TypeSection): Uint8Arr
   section(7, s => { s.unsigned(exported.length); for (const x of exported) { s.text(x.name!); s.byte(0); s.unsigned(x.index); } });
   if (parts.table) {
     const table = parts.table;
-    section(9, s => { s.unsigned(1); s.byte(0); s.i32(0); s.emit('end'); s.unsigned(table.length); for (const f of table) s.unsigned(f); });
+    section(9, s => { s.unsigned(1);
+      if (parts.importedTable) s.raw([2, 1]); else s.byte(0);                               // with the index of the table, or without
+      s.i32(0); s.emit('end');
+      if (parts.importedTable) s.byte(0);
+      s.unsigned(table.length); for (const f of table) s.unsigned(f); });
   }
   section(10, s => {
     s.unsigned(parts.functions.length);

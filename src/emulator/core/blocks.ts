@@ -2,8 +2,9 @@
 // 4,096 block addresses; blocks link to each other only inside their page, so that dropping a page drops both ends of every link.
 // Granules of 64 bytes that hold code make stores to them run alone and drop the page's blocks (self-modifying code).
 import {
-  BLOCK_HEADER, CPU_CPL, CPU_MODE, CPU_PAGE_BASE, CPU_RIP, CPU_SEG_BASE, CPU_TLB_BASE, CPU_TLB_GENERATION, M_HEAP_TOP, M_HOOK_COUNT, M_HOOK_OFFSETS, RAM_BASE, M_RAM_SIZE,
-  REC_CASE_ID, REC_ORDINAL, REC_PAGE_OFFSET, RECORD_BYTES, REGION_CODE_HEAP, REGION_CODE_HEAP_SIZE, REGION_PAGE_CODE, REGION_SCRATCH,
+  BLOCK_HEADER, CPU_CPL, CPU_MODE, CPU_PAGE_BASE, CPU_RIP, CPU_SEG_BASE, CPU_TLB_BASE, CPU_TLB_GENERATION, D_DROPS, D_GRANULES, D_MODE, D_NEXT, D_TRANSLATED,
+  DESCRIPTOR_HEADER, M_HEAP_TOP, M_HOOK_COUNT, M_HOOK_OFFSETS, RAM_BASE,
+  M_RAM_SIZE, REC_CASE_ID, REC_ORDINAL, REC_PAGE_OFFSET, RECORD_BYTES, REGION_CODE_HEAP, REGION_CODE_HEAP_SIZE, REGION_PAGE_CODE, REGION_SCRATCH,
 } from './generated/layout';
 import { CASE_END, CASE_HOOK, TLB_EXECUTE, TLB_INDEX_MASK } from './generated/decoder';
 import { decode, decodedEndsBlock, decodedRecords } from './decode';
@@ -12,12 +13,11 @@ import { EXECUTE, walk, walkedPhysical } from './paging';
 import { segmentLimit } from './segments';
 import { CS, GP, raiseError } from './state';
 import { ASIDE, setAsideExecutes, setAsideWrites } from './tlb';
+import { dropAllTranslations, dropTranslationsOf } from './translations';
 import { LINEAR_FETCH, isApicAccess, linearApicAccess } from './vmx/apic-access';
 
 // descriptor: header, then 4,096 block addresses (u32, by offset); TLB entries point at the addresses
-@inline const DESCRIPTOR_HEADER: usize = 32;
 @inline const DESCRIPTOR_BYTES: usize = DESCRIPTOR_HEADER + 0x4000;
-@inline const D_NEXT: usize = 0; @inline const D_MODE: usize = 4; @inline const D_GRANULES: usize = 8;
 
 /** Longest block, in instructions. */
 @inline const LONGEST_BLOCK: u32 = 64;
@@ -26,6 +26,7 @@ import { LINEAR_FETCH, isApicAccess, linearApicAccess } from './vmx/apic-access'
 @inline const TRANSIENT_BLOCK: usize = REGION_SCRATCH + 0x200;
 
 export function resetBlocks(): void {
+  dropAllTranslations();
   store<u32>(M_HEAP_TOP, <u32>REGION_CODE_HEAP);
   memory.fill(REGION_PAGE_CODE, 0, <usize>(load<u32>(M_RAM_SIZE) >> 12) << 2);
 }
@@ -37,7 +38,8 @@ export function dropAllCode(): void {
 }
 export function heapIsNearlyFull(): bool { return <usize>load<u32>(M_HEAP_TOP) + 0x40000 > REGION_CODE_HEAP + REGION_CODE_HEAP_SIZE; }
 
-function allocate(bytes: usize): usize {
+/** Room in the code heap, until all code is dropped. */
+export function allocate(bytes: usize): usize {
   const at = <usize>load<u32>(M_HEAP_TOP);
   store<u32>(M_HEAP_TOP, <u32>((at + bytes + 31) & ~31));
   return at;
@@ -75,10 +77,16 @@ export function storeTouchesCode(host: usize, bytes: u32): bool {
 
 /** Drops the blocks of a RAM page, whatever their mode. */
 export function invalidateCode(page: u32): void {
+  let translated = false;
   for (let d = <usize>load<u32>(REGION_PAGE_CODE + (<usize>page << 2)); d != 0; d = <usize>load<u32>(d + D_NEXT)) {
     memory.fill(d + DESCRIPTOR_HEADER, 0, 0x4000);
     store<u64>(d + D_GRANULES, 0);
+    if (load<u32>(d + D_TRANSLATED) == 0) continue;
+    store<u32>(d + D_TRANSLATED, 0);
+    store<u32>(d + D_DROPS, load<u32>(d + D_DROPS) + 1);
+    translated = true;
   }
+  if (translated) dropTranslationsOf(page);
 }
 
 /** WASM address of the descriptor's block table for a linear page, filling the execute TLB; 0 with an abort recorded. */

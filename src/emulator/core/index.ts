@@ -5,6 +5,8 @@ export {
   arpl, bound, callRelative, callSegmented, jumpSegmented, leave, loopSegmented, popa, popSegmented, pusha, pushImmediate, pushSegmented, returnSegmented, xlat,
 } from './segmented-code';
 export { aaa, aad, aam, aas, daa, das, salc } from './decimal';
+export { allocate } from './blocks';
+export { dropTranslation } from './translations';
 export { beginRun, linkBlock, proceed } from './run';
 export {
   cmpxchgWide, clflush, codeHook, divideWide, enter, fence, fwait, getsec, hlt, invd, maskedStore, monitor, mwait, pause, raiseException, rdpid, refineFault, rdpmc,

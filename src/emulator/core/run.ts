@@ -18,6 +18,7 @@ import { performInit, startUp } from './reset';
 import { keepAwake, rest, schedule } from './scheduler';
 import { segmentLimit } from './segments';
 import { requestStop } from './stop';
+import { extendSlice, mustBeSampled, sample, sliceOf } from './translations';
 import { nextVmxDeadline, vmxBoundary, vmxExitIsDue } from './vmx/boundary';
 import { isPostedInterruptNotification, processPostedInterrupts } from './vmx/posted-interrupts';
 import { mtfClock } from './vmx/entry';
@@ -28,7 +29,6 @@ import { violationBecomesVe, withdrawVe } from './vmx/virtualization-exception';
 import { ACTIVITY_WAIT_FOR_SIPI } from './vmx/non-register-state';
 import { externalInterruptIsAcknowledged, externalInterruptsExit, interceptNmi, nmiIsBlocked, takeExternalInterruptExit } from './vmx/event-intercepts';
 
-@inline const LONGEST_BUDGET: u64 = 0x7fffffff;
 @inline const BS: u64 = 0x4000;
 
 /** The block that runs now is a single step for RFLAGS.TF. */
@@ -77,6 +77,8 @@ export function proceed(ending: i32): u32 {
     }
     const block = findBlock();
     if (block == 0 || hasHits()) continue;
+    if (load<u32>(block) > load<u32>(M_BUDGET)) extendSlice();
+    if (sample(block)) return 0;                                                         // the façade translates it and comes back
     if (load<u32>(block) <= load<u32>(M_BUDGET)) return block;
     const short = transientBlock(load<u32>(M_BUDGET), true);
     if (short != 0 && !hasHits()) return short;
@@ -145,7 +147,7 @@ export function linkBlock(record: usize, field: usize, target: u64): u32 {
   // what is due at this boundary comes before a fault of the next fetch
   if (load<u32>(CPU_ALONE) != 0 || stepping || load<i32>(M_BUDGET) <= 0 || heapIsNearlyFull()) return 0;
   const block = findLinkable(target);
-  if (hasHits()) return 0;
+  if (hasHits() || (block != 0 && mustBeSampled(block))) return 0;
   if (block != 0 && linkable && field != 0) store<u32>(record + field, block);
   return block;
 }
@@ -259,7 +261,7 @@ function arm(): void {
   let end = min<u64>(nextDeadline(), load<u64>(M_RUN_END));
   if (shadowEnd > now) end = min<u64>(end, shadowEnd);
   else end = min<u64>(end, load<u64>(M_QUANTUM_END));
-  const budget = end > now ? min<u64>(end - now, LONGEST_BUDGET) : 1;                     // what is due and blocked is looked at after one more instruction
+  const budget = sliceOf(now, end);                                                       // what is due and blocked is looked at after one more instruction
   store<u64>(M_DEADLINE, now + budget);
   store<i32>(M_BUDGET, <i32>budget);
   keepAwake();

@@ -22,7 +22,7 @@ export function defineArithmetic(t: InstructionTable): void {
   t.define('ADC', group1(0x10, 2, true), i => {
     const a = i.readForUpdate(i.dst), b = i.read(i.src), sum = i.add(i.add(a, b), i.carryFlag());
     i.write(i.dst, sum);
-    i.flags('add', sum, a, b);                 // the carry vector of a + b + c follows from a, b and the result
+    i.flags('addCarry', sum, a, b);                 // the carry vector of a + b + c follows from a, b and the result
   });
   t.define('SUB', group1(0x28, 5, true), i => {
     const a = i.readForUpdate(i.dst), b = i.read(i.src), difference = i.sub(a, b);
@@ -32,7 +32,7 @@ export function defineArithmetic(t: InstructionTable): void {
   t.define('SBB', group1(0x18, 3, true), i => {
     const a = i.readForUpdate(i.dst), b = i.read(i.src), difference = i.sub(i.sub(a, b), i.carryFlag());
     i.write(i.dst, difference);
-    i.flags('sub', difference, a, b);
+    i.flags('subBorrow', difference, a, b);
   });
   t.define('CMP', group1(0x38, 7, false), i => {
     const a = i.read(i.dst), b = i.read(i.src);

@@ -46,6 +46,8 @@ export function defineControlFlow(t: InstructionTable): void {
   }, ends);
   /** Ends a block where the decoder stopped: at a page end, after a long run. */
   t.pseudo('END', [3], i => i.fallThrough(), ends);
+  /** Stands in the place of the first record of a block that the translator has compiled. */
+  t.pseudo('TRANSLATED', [3], i => i.enterTranslation(), ends);
   /** Computes the linear address of an operand with a segment base (`dst` is the base's slot) or a short address size into the slot `src`. */
   t.pseudo('ADDRESS', [1, 2, 3], i => i.write(i.src, i.add64(i.truncate(i.address()), i.read(i.dst, 3)), 3));
   /** The same for a 64-bit absolute address (MOV with moffs). */

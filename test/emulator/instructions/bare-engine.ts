@@ -1,7 +1,8 @@
 // The engine without its façade: the core and the interpreter over one memory, with the state cells as typed arrays. For tests that run
 // many single instructions; 64-bit mode at CPL 3, the places of tools/vectors/layout.ts mapped to RAM.
 import { readFileSync } from 'node:fs';
-import { cpuCell, machineCell, ramBase, region, stopKinds } from '../../../src/emulator/codegen/state-layout';
+import { Translator, type TranslatorCore } from '../../../src/emulator/codegen/translator';
+import { cpuCell, machineCell, ramBase, region, stopKinds, translationSlots } from '../../../src/emulator/codegen/state-layout';
 import { writeProcessor } from '../../../src/emulator/codegen/processor-table';
 import { defaultProcessorModel } from '../../../src/spec/processor-models';
 import { place, type State } from '../../../tools/vectors/layout';
@@ -29,11 +30,20 @@ export class BareEngine {
   private readonly enter: () => void;
   private readonly window = new Uint8Array(this.memory.buffer, ramBase + physical.data + (place.window - place.dataPage), place.windowBytes);
 
-  constructor() {
+  readonly translator: Translator | undefined;
+  private prepared: Uint8Array = new Uint8Array(0);
+
+  /** `translated`: every instruction that can be translated is, before it runs. */
+  constructor({ translated = false } = {}) {
+    const translations = new WebAssembly.Table({ initial: translationSlots, element: 'anyfunc' });
     const load = (name: string, imports: WebAssembly.Imports): WebAssembly.Exports => new WebAssembly.Instance(new WebAssembly.Module(readFileSync(new URL(name, dist))), imports).exports;
     const core = load('core.wasm', { env: { memory: this.memory, abort: () => { throw new Error('the core stopped on an assertion'); } } });
-    this.enter = load('interpreter.wasm', { core: { ...core, memory: this.memory } }).run as () => void;
+    this.enter = load('interpreter.wasm', { core: { ...core, memory: this.memory, translations } }).run as () => void;
     this.core = core as unknown as CoreExports;
+    if (translated) {
+      this.translator = new Translator(this.memory, core as TranslatorCore, translations, true);
+      this.view.setUint32(machineCell('translation').address, 2, true);
+    }
     this.bytes.set(readFileSync(new URL('decode-tables.bin', dist)), region('decodeTables').base);
     this.view.setUint32(machineCell('ramSize').address, memoryBytes, true);
     this.view.setUint32(machineCell('vcpuCount').address, 1, true);
@@ -83,9 +93,12 @@ export class BareEngine {
   /** Puts a state and an instruction in place, to be run from its first byte. */
   prepare(code: Uint8Array, state: State, mxcsr: number): void {
     const page = ramBase + physical.code, at = page + (place.code - place.codePage);
-    this.bytes.fill(0xcc, page, page + 0x1000);
-    this.bytes.set(code, at);
-    this.core.invalidateRange(physical.code, 0x1000);
+    if (code.length !== this.prepared.length || code.some((byte, n) => byte !== this.prepared[n])) {
+      this.bytes.fill(0xcc, page, page + 0x1000);
+      this.bytes.set(code, at);
+      this.core.invalidateRange(physical.code, 0x1000);
+      this.prepared = code;
+    }
     this.gpr.set(state.gpr);
     this.xmm.set(state.xmm);
     this.data.fill(0);
@@ -98,7 +111,11 @@ export class BareEngine {
   /** Runs one unit (or so many) and says what came of it; the arrays of the outcome are the engine's own. */
   step(units = 1): Outcome {
     this.core.beginRun(units);
-    this.enter();
+    for (;;) {
+      this.enter();
+      if (!this.translator || this.view.getUint32(machineCell('translationRequest').address, true) === 0) break;
+      this.translator.serve();
+    }
     const stop = stopKinds[this.view.getUint32(machineCell('stopKind').address, true)];
     const exception = stop === 'exception' ? this.view.getUint32(machineCell('stopReasonIndex').address, true) : noException;
     const pageFault = exception === 14;

@@ -1,0 +1,176 @@
+// The run-time translator: compiles regions of hot code into WebAssembly modules of their own and puts them behind the entry blocks, so that
+// the run loop of the interpreter calls them. What a region does is what its instructions' definitions emit against a TranslatorContext.
+// Works between two stretches of one run: the core leaves with a request, and goes on when the region is in place.
+import { instructions } from '../instructions';
+import { enumerateCases, type Case } from './cases';
+import { memoryPages } from './interpreter-builder';
+import {
+  blockFields, blockHeaderBytes, cpuCell, descriptorFields, machineCell, recordFields, region as memoryRegion, translationEntryBytes, translationFields, translationRefused, translationSlotBytes, translationSlots,
+} from './state-layout';
+import { BlockReader, type Region, type RegionPage } from './translator-blocks';
+import { TranslatorContext, type DecodedRecord, type FlagUse } from './translator-context';
+import { RegionEmitter, regionType, type RegionEntry } from './translator-region';
+import { assembleModule, TypeSection } from './wasm-emitter';
+
+/** Exports of the core that the translator calls; regions import others by name. */
+export interface TranslatorCore extends Record<string, unknown> {
+  allocate(bytes: number): number;
+  dropTranslation(slot: number): void;
+  dropCode(): void;
+}
+export interface TranslatorStatistics { regions: number; blocks: number; bytes: number; milliseconds: number; readonly failures: string[] }
+
+/** Regions at one time: each holds a module of some ten kilobytes. */
+const mostRegions = 512;
+/** Blocks in a region: what V8's optimising compiler takes in reasonable time; fewer where everything is translated. */
+const mostBlocks = 100, mostBlocksOfTests = 16;
+/** A page whose translated code was dropped so often is left to the interpreter. */
+const mostDrops = 8;
+/** A region without a loop that is shorter is not worth the call. */
+const shortestRegion = 10;
+const free = 0, live = 1, dead = 2;
+
+export class Translator {
+  readonly statistics: TranslatorStatistics = { regions: 0, blocks: 0, bytes: 0, milliseconds: 0, failures: [] };
+  private readonly view: DataView;
+  private readonly bytes: Uint8Array;
+  private readonly cases: readonly Case[];
+  private readonly translatedCase: number;
+  private readonly context = new TranslatorContext();
+  private readonly dry = new TranslatorContext();
+  private readonly reader: BlockReader;
+  private readonly uses = new Map<string, FlagUse | undefined>();
+  private readonly imports: WebAssembly.Imports;
+  /** By the code descriptor of the page that a region grew from: its slot and roots there. */
+  private readonly grown = new Map<number, { slot: number; roots: number[] }>();
+
+  constructor(memory: WebAssembly.Memory, private readonly core: TranslatorCore, private readonly table: WebAssembly.Table, private readonly always: boolean) {
+    this.view = new DataView(memory.buffer);
+    this.bytes = new Uint8Array(memory.buffer);
+    this.cases = enumerateCases(instructions.definitions);
+    this.translatedCase = this.cases.find(c => c.definition.name === 'TRANSLATED')!.id;
+    this.imports = { core: { ...core, memory } as Record<string, WebAssembly.ImportValue> };
+    this.reader = new BlockReader(this.view, this.cases, records => this.useOf(records));
+    const nothing = (): void => {};
+    this.dry.ends = { relative: nothing, relativeIf: nothing, indirect: nothing, fallThrough: nothing };
+  }
+
+  private u32(address: number): number { return this.view.getUint32(address, true); }
+  private put(address: number, value: number): void { this.view.setUint32(address, value >>> 0, true); }
+
+  /** Serves the request that the core has left with. */
+  serve(): void {
+    const cell = machineCell('translationRequest').address, block = this.u32(cell);
+    this.put(cell, 0);
+    if (block === 0) return;
+    const begun = performance.now();
+    let done = false;
+    try { done = this.translate(block); } catch (error) { this.statistics.failures.push(error instanceof Error ? error.message : String(error)); }
+    if (!done) this.put(block + blockFields.samples, translationRefused);
+    this.statistics.milliseconds += performance.now() - begun;
+  }
+
+  private translate(block: number): boolean {
+    const mode = this.u32(cpuCell('mode').address), offset = this.view.getUint16(block + blockHeaderBytes + recordFields.pageOffset, true);
+    if ((mode & 3) === 0 || ((mode & 3) === 1 && !(mode & 8))) return false;
+    const page = this.reader.page(this.view.getBigUint64(cpuCell('pageBase').address, true), 0, 0);
+    if (!page || this.reader.blockAt(page, offset) !== block || (this.reader.drops(page) >= mostDrops && !this.always)) return false;
+    this.sweep();
+    const before = this.always ? undefined : this.grown.get(page.table), roots = [offset];
+    if (before && this.stateOf(before.slot) === live) {
+      roots.push(...before.roots);
+      this.core.dropTranslation(before.slot);
+      this.release(before.slot);
+    }
+    const most = this.always ? mostBlocksOfTests : mostBlocks;
+    let grown = this.reader.grow(page, roots, mode, most);
+    if (!grown.blocks.has(offset)) return false;
+    // what is not reached from here: other blocks of the page that were seen running, and all of them if jumps go through a table
+    const jumpsAnywhere = [...grown.blocks.values()].find(b => b.ending === 'indirectJump' && b.page === page)?.at;
+    const others = this.otherBlocks(page, jumpsAnywhere).filter(o => !grown.blocks.has(o));
+    if (others.length > 0 && !this.always) { roots.push(...others); grown = this.reader.grow(page, roots, mode, most); }
+    const slot = this.takeSlot();
+    if (slot === 0) return false;
+    const table = [...grown.blocks.values()].some(b => b.ending === 'indirectJump' || b.ending === 'indirectCall' || b.ending === 'return') ? this.core.allocate(4096) >>> 0 : 0;
+    const emitted = new RegionEmitter(this.context, grown, slot, table).emit();
+    const hot = emitted.entries.find(e => e.block.address === block);
+    if (!hot || (!this.always && !hot.loops && hot.units < shortestRegion)) return false;
+    const bytes = this.moduleOf(emitted.code), instance = new WebAssembly.Instance(new WebAssembly.Module(bytes as BufferSource), this.imports);
+    if (table !== 0) {
+      this.bytes.fill(0, table, table + 4096);
+      emitted.entries.forEach(({ block: { at } }, n) => { if (at >= 0 && at < 4096 && n < 255) this.bytes[table + at] = n + 1; });
+    }
+    this.table.set(slot, instance.exports.region as () => void);
+    this.install(slot, grown, emitted.entries);
+    this.grown.set(page.table, { slot, roots: roots.filter(o => grown.roots.has(o)) });
+    this.statistics.regions++;
+    this.statistics.blocks += grown.blocks.size;
+    this.statistics.bytes += bytes.length;
+    return true;
+  }
+  /** Blocks of a page that samples were taken of; with `near` all blocks, the nearest first. */
+  private otherBlocks(page: RegionPage, near: number | undefined): number[] {
+    const found: number[] = [];
+    for (let offset = 0; offset < 4096; offset++) {
+      const block = this.reader.blockAt(page, offset);
+      if (block === 0) continue;
+      const samples = this.u32(block + blockFields.samples);
+      if (near !== undefined ? samples < translationRefused : samples > 0 && samples < translationRefused) found.push(offset);
+    }
+    return near === undefined ? found : found.sort((a, b) => Math.abs(a - near) - Math.abs(b - near));
+  }
+  private moduleOf(code: Uint8Array): Uint8Array {
+    const { imports, locals } = this.context;
+    return assembleModule({ importModule: 'core', imports: [...imports], memoryPages, functions: [{ type: regionType, locals, code, exportName: 'region' }] }, new TypeSection());
+  }
+
+  // ---- slots
+  private slotAt(slot: number): number { return memoryRegion('translations').base + slot * translationSlotBytes; }
+  private stateOf(slot: number): number { return this.u32(this.slotAt(slot) + translationFields.state); }
+  private release(slot: number): void { this.table.set(slot, null); this.put(this.slotAt(slot) + translationFields.state, free); }
+  /** Lets go of the modules of regions that the core has dropped. */
+  private sweep(): void { for (let slot = 1; slot < translationSlots; slot++) if (this.stateOf(slot) === dead) this.release(slot); }
+  /** A free slot, 0 if all code had to go to make room. */
+  private takeSlot(): number {
+    const most = this.always ? translationSlots - 1 : mostRegions;
+    for (let slot = 1; slot <= most; slot++) if (this.stateOf(slot) === free) return slot;
+    this.core.dropCode();
+    this.sweep();
+    this.grown.clear();
+    return 0;
+  }
+  /** Makes the entry blocks enter the region. A block that enters another region already stays as it is. */
+  private install(slot: number, { pages }: Region, entries: readonly RegionEntry[]): void {
+    const own = entries.filter((e, n) => this.view.getUint16(e.block.address + blockHeaderBytes, true) !== this.translatedCase && entries.findIndex(o => o.block.address === e.block.address) === n);
+    const list = this.core.allocate(own.length * translationEntryBytes) >>> 0, at = this.slotAt(slot);
+    own.forEach(({ block: { address }, word, units }, n) => {
+      const saved = list + n * translationEntryBytes, firstRecord = address + blockHeaderBytes;
+      this.put(saved, address);
+      this.put(saved + 4, this.u32(address + blockFields.units));
+      this.put(saved + 8, this.view.getUint16(firstRecord + recordFields.caseId, true));
+      this.put(address + blockFields.units, units);
+      this.put(address + blockFields.slot, slot);
+      this.put(address + blockFields.entry, word);
+      this.view.setUint16(firstRecord + recordFields.caseId, this.translatedCase, true);
+    });
+    this.put(at + translationFields.entryCount, own.length);
+    this.put(at + translationFields.entries, list);
+    this.put(at + translationFields.pageCount, pages.length);
+    pages.forEach((p, n) => {
+      this.put(at + translationFields.pages + 4 * n, p.ramPage);
+      this.put(BlockReader.descriptor(p) + descriptorFields.translated, 1);
+    });
+    this.put(at + translationFields.state, live);
+  }
+
+  /** What an instruction does to the flags; undefined when only the interpreter can run it. */
+  private useOf(records: readonly DecodedRecord[]): FlagUse | undefined {
+    // a definition looks at constants only to fold counts of shifts
+    const key = records.map(r => `${r.case.id}:${r.immediate & 63n}`).join();
+    if (this.uses.has(key)) return this.uses.get(key);
+    let use: FlagUse | undefined;
+    if (records.every(r => r.case.definition.body)) { try { use = this.dry.useOf(records); } catch { use = undefined; } }
+    this.uses.set(key, use);
+    return use;
+  }
+}

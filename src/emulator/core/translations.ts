@@ -1,0 +1,100 @@
+// Translated code as the core sees it: which blocks run often (samples of the running block, taken whenever a short budget ends), and which
+// blocks enter a region that the translator has compiled. Such a block has the case TRANSLATED in its first record; a region goes as soon
+// as code of one of its pages is dropped: its entry blocks then are what the decoder made of them.
+import {
+  BLOCK_ENTRY, BLOCK_HEADER, BLOCK_SAMPLES, BLOCK_SLOT, BLOCK_UNITS, M_ARMED_END, M_BUDGET, M_DEADLINE, M_SLICE_END, M_TRANSLATION, M_TRANSLATION_REQUEST, REC_CASE_ID,
+  REGION_CODE_HEAP, REGION_TRANSLATIONS, TRANSLATION_ENTRIES, TRANSLATION_ENTRY_BYTES, TRANSLATION_ENTRY_COUNT, TRANSLATION_PAGE_COUNT, TRANSLATION_PAGES, TRANSLATION_REFUSED,
+  TRANSLATION_SLOT_BYTES, TRANSLATION_SLOTS, TRANSLATION_STATE,
+} from './generated/layout';
+import { CASE_TRANSLATED } from './generated/decoder';
+
+@inline const LIVE: u32 = 1;
+@inline const DEAD: u32 = 2;
+@inline const LONGEST_BUDGET: u64 = 0x7fffffff;
+/** Units between two samples: odd, so that loops do not keep step with it; the longest when all that is seen runs translated. */
+@inline const SHORTEST_SLICE: u32 = 2039;
+@inline const LONGEST_SLICE: u32 = 1_000_003;
+/** Samples that make a block hot. */
+@inline const HOT: u32 = 3;
+
+let slice: u32 = SHORTEST_SLICE;
+/** Time of the next sample. */
+let nextSample: u64 = 0;
+let sampleDue: bool = false;
+
+@inline export function isTranslated(block: usize): bool { return load<u16>(block + BLOCK_HEADER + REC_CASE_ID) == CASE_TRANSLATED; }
+/** Blocks of one run are not in the code heap: each time they are built anew. */
+@inline function isTransient(block: usize): bool { return block < REGION_CODE_HEAP; }
+@inline function always(): bool { return load<u32>(M_TRANSLATION) == 2; }
+
+// ---- samples
+
+/** The budget up to `end`, or to the next sample. */
+export function sliceOf(now: u64, end: u64): u64 {
+  if (now >= nextSample || nextSample > now + LONGEST_SLICE) { sampleDue = true; nextSample = now + slice; }
+  const budget = end > now ? min<u64>(end - now, load<u32>(M_TRANSLATION) == 1 ? nextSample - now : LONGEST_BUDGET) : 1;
+  store<u64>(M_ARMED_END, end);
+  store<u64>(M_SLICE_END, now + budget);
+  return budget;
+}
+@inline function onlySliceEnds(): bool { return load<u64>(M_DEADLINE) == load<u64>(M_SLICE_END) && load<u64>(M_ARMED_END) > load<u64>(M_SLICE_END); }
+/** A block does not fit in the budget: gives it more if nothing is due yet. */
+export function extendSlice(): void {
+  if (load<u32>(M_TRANSLATION) != 1 || !onlySliceEnds()) return;
+  const deadline = load<u64>(M_DEADLINE), more = min<u64>(load<u64>(M_ARMED_END) - deadline, <u64>slice);
+  store<u64>(M_DEADLINE, deadline + more);
+  store<u64>(M_SLICE_END, deadline + more);
+  store<i32>(M_BUDGET, load<i32>(M_BUDGET) + <i32>more);
+  nextSample = deadline + more;
+  sampleDue = true;
+}
+/** The block that runs next; true when it asks to be translated first: `run` leaves, and comes back. */
+export function sample(block: usize): bool {
+  if (!sampleDue && !always()) return false;
+  sampleDue = false;
+  if (load<u32>(M_TRANSLATION) == 0 || isTransient(block)) return false;
+  if (isTranslated(block)) { slice = min<u32>(slice << 1, LONGEST_SLICE); return false; }
+  slice = SHORTEST_SLICE;
+  const samples = load<u32>(block, BLOCK_SAMPLES);
+  if (samples & TRANSLATION_REFUSED) return false;
+  store<u32>(block, samples + 1, BLOCK_SAMPLES);
+  if (samples + 1 < HOT && !always()) return false;
+  store<u32>(M_TRANSLATION_REQUEST, <u32>block);
+  return true;
+}
+/** In tests that translate everything: a link to this block goes over `proceed`. */
+export function mustBeSampled(block: usize): bool { return always() && !isTransient(block) && !isTranslated(block) && (load<u32>(block, BLOCK_SAMPLES) & TRANSLATION_REFUSED) == 0; }
+
+// ---- regions
+
+@inline function slotAt(n: u32): usize { return REGION_TRANSLATIONS + <usize>n * TRANSLATION_SLOT_BYTES; }
+
+/** Gives the entry blocks of a region back to the interpreter. Its slot stays taken until the translator has let go of the module. */
+export function dropTranslation(n: u32): void {
+  const slot = slotAt(n);
+  if (load<u32>(slot + TRANSLATION_STATE) != LIVE) return;
+  store<u32>(slot + TRANSLATION_STATE, DEAD);
+  let entry = <usize>load<u32>(slot + TRANSLATION_ENTRIES);
+  for (let left = load<u32>(slot + TRANSLATION_ENTRY_COUNT); left != 0; left--, entry += TRANSLATION_ENTRY_BYTES) {
+    const block = <usize>load<u32>(entry);
+    store<u32>(block, load<u32>(entry, 4), BLOCK_UNITS);
+    store<u32>(block, 0, BLOCK_SAMPLES);
+    store<u32>(block, 0, BLOCK_SLOT);
+    store<u32>(block, 0, BLOCK_ENTRY);
+    store<u16>(block + BLOCK_HEADER + REC_CASE_ID, load<u16>(entry, 8));
+  }
+}
+/** All regions with code of a RAM page. */
+export function dropTranslationsOf(page: u32): void {
+  for (let n: u32 = 0; n < TRANSLATION_SLOTS; n++) {
+    const slot = slotAt(n);
+    if (load<u32>(slot + TRANSLATION_STATE) != LIVE) continue;
+    for (let k: u32 = 0; k < load<u32>(slot + TRANSLATION_PAGE_COUNT); k++) {
+      if (load<u32>(slot + TRANSLATION_PAGES + (<usize>k << 2)) == page) { dropTranslation(n); break; }
+    }
+  }
+}
+/** The code heap is emptied: no block is left to enter a region. */
+export function dropAllTranslations(): void {
+  for (let n: u32 = 0; n < TRANSLATION_SLOTS; n++) if (load<u32>(slotAt(n) + TRANSLATION_STATE) == LIVE) store<u32>(slotAt(n) + TRANSLATION_STATE, DEAD);
+}

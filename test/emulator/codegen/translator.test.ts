@@ -1,0 +1,61 @@
+// The two back ends agree: random programs state for state, stopped at random budgets; recorded instructions; the same exits and units of
+// a hypervisor. The long versions: test/long/translator.test.ts.
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { bootImages } from '../../../src/emulator/boot';
+import { createTestMachine } from '../vmx/test-machine';
+import { compareBackEnds, machineWith, vectorsTaken } from './random-programs';
+import { replayTranslated } from './replay-translated';
+
+describe('random programs', () => {
+  it.each([3, 4, 5, 6, 8])('program %i, all of it translated', async seed => {
+    const { difference, failures, regions } = await compareBackEnds(seed, 'always', 2000, 400);
+    expect(difference).toBeUndefined();
+    expect(failures).toEqual([]);
+    expect(regions).toBeGreaterThan(10);
+  });
+  it.each([100, 101])('program %i, translated where it is hot', async seed => {
+    const { difference, failures, regions } = await compareBackEnds(seed, 'on', 300_000, 20_000);
+    expect(difference).toBeUndefined();
+    expect(failures).toEqual([]);
+    expect(regions).toBeGreaterThan(0);
+  });
+  it('take faults of many kinds, single steps and interrupts', async () => {
+    const taken = new Array<number>(65).fill(0);
+    for (const seed of [3, 4, 5, 6, 8, 9, 10]) {
+      const machine = await machineWith(seed, 'off');
+      for (let n = 0; n < 10; n++) machine.run(2000);
+      vectorsTaken(machine).forEach((count, vector) => { taken[vector] += count; });
+    }
+    for (const vector of [0, 1, 6, 13, 14, 0x40]) expect(taken[vector], `vector ${vector}`).toBeGreaterThan(0);
+  });
+});
+
+describe('vectors of a real processor', () => {
+  it('agree with translated code', () => {
+    const { failures, regions, replayed } = replayTranslated(67);
+    expect(failures.slice(0, 20)).toEqual([]);
+    expect(regions).toBeGreaterThan(replayed / 2);
+  });
+});
+
+describe('a hypervisor with a guest', () => {
+  const image = (name: string): Uint8Array => new Uint8Array(readFileSync(new URL(`../../../guests/images/${name}`, import.meta.url)));
+  it('makes the same exits at the same time, whatever the back end', async () => {
+    const ends = [];
+    for (const translator of ['off', 'on'] as const) {
+      const machine = await createTestMachine({ memoryBytes: 128 << 20, translator });
+      bootImages(machine, { program: image('hypervisor.elf'), commandLine: '', modules: [{ name: 'guest', bytes: image('guest.elf'), commandLine: 'rounds=300' }] });
+      for (;;) {
+        const stop = machine.run(1_000_000);
+        machine.drainEvents(() => {});
+        if (stop.kind === 'budget' || stop.kind === 'ringFull') continue;
+        ends.push({ kind: stop.kind, index: stop.index, time: machine.time(), ...machine.counters(), text: new TextDecoder().decode(machine.takeSerialOutput()) });
+        expect(machine.translations().failures).toEqual([]);
+        if (translator === 'on') expect(machine.translations().regions).toBeGreaterThan(0);
+        break;
+      }
+    }
+    expect(ends[1]).toEqual(ends[0]);
+  });
+});
