@@ -17,7 +17,7 @@ void absence_start(void);
 /** The guest, or a level that stands `distance` above us, asks for registration of its record. False: nobody here answers VMRESUMEs. */
 bool absence_register(u64 record, u64 distance);
 
-/** First thing after an exit: does the bookkeeping of what others did for us. */
+/** First thing after an exit, if this level may have been absent: does the bookkeeping of what others did for us. */
 void absence_end(void);
 
 /** For the level that answers: whether all levels from 1 to the given one have registered, and adding to the record of one of them. */

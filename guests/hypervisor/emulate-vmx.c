@@ -200,20 +200,43 @@ static void emulate_entry(bool is_launch)
 		enter_nested(self.believed);
 }
 
-/** The tables that we made from the guest's are made again when they are needed. A guest that may not use VPIDs has no INVVPID. */
-static void emulate_invalidation(u32 reason, const struct guest_registers *r)
+enum invalidation_type { INDIVIDUAL_ADDRESS, SINGLE_CONTEXT, ALL_CONTEXTS, SINGLE_CONTEXT_RETAINING_GLOBALS };
+
+static u64 type_operand(const struct guest_registers *r) { return read_register(r, vmread(EXIT_INSTRUCTION_INFORMATION) >> 28); }
+
+/** The tables that we made from the guest's are made again when they are needed. */
+static void emulate_invept(const struct guest_registers *r)
 {
-	const u64 single_context = 1, all_contexts = 2;
-	u64 type = read_register(r, vmread(EXIT_INSTRUCTION_INFORMATION) >> 28);
-	if (reason != EXIT_INVEPT || !self.use_ept) {
+	u64 type = type_operand(r);
+	if (!self.use_ept) {
+		inject_exception(VECTOR_INVALID_OPCODE, false);
+	} else if (type != SINGLE_CONTEXT && type != ALL_CONTEXTS) {
+		fail(ERROR_INVALIDATION_OPERAND);
+	} else {
+		ept_forget_nested();
+		succeed();
+	}
+}
+
+/** The guest's VPIDs are not ours: whatever it names, all are forgotten. More may always be forgotten than is asked for. */
+static void emulate_invvpid(const struct guest_registers *r)
+{
+	u64 type = type_operand(r), vpid;
+	if (!self.use_vpid) {
 		inject_exception(VECTOR_INVALID_OPCODE, false);
 		return;
 	}
-	if (type != single_context && type != all_contexts) {
+	if (type > SINGLE_CONTEXT_RETAINING_GLOBALS) {
 		fail(ERROR_INVALIDATION_OPERAND);
 		return;
 	}
-	ept_forget_nested();
+	if (!pointer_operand(r, &vpid))
+		return;
+	if (vpid >> 16 || (vpid == 0 && type != ALL_CONTEXTS)) {
+		fail(ERROR_INVALIDATION_OPERAND);
+		return;
+	}
+	invvpid_all();
 	succeed();
 }
 
@@ -236,7 +259,8 @@ bool emulate_vmx_instruction(u32 reason, struct guest_registers *r)
 	case EXIT_VMWRITE: emulate_vmwrite(r); break;
 	case EXIT_VMLAUNCH: emulate_entry(true); break;
 	case EXIT_VMRESUME: emulate_entry(false); break;
-	default: emulate_invalidation(reason, r);
+	case EXIT_INVEPT: emulate_invept(r); break;
+	default: emulate_invvpid(r);
 	}
 	return true;
 }

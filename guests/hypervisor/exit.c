@@ -116,7 +116,8 @@ static void handle_guest_exit(u32 reason, struct guest_registers *r)
 /** Afterwards the VMCS of whoever runs next is current. */
 void handle_exit(struct guest_registers *registers)
 {
-	absence_end();
+	if (self.may_be_absent)
+		absence_end();
 	u32 reason = (u32)vmread(EXIT_REASON);
 	self.exits++;
 	if (!self.in_nested)

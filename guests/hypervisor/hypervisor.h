@@ -24,6 +24,7 @@ struct nested_vmcs;
 /** Everything this level knows. There is one processor, so there is one. */
 struct hypervisor {
 	bool use_ept, use_shadowing; // options ept=on, shadowing=on
+	bool use_vpid;               // the processor offers VPIDs: its guest's translations need not be forgotten at every exit and entry
 	bool answers_entries;        // option no-propagation=on, and no level below answers VMRESUMEs (no-propagation.h)
 	bool may_be_absent;          // a level below answers VMRESUMEs of those above without us (absence.h)
 	bool writes_read_only_fields; // VMWRITE can write every field (IA32_VMX_MISC)
@@ -40,6 +41,9 @@ struct hypervisor {
 	bool vmcs01_launched;
 };
 
+/** VPIDs are ours to choose: each VMCS that we enter has its own. */
+enum { VPID_OF_GUEST = 1, FIRST_VPID_OF_NESTED = 2 };
+
 extern struct hypervisor self;
 extern struct vmx_region vmcs01;
 
@@ -51,8 +55,15 @@ struct guest_start load_guest(const struct multiboot_info *info);
 
 // vmx-operation.c
 void enter_vmx_operation(void);
-void make_current(struct vmx_region *region);
 void clear_region(struct vmx_region *region);
+void load_pointer(struct vmx_region *region);
+
+/** VMPTRLD, unless the region is current already. */
+static inline void make_current(struct vmx_region *region)
+{
+	if (self.current_vmcs != physical_of(region))
+		load_pointer(region);
+}
 
 // vmcs-setup.c
 u32 allowed_control(u32 capability_msr, u32 wanted);
@@ -69,6 +80,6 @@ extern const u8 exit_entry[];
 void handle_exit(struct guest_registers *registers);
 void handle_refused_entry(void);
 
-
 // policy.c
+void policy_start(void);
 void policy_on_exit(u32 reason, struct guest_registers *registers);

@@ -56,6 +56,8 @@ void main(const struct multiboot_info *info)
 	learn_place(info);
 	struct guest_start start = load_guest(info);
 	enter_vmx_operation();
+	nested_start();
+	policy_start();
 	if (self.use_ept)
 		ept_start(info);
 	if (self.use_shadowing)

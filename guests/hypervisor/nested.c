@@ -38,7 +38,7 @@ static const struct {
 
 /** The host state that vmcs01 was loaded with last. A hypervisor runs in its host state, so what is equal need not be written again. */
 static u64 loaded[ARRAY_LENGTH(loaded_by_exit)];
-static bool anything_loaded;
+static u64 times_loaded; // how often it was another; 0 = never loaded
 
 bool entry_is_launch(void)
 {
@@ -47,11 +47,12 @@ bool entry_is_launch(void)
 
 static bool has_unsupported_secondary_controls(struct nested_vmcs *vmcs)
 {
-	const u32 known = (self.use_ept ? ENABLE_EPT : 0) | (self.use_shadowing ? VMCS_SHADOWING : 0);
+	const u32 known = (self.use_ept ? ENABLE_EPT : 0) | (self.use_shadowing ? VMCS_SHADOWING : 0) | (self.use_vpid ? ENABLE_VPID : 0);
 	if (!(nested_read(vmcs, PRIMARY_CONTROLS) & ACTIVATE_SECONDARY_CONTROLS))
 		return false;
 	u64 asked = nested_read(vmcs, SECONDARY_CONTROLS);
-	return asked & ~(u64)known || (asked & VMCS_SHADOWING && !shadow_covers(nested_read(vmcs, VMREAD_BITMAP), nested_read(vmcs, VMWRITE_BITMAP)));
+	return asked & ~(u64)known || (asked & ENABLE_VPID && !nested_read(vmcs, VPID))
+		|| (asked & VMCS_SHADOWING && !shadow_covers(nested_read(vmcs, VMREAD_BITMAP), nested_read(vmcs, VMWRITE_BITMAP)));
 }
 
 /** Controls whose effect on vmcs02 we do not provide. Asking for one is refused as a processor without it would refuse. */
@@ -73,6 +74,11 @@ static void write_merged_controls(struct nested_vmcs *vmcs)
 		secondary |= ENABLE_EPT;
 		vmwrite(EPT_POINTER, ept_pointer_for_nested(vmcs));
 	}
+	if (secondary & ENABLE_VPID)
+		vmwrite(VPID, nested_vpid(vmcs));
+	if (secondary & ENABLE_VPID && nested_has_changed(vmcs, VPID))
+		invvpid(nested_vpid(vmcs)); // ours stays the same, what it stands for does not
+	vmcs->has_vpid = secondary & ENABLE_VPID;
 	if (secondary)
 		vmwrite(SECONDARY_CONTROLS, secondary);
 	vmwrite(PRIMARY_CONTROLS, secondary ? primary | ACTIVATE_SECONDARY_CONTROLS : primary);
@@ -106,7 +112,7 @@ void continue_nested(struct nested_vmcs *vmcs)
 		vmwrite(EXIT_CONTROLS, allowed_control(IA32_VMX_EXIT_CTLS, SAVE_DEBUG_CONTROLS | HOST_ADDRESS_SPACE_SIZE));
 		vmcs->prepared = true;
 	}
-	if (nested_has_changed(vmcs, PRIMARY_CONTROLS) || nested_has_changed(vmcs, SECONDARY_CONTROLS) || nested_has_changed(vmcs, EPT_POINTER) || vmcs->controls_stale)
+	if (vmcs->controls_stale || nested_has_changed_controls(vmcs))
 		write_merged_controls(vmcs);
 	nested_write_changes(vmcs);
 	self.in_nested = true;
@@ -125,20 +131,30 @@ static void foresee_reads(struct nested_vmcs *vmcs, u32 reason)
 	nested_read(vmcs, GUEST_RFLAGS);
 }
 
-static void load_host_state(struct nested_vmcs *vmcs)
+/** The part of the host state that is the same at every exit, as a rule. */
+static void load_lasting_host_state(struct nested_vmcs *vmcs)
 {
-	make_current(&vmcs01);
+	bool is_first = times_loaded == 0, is_other = is_first;
 	for (unsigned n = 0; n < ARRAY_LENGTH(loaded_by_exit); n++) {
 		u64 value = nested_read(vmcs, loaded_by_exit[n].host);
-		if (anything_loaded && loaded[n] == value)
+		if (!is_first && loaded[n] == value)
 			continue;
+		is_other = true;
 		vmwrite(loaded_by_exit[n].guest, value);
 		loaded[n] = value;
 	}
-	if (!anything_loaded)
+	if (is_first)
 		for (unsigned n = 0; n < ARRAY_LENGTH(constants_of_exit); n++)
 			vmwrite(constants_of_exit[n].guest, constants_of_exit[n].value);
-	anything_loaded = true;
+	times_loaded += is_other;
+	vmcs->host_loaded = times_loaded;
+}
+
+static void load_host_state(struct nested_vmcs *vmcs)
+{
+	make_current(&vmcs01);
+	if (!times_loaded || vmcs->host_loaded != times_loaded)
+		load_lasting_host_state(vmcs);
 	vmwrite(GUEST_RIP, nested_read(vmcs, HOST_RIP));
 	vmwrite(GUEST_RSP, nested_read(vmcs, HOST_RSP));
 	vmwrite(GUEST_RFLAGS, RFLAGS_FIXED);
@@ -193,6 +209,8 @@ void deliver_exit(u32 reason)
 		foresee_reads(vmcs, reason);
 	else if (!self.may_be_absent)
 		shadow_push(vmcs); // else the level that answers VMRESUMEs does it
+	if (self.use_vpid && !vmcs->has_vpid)
+		invvpid(VPID_OF_GUEST); // an exit without VPID makes the guest's processor forget its host's translations too
 	load_host_state(vmcs);
 	shadow_link();
 }

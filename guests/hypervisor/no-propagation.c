@@ -1,5 +1,8 @@
 // Watching the levels above, and answering their VMRESUMEs (no-propagation.h). A world is what runs in a vmcs02; levels are relative, the guest is 1.
 // Level k's name for a world is the VMCS with which it controls that world; all names of one world lead to the same vmcs02.
+// What every exit goes through many times is optimized for speed; the rest of the image for stepping through it.
+#pragma GCC optimize("O2")
+
 #include "no-propagation.h"
 
 #include "absence.h"
@@ -137,8 +140,8 @@ static unsigned all_asking_up_to(void)
 static struct vmx_region *shadow_seen_by(struct nested_vmcs *vmcs)
 {
 	u64 link = nested_read(vmcs, VMCS_LINK_POINTER);
-	struct nested_vmcs *shadow = link == ~0ull ? NULL : nested_find(link);
-	return shadow ? shadow->shadow : NULL;
+	struct nested_vmcs *holder = link == ~0ull ? NULL : nested_find(link);
+	return holder ? holder->shadow : NULL;
 }
 
 /** All levels have linked a shadow VMCS to theirs, and the names of those too belong together. */
@@ -152,8 +155,7 @@ static void learn_link(struct nested_vmcs *vmcs, unsigned asker)
 		struct vmx_region *shadow = shadow_seen_by(asking[level]);
 		if (!shadow)
 			return;
-		make_current(shadow);
-		linked->world.names[level] = vmread(VMCS_LINK_POINTER);
+		linked->world.names[level] = shadow_read_link(shadow);
 	}
 }
 
@@ -209,10 +211,9 @@ static bool merge_shadow(struct nested_vmcs *vmcs, struct nested_vmcs *by)
 	if (!shadow)
 		return true;
 	shadow_pull(vmcs); // the guest's own changes come first, those of the levels above prevail
-	make_current(shadow);
-	if (!merge_link(vmcs, by->world.level, vmread(VMCS_LINK_POINTER)))
+	if (!merge_link(vmcs, by->world.level, shadow_read_link(shadow)))
 		return false;
-	shadow_take_guest_state(shadow, vmcs);
+	shadow_take(shadow, vmcs);
 	return true;
 }
 

@@ -1,5 +1,8 @@
 // Registers and memory operands of the guest (SDM 3C 28.2.5 'Information for VM Exits Due to Instruction Execution'), and its page tables:
 // what a VMX instruction names by a linear address must be found by our own walk.
+// What every exit goes through many times is optimized for speed; the rest of the image for stepping through it.
+#pragma GCC optimize("O2")
+
 #include "operands.h"
 
 #include "ept.h"
@@ -82,7 +85,7 @@ static bool crosses_page(u64 linear) { return (linear & (PAGE_SIZE - 1)) > PAGE_
 
 bool peek_guest_memory(u64 linear, u64 *value)
 {
-	const u8 *first = walk(linear, false).bytes, *last = walk(linear + 7, false).bytes;
+	const u8 *first = walk(linear, false).bytes, *last = first && crosses_page(linear) ? walk(linear + 7, false).bytes : first + 7;
 	if (!first || !last)
 		return false;
 	u64 in_first = crosses_page(linear) ? PAGE_SIZE - (linear & (PAGE_SIZE - 1)) : 8;
@@ -98,7 +101,11 @@ bool read_guest_memory(u64 linear, u64 *value)
 	const u8 *last = first && crosses_page(linear) ? translate(linear + 7, false) : first + 7;
 	if (!first || !last)
 		return false;
-	u64 in_first = crosses_page(linear) ? PAGE_SIZE - (linear & (PAGE_SIZE - 1)) : 8;
+	if (!crosses_page(linear)) {
+		*value = *(const u64 *)first;
+		return true;
+	}
+	u64 in_first = PAGE_SIZE - (linear & (PAGE_SIZE - 1));
 	for (unsigned n = 0; n < 8; n++)
 		bytes[n] = n < in_first ? first[n] : last[(long)n - 7];
 	__builtin_memcpy(value, bytes, 8);

@@ -9,17 +9,22 @@ enum { SENTENCE_LEAF = 0x4abe0000 };
 
 static const char sentence[16] __attribute__((nonstring)) = "turtles all down";
 
-/** Our characters of the four that a register carries: those whose place, counted over all registers, is ours modulo the number of levels. */
-static u32 our_share(u32 value, unsigned first_place)
+/** Our characters in a register of the answer, and the bits that they take. */
+static struct share {
+	u32 bits, text;
+} shares[4];
+
+/** Ours are the characters whose place, counted over all registers, is our level modulo the number of levels. */
+void policy_start(void)
 {
-	for (unsigned byte = 0; byte < 4; byte++) {
-		if ((first_place + byte) % self.levels != self.level)
-			continue;
-		value &= ~(0xffu << 8 * byte);
-		value |= (u32)(u8)sentence[first_place + byte] << 8 * byte;
+	for (unsigned place = self.level; place < sizeof sentence; place += self.levels) {
+		struct share *share = &shares[place / 4];
+		share->bits |= 0xffu << place % 4 * 8;
+		share->text |= (u32)(u8)sentence[place] << place % 4 * 8;
 	}
-	return value;
 }
+
+static u32 with_our_share(u32 value, const struct share *share) { return (value & ~share->bits) | share->text; }
 
 /** A hypervisor of another make knows nothing of it, and answers as it answers every unknown function. */
 static struct cpuid_result ask_level_below(void)
@@ -36,10 +41,10 @@ struct cpuid_result policy_sentence(void)
 	struct cpuid_result answer = { 0 };
 	if (self.level != 0)
 		answer = ask_level_below();
-	answer.eax = our_share(answer.eax, 0);
-	answer.ebx = our_share(answer.ebx, 4);
-	answer.ecx = our_share(answer.ecx, 8);
-	answer.edx = our_share(answer.edx, 12);
+	answer.eax = with_our_share(answer.eax, &shares[0]);
+	answer.ebx = with_our_share(answer.ebx, &shares[1]);
+	answer.ecx = with_our_share(answer.ecx, &shares[2]);
+	answer.edx = with_our_share(answer.edx, &shares[3]);
 	return answer;
 }
 

@@ -1,6 +1,9 @@
 // Shadow VMCSs. Each entry of vmcs12.c has one, for the few fields that are read or written in every exit. A guest hypervisor that uses shadowing
 // for *its* guest names one of its own VMCSs as shadow; it is an entry here, whose shadow holds the same fields, so the processor can be given
 // that one: shadowing works at every depth without further copies.
+// What every exit goes through many times is optimized for speed; the rest of the image for stepping through it.
+#pragma GCC optimize("O2")
+
 #include "shadow.h"
 
 #include "../lib/memory.h"
@@ -8,18 +11,23 @@
 enum { BIT_SHADOW_VMCS = 1u << 31 };
 
 /** Exit information is written too: by a guest hypervisor that fills a shadow VMCS for its own guest, as shadow_push does. */
-static const u16 shadowed[] = {
+static const u16 shadowed[SHADOWED_FIELDS] = {
 	EXIT_REASON, EXIT_QUALIFICATION, EXIT_INSTRUCTION_LENGTH, EXIT_INSTRUCTION_INFORMATION,
 	GUEST_CR3, GUEST_RIP, GUEST_RSP, GUEST_RFLAGS, VMCS_LINK_POINTER,
 };
+enum { LINK = SHADOWED_FIELDS - 1 }; // the last one is ours to translate
+
+/** All but the link pointer. */
+static struct several_fields plain;
 
 /** For VMREAD and VMWRITE alike. A set bit makes the access exit; the bit's number is that of the encoding. */
 static u8 bitmap[PAGE_SIZE] PAGE_ALIGNED;
 
 void shadow_start(void)
 {
+	plain = several_fields(shadowed, LINK);
 	memset(bitmap, 0xff, PAGE_SIZE);
-	for (unsigned n = 0; n < ARRAY_LENGTH(shadowed); n++)
+	for (unsigned n = 0; n < SHADOWED_FIELDS; n++)
 		bitmap[shadowed[n] / 8] &= (u8)~(1u << shadowed[n] % 8);
 }
 
@@ -43,32 +51,50 @@ void shadow_create(struct nested_vmcs *vmcs)
 {
 	clear_region(vmcs->shadow);
 	vmcs->shadow->revision |= BIT_SHADOW_VMCS; // the state is 'clear' already, so the type may change
+	make_current(vmcs->shadow);
+	for (unsigned n = 0; n < SHADOWED_FIELDS; n++)
+		vmwrite(shadowed[n], vmcs->shadow_values[n]);
 	shadow_push(vmcs);
-}
-
-void shadow_fill(struct vmx_region *shadow, struct nested_vmcs *vmcs, u64 link)
-{
-	u64 values[ARRAY_LENGTH(shadowed)];
-	for (unsigned n = 0; n < ARRAY_LENGTH(shadowed); n++) // all reads first: they may need another VMCS
-		values[n] = shadowed[n] == VMCS_LINK_POINTER ? link : nested_read(vmcs, shadowed[n]);
-	make_current(shadow);
-	for (unsigned n = 0; n < ARRAY_LENGTH(shadowed); n++)
-		if (shadowed[n] != VMCS_LINK_POINTER || link)
-			vmwrite(shadowed[n], values[n]);
-}
-
-void shadow_take_guest_state(struct vmx_region *shadow, struct nested_vmcs *vmcs)
-{
-	make_current(shadow);
-	for (unsigned n = 0; n < ARRAY_LENGTH(shadowed); n++)
-		if (field_type(shadowed[n]) == FIELD_GUEST && shadowed[n] != VMCS_LINK_POINTER)
-			nested_write(vmcs, shadowed[n], vmread(shadowed[n]));
 }
 
 void shadow_push(struct nested_vmcs *vmcs)
 {
-	shadow_fill(vmcs->shadow, vmcs, nested_read(vmcs, VMCS_LINK_POINTER));
+	u64 values[SHADOWED_FIELDS]; // all are read before one is written: that needs another VMCS
+	values[LINK] = nested_read(vmcs, VMCS_LINK_POINTER);
+	nested_read_several(vmcs, &plain, values);
+	make_current(vmcs->shadow);
+	for (unsigned n = 0; n < SHADOWED_FIELDS; n++) {
+		if (values[n] == vmcs->shadow_values[n])
+			continue;
+		vmwrite(shadowed[n], values[n]);
+		vmcs->shadow_values[n] = values[n];
+	}
 	vmcs->shadow_is_newer = true;
+}
+
+void shadow_fill(struct vmx_region *shadow, struct nested_vmcs *vmcs, u64 link)
+{
+	u64 values[LINK];
+	nested_read_several(vmcs, &plain, values);
+	make_current(shadow);
+	for (unsigned n = 0; n < LINK; n++)
+		vmwrite(shadowed[n], values[n]);
+	if (link)
+		vmwrite(VMCS_LINK_POINTER, link);
+}
+
+u64 shadow_read_link(struct vmx_region *shadow)
+{
+	make_current(shadow);
+	return vmread(VMCS_LINK_POINTER);
+}
+
+void shadow_take(struct vmx_region *shadow, struct nested_vmcs *vmcs)
+{
+	make_current(shadow);
+	for (unsigned n = 0; n < LINK; n++)
+		if (field_type(shadowed[n]) == FIELD_GUEST)
+			nested_write(vmcs, shadowed[n], vmread(shadowed[n]));
 }
 
 void bring_own_shadow_up_to_date(struct nested_vmcs *vmcs)
@@ -84,13 +110,14 @@ void shadow_pull(struct nested_vmcs *vmcs)
 	if (!vmcs->shadow_is_newer)
 		return;
 	vmcs->shadow_is_newer = false;
-	u64 values[ARRAY_LENGTH(shadowed)];
 	make_current(vmcs->shadow);
-	for (unsigned n = 0; n < ARRAY_LENGTH(shadowed); n++)
-		values[n] = vmread(shadowed[n]);
-	for (unsigned n = 0; n < ARRAY_LENGTH(shadowed); n++)
-		if (values[n] != nested_read(vmcs, shadowed[n]))
-			nested_write(vmcs, shadowed[n], values[n]);
+	for (unsigned n = 0; n < SHADOWED_FIELDS; n++) {
+		u64 value = vmread(shadowed[n]);
+		if (value == vmcs->shadow_values[n])
+			continue;
+		vmcs->shadow_values[n] = value;
+		nested_write(vmcs, shadowed[n], value);
+	}
 }
 
 u64 shadow_owner(u64 link)

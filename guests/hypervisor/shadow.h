@@ -27,10 +27,11 @@ void shadow_pull(struct nested_vmcs *vmcs);
 /** The guest makes the VMCS current: its shadow gets an exit that was not delivered, if there was one. */
 void bring_own_shadow_up_to_date(struct nested_vmcs *vmcs);
 
-/** For the level that answers VMRESUMEs (no-propagation.c), on a shadow VMCS that a level above sees. Takes the guest
- * state that the level wrote into the entry; or fills in what that level should see, without the link pointer if that is 0. */
-void shadow_take_guest_state(struct vmx_region *shadow, struct nested_vmcs *vmcs);
+/** For the level that answers VMRESUMEs (no-propagation.c), on a shadow VMCS that a level above sees. Takes the guest state that the level wrote into
+ * the entry; or fills in what that level should see, without the link pointer if that is 0. */
+void shadow_take(struct vmx_region *shadow, struct nested_vmcs *vmcs);
 void shadow_fill(struct vmx_region *shadow, struct nested_vmcs *vmcs, u64 link);
+u64 shadow_read_link(struct vmx_region *shadow);
 
 /** The guest's VMCS whose shadow lies at this address: what a link pointer of ours stands for. */
 u64 shadow_owner(u64 link);

@@ -36,7 +36,10 @@ u32 allowed_control(u32 capability_msr, u32 wanted)
 	return (wanted | (u32)capability) & (u32)(capability >> 32);
 }
 
-static u32 own_secondary_controls(void) { return (self.use_ept ? ENABLE_EPT : 0) | (self.use_shadowing ? VMCS_SHADOWING : 0); }
+static u32 own_secondary_controls(void)
+{
+	return (self.use_ept ? ENABLE_EPT : 0) | (self.use_shadowing ? VMCS_SHADOWING : 0) | (self.use_vpid ? ENABLE_VPID : 0);
+}
 
 /** We ask for as little as the processor allows: CPUID, VMX instructions and the few others that always exit. */
 void write_own_controls(void)
@@ -56,6 +59,8 @@ void write_own_controls(void)
 	write_fields(rows, ARRAY_LENGTH(rows));
 	if (own_secondary_controls())
 		write_field(SECONDARY_CONTROLS, own_secondary_controls());
+	if (self.use_vpid)
+		write_field(VPID, VPID_OF_GUEST);
 	if (self.use_ept)
 		write_field(EPT_POINTER, ept_pointer());
 	if (self.use_shadowing) {

@@ -1,4 +1,7 @@
 // Keeping the guest's VMCSs: the table of fields, the entries, and the lazy copies between region and hardware VMCS (vmcs12.h).
+// What every exit goes through many times is optimized for speed; the rest of the image for stepping through it.
+#pragma GCC optimize("O2")
+
 #include "no-propagation.h"
 #include "shadow.h"
 
@@ -12,7 +15,7 @@ enum { ENTRIES = 40 };
 static const u16 fields[] = {
 	GUEST_ES_SELECTOR, GUEST_CS_SELECTOR, GUEST_SS_SELECTOR, GUEST_DS_SELECTOR, GUEST_FS_SELECTOR, GUEST_GS_SELECTOR, GUEST_LDTR_SELECTOR, GUEST_TR_SELECTOR,
 	HOST_ES_SELECTOR, HOST_CS_SELECTOR, HOST_SS_SELECTOR, HOST_DS_SELECTOR, HOST_FS_SELECTOR, HOST_GS_SELECTOR, HOST_TR_SELECTOR,
-	IO_BITMAP_A, IO_BITMAP_B, MSR_BITMAP, TSC_OFFSET, EPT_POINTER, VMREAD_BITMAP, VMWRITE_BITMAP, GUEST_PHYSICAL_ADDRESS, VMCS_LINK_POINTER, GUEST_DEBUGCTL,
+	VPID, IO_BITMAP_A, IO_BITMAP_B, MSR_BITMAP, TSC_OFFSET, EPT_POINTER, VMREAD_BITMAP, VMWRITE_BITMAP, GUEST_PHYSICAL_ADDRESS, VMCS_LINK_POINTER, GUEST_DEBUGCTL,
 	PIN_BASED_CONTROLS, PRIMARY_CONTROLS, EXCEPTION_BITMAP, PAGE_FAULT_ERROR_CODE_MASK, PAGE_FAULT_ERROR_CODE_MATCH, CR3_TARGET_COUNT,
 	EXIT_CONTROLS, EXIT_MSR_STORE_COUNT, EXIT_MSR_LOAD_COUNT, ENTRY_CONTROLS, ENTRY_MSR_LOAD_COUNT,
 	ENTRY_INTERRUPTION_INFORMATION, ENTRY_EXCEPTION_ERROR_CODE, ENTRY_INSTRUCTION_LENGTH, SECONDARY_CONTROLS,
@@ -36,8 +39,11 @@ static struct vmx_region hardware_regions[ENTRIES], shadow_regions[ENTRIES];
 static struct nested_vmcs entries[ENTRIES];
 static u64 uses;
 
-/** Row + 1 by width, type and index of the encoding; filled at the first use. */
+/** Row + 1 by width, type and index of the encoding. */
 static u8 rows[4][4][32];
+
+/** Where a pointer was found last, by some of its bits. */
+static u8 hints[64];
 
 /** Fields that an entry and exit of the guest's guest may change: the guest-state area, the information about the exit, and the event to inject,
  * whose valid bit an exit clears. */
@@ -46,7 +52,10 @@ static struct row_set changed_by_processor;
 /** Fields that say how the guest's guest runs. */
 static struct row_set controls;
 
-static void fill_rows(void)
+/** Row of a field that exists. */
+static inline unsigned row_of(enum vmcs_field field) { return rows[field >> 13][field >> 10 & 3][field >> 1 & 31] - 1u; }
+
+void nested_start(void)
 {
 	for (unsigned row = 0; row < ARRAY_LENGTH(fields); row++) {
 		rows[field_width(fields[row])][field_type(fields[row])][fields[row] >> 1 & 31] = (u8)(row + 1);
@@ -61,8 +70,6 @@ static void fill_rows(void)
 
 int row_of_field(u32 encoding)
 {
-	if (!rows[0][FIELD_GUEST][0])
-		fill_rows();
 	if (encoding & ~0x7c3fu & ~1u || ((encoding & 1) && field_width(encoding) != FIELD_64))
 		return -1;
 	return rows[field_width(encoding)][field_type(encoding)][encoding >> 1 & 31] - 1;
@@ -88,9 +95,15 @@ struct nested_vmcs *nested_entry(unsigned n) { return n < ENTRIES ? &entries[n] 
 
 struct nested_vmcs *nested_find(u64 pointer)
 {
-	for (unsigned n = 0; n < ENTRIES; n++)
-		if (entries[n].pointer == pointer)
-			return &entries[n];
+	u8 *hint = &hints[pointer / PAGE_SIZE % ARRAY_LENGTH(hints)];
+	if (entries[*hint].pointer == pointer)
+		return &entries[*hint];
+	for (u8 n = 0; n < ENTRIES; n++) {
+		if (entries[n].pointer != pointer)
+			continue;
+		*hint = n;
+		return &entries[n];
+	}
 	return NULL;
 }
 
@@ -146,27 +159,56 @@ void nested_release(u64 pointer)
 	((struct vmcs12_region *)at_physical(pointer))->launched = false;
 }
 
+u16 nested_vpid(const struct nested_vmcs *vmcs) { return (u16)(FIRST_VPID_OF_NESTED + (vmcs - entries)); }
+
 void nested_forget_all(void) { memset(entries, 0, sizeof entries); }
 
 u64 nested_read(struct nested_vmcs *vmcs, enum vmcs_field field)
 {
-	int row = row_of_field(field);
-	if (!has_row(&vmcs->newest_in_region, row)) {
-		make_current(vmcs->hardware);
-		u64 value = vmread(field);
-		vmcs->region->values[row] = field == VMCS_LINK_POINTER ? shadow_owner(value) : value;
-		add_row(&vmcs->newest_in_region, row);
+	unsigned row = row_of(field);
+	if (has_row(&vmcs->newest_in_region, row))
+		return vmcs->region->values[row];
+	make_current(vmcs->hardware);
+	u64 value = vmread(field);
+	if (field == VMCS_LINK_POINTER)
+		value = shadow_owner(value);
+	vmcs->region->values[row] = value;
+	add_row(&vmcs->newest_in_region, row);
+	return value;
+}
+
+void nested_read_several(struct nested_vmcs *vmcs, const struct several_fields *several, u64 values[])
+{
+	make_current(vmcs->hardware);
+	for (unsigned n = 0; n < several->count; n++) {
+		unsigned row = several->rows[n];
+		if (!has_row(&vmcs->newest_in_region, row))
+			vmcs->region->values[row] = vmread(several->fields[n]);
+		values[n] = vmcs->region->values[row];
 	}
-	return vmcs->region->values[row];
+	for (unsigned word = 0; word < ROW_WORDS; word++)
+		vmcs->newest_in_region.words[word] |= several->set.words[word];
+}
+
+struct several_fields several_fields(const u16 fields[], unsigned count)
+{
+	struct several_fields several = {.fields = fields, .count = count};
+	for (unsigned n = 0; n < count; n++) {
+		several.rows[n] = (u8)row_of(fields[n]);
+		add_row(&several.set, several.rows[n]);
+	}
+	return several;
 }
 
 void nested_write(struct nested_vmcs *vmcs, enum vmcs_field field, u64 value)
 {
 	static const u64 masks[] = {[FIELD_16] = 0xffff, [FIELD_32] = 0xffffffff, [FIELD_64] = ~0ull, [FIELD_NATURAL] = ~0ull};
-	int row = row_of_field(field);
+	unsigned row = row_of(field);
 	vmcs->region->values[row] = value & masks[field_width(field)];
 	add_row(&vmcs->newest_in_region, row);
 	add_row(&vmcs->to_write, row);
+	if (field_type(field) == FIELD_HOST)
+		vmcs->host_loaded = 0;
 }
 
 bool nested_has_changed_controls(const struct nested_vmcs *vmcs)
@@ -177,7 +219,7 @@ bool nested_has_changed_controls(const struct nested_vmcs *vmcs)
 	return false;
 }
 
-bool nested_has_changed(const struct nested_vmcs *vmcs, enum vmcs_field field) { return has_row(&vmcs->to_write, row_of_field(field)); }
+bool nested_has_changed(const struct nested_vmcs *vmcs, enum vmcs_field field) { return has_row(&vmcs->to_write, row_of(field)); }
 
 void nested_forget_ept(void)
 {
@@ -193,6 +235,7 @@ static bool is_copied(enum vmcs_field field)
 	case SECONDARY_CONTROLS:
 	case EXIT_CONTROLS:
 	case VMCS_LINK_POINTER:
+	case VPID:
 	case EPT_POINTER: return false;
 	default: return field_type(field) == FIELD_GUEST || field_type(field) == FIELD_CONTROL;
 	}
@@ -229,7 +272,7 @@ void nested_write_changes(struct nested_vmcs *vmcs)
 
 void nested_note_exit(struct nested_vmcs *vmcs, u32 reason)
 {
-	int row = row_of_field(EXIT_REASON);
+	unsigned row = row_of(EXIT_REASON);
 	vmcs->region->values[row] = reason;
 	add_row(&vmcs->newest_in_region, row);
 }

@@ -6,7 +6,7 @@
 
 #include "hypervisor.h"
 
-enum { FIELD_ROWS = 128, ROW_WORDS = FIELD_ROWS / 64, MAX_LEVELS = 16 };
+enum { FIELD_ROWS = 128, ROW_WORDS = FIELD_ROWS / 64, MAX_LEVELS = 16, SHADOWED_FIELDS = 9 };
 
 /** A set of fields, by row of the field table. */
 struct row_set {
@@ -53,16 +53,22 @@ struct nested_vmcs {
 	struct vmx_region *hardware;  // vmcs02
 	struct vmx_region *shadow;    // shadow VMCS for the guest's accesses (shadow.h)
 	bool shadow_is_newer;         // the guest may have written to it
+	u64 shadow_values[SHADOWED_FIELDS]; // what it holds, but for what a guest has written since
 	bool prepared;                // the hardware VMCS has our host state
 	bool hardware_launched;
+	bool has_vpid;                // the guest's guest runs under a VPID
 	struct row_set newest_in_region; // the others are newer in the hardware VMCS
 	struct row_set to_write;      // newer in the region than in the hardware VMCS
 	bool controls_stale;          // the merged controls must be written anew before the next entry
 	u64 *ept_root;                // tables of vmcs02, if the guest uses EPT for its guest; null = none yet
 	u64 ept_built_from;           // the EPT pointer that they were built for
+	u64 host_loaded;              // the host state that vmcs01 got last is this one's, if the numbers agree (nested.c)
 	u64 last_use;
 	struct world world;
 };
+
+/** Fills the tables that are made from the table of fields. */
+void nested_start(void);
 
 /** Row of a field in the table; -1 if no such field exists here. The access type (bit 0 of the encoding) is left out. */
 int row_of_field(u32 encoding);
@@ -87,7 +93,21 @@ void nested_forget_all(void);
 
 /** These may make another VMCS current; whoever goes on with vmcs01 makes it current again. */
 u64 nested_read(struct nested_vmcs *vmcs, enum vmcs_field field);
+/** Fields that are often read together. */
+struct several_fields {
+	const u16 *fields;
+	unsigned count;
+	u8 rows[SHADOWED_FIELDS];
+	struct row_set set;
+};
+
+struct several_fields several_fields(const u16 fields[], unsigned count);
+void nested_read_several(struct nested_vmcs *vmcs, const struct several_fields *several, u64 values[]);
+
 void nested_write(struct nested_vmcs *vmcs, enum vmcs_field field, u64 value);
+
+/** The VPID of vmcs02, if the guest has given its guest one. */
+u16 nested_vpid(const struct nested_vmcs *vmcs);
 
 /** Whether the guest has written the field since its guest last ran (or has never run). */
 bool nested_has_changed(const struct nested_vmcs *vmcs, enum vmcs_field field);
@@ -105,7 +125,7 @@ void nested_forget_ept(void);
 void nested_expect_changes(struct nested_vmcs *vmcs);
 
 /** Brings the hardware VMCS, which must be current, up to date: called before an entry.
- * Controls that depend on ours too are left to the caller: primary, secondary and exit controls, the EPT pointer and the link pointer. */
+ * Controls that depend on ours too are left to the caller: primary, secondary and exit controls, the VPID, the EPT pointer and the link pointer. */
 void nested_write_changes(struct nested_vmcs *vmcs);
 
 /** Notes the exit reason, which the caller has read already. */

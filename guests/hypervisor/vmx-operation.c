@@ -30,6 +30,9 @@ static bool has_secondary_control(u32 control)
 static void check_options(void)
 {
 	self.writes_read_only_fields = read_msr(IA32_VMX_MISC) >> 29 & 1;
+	const u64 invvpid = 1ull << 32, single_and_all_contexts = 3ull << 41;
+	self.use_vpid = has_secondary_control(ENABLE_VPID)
+		&& (read_msr(IA32_VMX_EPT_VPID_CAP) & (invvpid | single_and_all_contexts)) == (invvpid | single_and_all_contexts);
 	if (self.use_ept && !has_secondary_control(ENABLE_EPT))
 		stop_with("this processor has no EPT");
 	if (self.use_shadowing && !(has_secondary_control(VMCS_SHADOWING) && self.writes_read_only_fields))
@@ -59,11 +62,8 @@ void clear_region(struct vmx_region *region)
 		self.current_vmcs = 0;
 }
 
-/** VMPTRLD, unless the region is current already. */
-void make_current(struct vmx_region *region)
+void load_pointer(struct vmx_region *region)
 {
-	if (self.current_vmcs == physical_of(region))
-		return;
 	if (vmptrld(physical_of(region)) != VM_SUCCEED)
 		stop_with("VMPTRLD failed");
 	self.current_vmcs = physical_of(region);

@@ -3,6 +3,7 @@
 #pragma once
 
 enum vmcs_field {
+	VPID = 0x0000,
 	GUEST_ES_SELECTOR = 0x0800, GUEST_CS_SELECTOR = 0x0802, GUEST_SS_SELECTOR = 0x0804, GUEST_DS_SELECTOR = 0x0806,
 	GUEST_FS_SELECTOR = 0x0808, GUEST_GS_SELECTOR = 0x080a, GUEST_LDTR_SELECTOR = 0x080c, GUEST_TR_SELECTOR = 0x080e,
 	HOST_ES_SELECTOR = 0x0c00, HOST_CS_SELECTOR = 0x0c02, HOST_SS_SELECTOR = 0x0c04, HOST_DS_SELECTOR = 0x0c06,
@@ -53,7 +54,7 @@ static inline enum vmcs_field_type field_type(unsigned encoding) { return encodi
 static inline enum vmcs_field_width field_width(unsigned encoding) { return encoding >> 13 & 3; }
 
 enum primary_control { USE_TSC_OFFSETTING = 1u << 3, USE_IO_BITMAPS = 1u << 25, USE_MSR_BITMAPS = 1u << 28, ACTIVATE_SECONDARY_CONTROLS = 1u << 31 };
-enum secondary_control { ENABLE_EPT = 1u << 1, VMCS_SHADOWING = 1u << 14 };
+enum secondary_control { ENABLE_EPT = 1u << 1, ENABLE_VPID = 1u << 5, VMCS_SHADOWING = 1u << 14 };
 enum exit_control { SAVE_DEBUG_CONTROLS = 1u << 2, HOST_ADDRESS_SPACE_SIZE = 1u << 9 };
 enum entry_control { LOAD_DEBUG_CONTROLS = 1u << 2, IA32E_MODE_GUEST = 1u << 9 };
 

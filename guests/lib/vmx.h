@@ -16,6 +16,7 @@
 #define IA32_VMX_CR4_FIXED0 0x488
 #define IA32_VMX_CR4_FIXED1 0x489
 #define IA32_VMX_PROCBASED_CTLS2 0x48b
+#define IA32_VMX_EPT_VPID_CAP 0x48c
 #define IA32_VMX_TRUE_PINBASED_CTLS 0x48d // followed by the processor-based, exit and entry ones
 
 #define CR0_NE (1ul << 5)
@@ -62,6 +63,21 @@ static inline void invept_all(void)
 	const u64 all_contexts = 2;
 	u64 descriptor[2] = {0, 0};
 	asm volatile("invept (%0), %1" : : "r"(descriptor), "r"(all_contexts), "m"(descriptor) : "cc", "memory");
+}
+
+/** Forgets what the processor has cached of linear addresses: under one VPID, or under all but 0. */
+static inline void invvpid(u16 vpid)
+{
+	const u64 single_context = 1;
+	u64 descriptor[2] = {vpid, 0};
+	asm volatile("invvpid (%0), %1" : : "r"(descriptor), "r"(single_context), "m"(descriptor) : "cc", "memory");
+}
+
+static inline void invvpid_all(void)
+{
+	const u64 all_contexts = 2;
+	u64 descriptor[2] = {0, 0};
+	asm volatile("invvpid (%0), %1" : : "r"(descriptor), "r"(all_contexts), "m"(descriptor) : "cc", "memory");
 }
 
 /** Reads a field that exists of a VMCS that is current; nothing can fail then. */
