@@ -1,6 +1,6 @@
 // Watching the levels above, and answering their VMRESUMEs (no-propagation.h). A world is what runs in a vmcs02; levels are relative, the guest is 1.
 // Level k's name for a world is the VMCS with which it controls that world; all names of one world lead to the same vmcs02.
-// What every exit goes through many times is optimized for speed; the rest of the image for stepping through it.
+// What every exit goes through is optimized for speed; what a reader steps through first (main.c, exit.c, policy.c) is not.
 #pragma GCC optimize("O2")
 
 #include "no-propagation.h"

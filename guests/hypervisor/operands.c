@@ -1,6 +1,6 @@
 // Registers and memory operands of the guest (SDM 3C 28.2.5 'Information for VM Exits Due to Instruction Execution'), and its page tables:
 // what a VMX instruction names by a linear address must be found by our own walk.
-// What every exit goes through many times is optimized for speed; the rest of the image for stepping through it.
+// What every exit goes through is optimized for speed; what a reader steps through first (main.c, exit.c, policy.c) is not.
 #pragma GCC optimize("O2")
 
 #include "operands.h"

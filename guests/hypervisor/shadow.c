@@ -1,7 +1,7 @@
 // Shadow VMCSs. Each entry of vmcs12.c has one, for the few fields that are read or written in every exit. A guest hypervisor that uses shadowing
 // for *its* guest names one of its own VMCSs as shadow; it is an entry here, whose shadow holds the same fields, so the processor can be given
 // that one: shadowing works at every depth without further copies.
-// What every exit goes through many times is optimized for speed; the rest of the image for stepping through it.
+// What every exit goes through is optimized for speed; what a reader steps through first (main.c, exit.c, policy.c) is not.
 #pragma GCC optimize("O2")
 
 #include "shadow.h"
@@ -64,7 +64,7 @@ void shadow_push(struct nested_vmcs *vmcs)
 	nested_read_several(vmcs, &plain, values);
 	make_current(vmcs->shadow);
 	for (unsigned n = 0; n < SHADOWED_FIELDS; n++) {
-		if (values[n] == vmcs->shadow_values[n])
+		if (values[n] == vmcs->shadow_values[n] && !self.may_be_absent)
 			continue;
 		vmwrite(shadowed[n], values[n]);
 		vmcs->shadow_values[n] = values[n];
@@ -105,12 +105,27 @@ void bring_own_shadow_up_to_date(struct nested_vmcs *vmcs)
 	vmcs->world.unseen_by &= ~guest;
 }
 
+/** Where another level fills the shadow (no-propagation.c), what it held before is asked from the VMCS itself. */
+static void pull_what_others_filled(struct nested_vmcs *vmcs)
+{
+	u64 values[SHADOWED_FIELDS];
+	for (unsigned n = 0; n < SHADOWED_FIELDS; n++)
+		values[n] = vmread(shadowed[n]);
+	for (unsigned n = 0; n < SHADOWED_FIELDS; n++)
+		if (values[n] != nested_read(vmcs, shadowed[n]))
+			nested_write(vmcs, shadowed[n], values[n]);
+}
+
 void shadow_pull(struct nested_vmcs *vmcs)
 {
 	if (!vmcs->shadow_is_newer)
 		return;
 	vmcs->shadow_is_newer = false;
 	make_current(vmcs->shadow);
+	if (self.may_be_absent) {
+		pull_what_others_filled(vmcs);
+		return;
+	}
 	for (unsigned n = 0; n < SHADOWED_FIELDS; n++) {
 		u64 value = vmread(shadowed[n]);
 		if (value == vmcs->shadow_values[n])

@@ -1,5 +1,5 @@
 // Keeping the guest's VMCSs: the table of fields, the entries, and the lazy copies between region and hardware VMCS (vmcs12.h).
-// What every exit goes through many times is optimized for speed; the rest of the image for stepping through it.
+// What every exit goes through is optimized for speed; what a reader steps through first (main.c, exit.c, policy.c) is not.
 #pragma GCC optimize("O2")
 
 #include "no-propagation.h"
@@ -177,9 +177,18 @@ u64 nested_read(struct nested_vmcs *vmcs, enum vmcs_field field)
 	return value;
 }
 
+static bool has_all(const struct row_set *set, const struct row_set *wanted)
+{
+	u64 missing = 0;
+	for (unsigned word = 0; word < ROW_WORDS; word++)
+		missing |= wanted->words[word] & ~set->words[word];
+	return !missing;
+}
+
 void nested_read_several(struct nested_vmcs *vmcs, const struct several_fields *several, u64 values[])
 {
-	make_current(vmcs->hardware);
+	if (!has_all(&vmcs->newest_in_region, &several->set))
+		make_current(vmcs->hardware);
 	for (unsigned n = 0; n < several->count; n++) {
 		unsigned row = several->rows[n];
 		if (!has_row(&vmcs->newest_in_region, row))
