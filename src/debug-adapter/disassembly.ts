@@ -17,9 +17,11 @@ const longestInstruction = 15;
 
 /** Exactly `count` instructions; addresses that cannot be read are marked invalid. */
 export async function disassemble(iced: DisassemblerModule, target: TargetClient, wish: DisassemblyWish): Promise<ListedInstruction[]> {
-  const [{ address, prefix, bits }] = await target.call('symbolsAt', [[wish.reference]]), base = BigInt(address) + BigInt(wish.byteOffset);
+  const [{ address, prefix, bits, symbol: around }] = await target.call('symbolsAt', [[wish.reference]]), base = BigInt(address) + BigInt(wish.byteOffset);
+  // `handle_exit+0x20`: an instruction begins at the symbol.
+  const [, distance] = /\+0x([0-9a-f]+)$/.exec(around ?? '') ?? [], boundary = distance === undefined ? undefined : BigInt(address) - BigInt(`0x${distance}`);
   const before = Math.max(0, -wish.instructionOffset), after = Math.max(0, wish.instructionOffset + wish.count);
-  const earlier = before === 0 ? [] : await decodeBackwards(iced, target, prefix, base, before, bits);
+  const earlier = before === 0 ? [] : await decodeBackwards(iced, target, prefix, base, before, bits, boundary);
   const later = after === 0 ? [] : await decodeForwards(iced, target, prefix, base, after, bits);
   const all = [...earlier, ...later].slice(before + wish.instructionOffset).slice(0, wish.count);
   const name = (place: bigint): string => `${prefix}0x${place.toString(16)}`;
@@ -51,10 +53,19 @@ async function decodeForwards(iced: DisassemblerModule, target: TargetClient, pr
   return decoded;
 }
 
-async function decodeBackwards(iced: DisassemblerModule, target: TargetClient, prefix: string, end: bigint, count: number, bits: number): Promise<Decoded[]> {
+async function decodeBackwards(
+  iced: DisassemblerModule, target: TargetClient, prefix: string, end: bigint, count: number, bits: number, boundary: bigint | undefined,
+): Promise<Decoded[]> {
   const room = BigInt(count * longestInstruction + 64), start = end > room ? end - room : 0n;
   const { bytes, address } = await target.call('readMemory', [`${prefix}0x${start.toString(16)}`, 0, Number(end - start)]);
   const from = BigInt(address), held = end - from === BigInt(bytes.length) ? bytes : new Uint8Array();
+  // From the last place known to begin an instruction that leaves enough of them before the end.
+  if (boundary !== undefined && boundary >= from && boundary < end && held.length > 0) {
+    const known = decode(iced, held.subarray(Number(boundary - from)), boundary, bits, Number.MAX_SAFE_INTEGER), last = known[known.length - 1];
+    const meets = last !== undefined && last.address + BigInt(last.length) === end;
+    if (meets && known.length >= count) return known.slice(-count);
+    if (meets) return [...await decodeBackwards(iced, target, prefix, boundary, count - known.length, bits, undefined), ...known];
+  }
   // Of all starting offsets, the first whose decoding meets `end` exactly: x86 code falls into step after a few instructions.
   let best: Decoded[] = [];
   for (let skip = 0; skip < Math.min(64, held.length); skip++) {

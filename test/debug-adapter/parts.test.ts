@@ -74,6 +74,7 @@ describe('launch configurations', () => {
     [{ program: '/x', stopsFrom: 'never' }, 1100, '`stopsFrom`'], [{ program: '/x', modules: ['m'] }, 1100, '`modules`'], [{ program: '/x', modules: [{}] }, 1100, '`modules[0].image`'],
     [{ modules: [] }, 1100, '`program`'], [{ program: '/x', processors: 9 }, 1100, '`processors`'], [{ program: '/x', sourceMap: { a: 1 } }, 1100, '`sourceMap`'],
     [{ program: '/missing' }, 1101, '/missing'], [{ program: '/x', modules: [{ image: '/gone' }] }, 1101, '/gone'], [{ program: '/x', levels: [{ level: -1 }] }, 1100, '`levels[0].level`'],
+    [{ program: '/x', levels: [{ level: 1, loadAddress: 'low' }] }, 1100, '`levels[0].loadAddress`'],
     ['text', 1002, 'arguments'],
   ])('%j is error %i', async (args, number, part) => {
     const error = await readLaunch(args, host({ ...engine, '/x': '' })).then(() => undefined, (e: unknown) => e);

@@ -1,7 +1,7 @@
 // Values of every level, seen and set through the protocol: scopes opened to their leaves, expressions, memory of every space, number formats.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DebugProtocol } from '@vscode/debugprotocol';
-import { SessionDriver, type Level } from './session-driver';
+import { repository, SessionDriver, type Level } from './session-driver';
 
 const session = new SessionDriver();
 let levels: Level[], frames: number[];
@@ -104,7 +104,7 @@ describe('setting', () => {
   it.each([
     ['L0.rax', 0, '0x1234', '0x1234'], ['L0.eax', 0, '0xffff_ffff', '0xffffffff'], ['al', 0, '7', '0x7'], ['L0.xmm3.low', 0, '0x55', '0x55'], ['L0.msr.LSTAR', 0, '0xffff800000001000', '0xffff800000001000'],
     ['L3.vmcs.GUEST_RSP', 3, 'L3.vmcs.GUEST_RSP + 0', undefined], ['L3.vmcs.EXCEPTION_BITMAP.pageFault', 3, '1', '0x1'], ['u32[L0:rsp - 64]', 0, '0xdeadbeef', '0xdeadbeef'],
-    ['u8[phys:0x3000]', 0, '0x5a', '0x5a'], ['u16[gpa1:0x7000]', 0, '258', '0x102'], ['cr4.pce', 0, '1', '0x1'],
+    ['u8[phys:0x3000]', 0, '0x5a', '0x5a'], ['u16[gpa1:0x7000]', 0, '258', '0x102'], ['cr4.tsd', 0, '1', '0x1'],
   ] as const)('%s of L%i to %s', async (expression, level, text, expected) => {
     const before = await value(expression, level);
     const { value: shown } = await session.request<{ value: string }>('setExpression', { expression, value: text, frameId: frames[level] });
@@ -193,6 +193,26 @@ describe('expressions', () => {
   });
 });
 
+describe('code of another size', () => {
+  it('is decoded as the code segment says, forwards and backwards', async () => {
+    const listing = async (): Promise<string> => value('dis L0:0x4000 2', 0, 'repl');
+    await session.request('writeMemory', { memoryReference: 'L0:0x4000', data: btoa(String.fromCharCode(0xb8, 1, 0, 0, 0, 0x90)) });
+    expect(await listing()).toMatch(/mov +eax, *1(.*\n)+.*nop/);
+    const before = await value('L0.cs.rights', 0);
+    await value('L0.cs.rights.l = 0', 0, 'repl');
+    await value('L0.cs.rights.db = 0', 0, 'repl');
+    expect(await listing()).toMatch(/mov +ax, *1(.*\n)+.*add/);
+    await value('L0.cs.rights.db = 1', 0, 'repl');
+    expect(await listing()).toMatch(/mov +eax, *1(.*\n)+.*nop/);
+    await value(`L0.cs.rights = ${before}`, 0, 'repl');
+    const { instructions } = await session.request<{ instructions: DebugProtocol.DisassembledInstruction[] }>('disassemble',
+      { memoryReference: `L1:${await value('L1.rip', 0)}`, instructionOffset: -12, instructionCount: 16 });
+    expect(instructions).toHaveLength(16);
+    expect(instructions.every(({ presentationHint, symbol, instructionBytes }) => presentationHint === undefined && symbol !== undefined && instructionBytes !== undefined)).toBe(true);
+    expect(instructions.some(({ line, location }) => line !== undefined && location !== undefined)).toBe(true);
+  });
+});
+
 describe('levels that stops are for', () => {
   it('one only, or all but some', async () => {
     await session.request('abyme/chooseLevels', { muted: [3] });
@@ -202,5 +222,42 @@ describe('levels that stops are for', () => {
     expect((await session.resume('continue')).description).toMatch(/exit of L3/);
     await session.request('abyme/chooseLevels', {});
     expect((await session.failure('abyme/chooseLevels', { only: -1 })).message).toMatch(/only/);
+  });
+});
+
+describe('with EPT at every level', () => {
+  it('walks go through the tables of every level, which open from their roots and can be set', async () => {
+    const image = (name: string): string => `${repository}/guests/images/${name}.elf`, own = new SessionDriver();
+    try {
+      const launch = { program: image('hypervisor'), commandLine: 'ept=on', modules: [{ image: image('hypervisor'), commandLine: 'ept=on' }, { image: image('guest') }], stopsFrom: 'guest' };
+      const { threadId } = await own.start(launch), frameId = (await own.stack(threadId!))[0].id;
+      const children = async (reference: number): Promise<Map<string, DebugProtocol.Variable>> => new Map((await own.variables(reference)).map(each => [each.name, each]));
+      const scope = (await own.scopes(frameId)).find(({ name }) => name === 'Address translation')!, top = await children(scope.variablesReference);
+      expect([...top.keys()]).toEqual(expect.arrayContaining(['4-level paging', 'EPT of L1 for L2', 'EPT of L0 for L1']));
+      const way = await children(top.get('instruction')!.variablesReference);
+      expect([...way.keys()].map(name => name.split(':')[0].replace(/ \(.*/, ''))).toEqual(['4-level paging of L2', 'EPT of L1 for L2', 'EPT of L0 for L1', 'EPT that the processor uses for L2']);
+      const root = await children(top.get('EPT of L1 for L2')!.variablesReference), [first] = root.values();
+      expect(first.name).toMatch(/^0x0 EPT PML4E \[0\]$/);
+      const below = await children(first.variablesReference), bits = await children(below.get('entry')!.variablesReference);
+      expect(bits.get('read')!.value).toBe('1');
+      await own.request('setVariable', { variablesReference: below.get('entry')!.variablesReference, name: 'execute', value: '0' });
+      expect((await children(top.get('EPT of L1 for L2')!.variablesReference)).get(first.name)!.value).toMatch(/rw-/);
+    } finally { await own.end(); }
+  });
+});
+
+describe('levels that a launch configuration names', () => {
+  it('have the symbols at the address it gives, whatever the memory holds', async () => {
+    const own = new SessionDriver(), image = (name: string): string => `${repository}/guests/images/${name}.elf`;
+    try {
+      await own.start({ program: image('hypervisor'), modules: [{ image: image('guest') }], stopsFrom: 'guest', levels: [{ level: 1, image: image('guest'), loadAddress: '0x600000' }] });
+      const at = (await own.request<{ result: string }>('evaluate', { expression: 'L1!main', context: 'watch' })).result;
+      await own.end();
+      const moved = new SessionDriver();
+      await moved.start({ program: image('hypervisor'), modules: [{ image: image('guest') }], stopsFrom: 'guest', levels: [{ level: 1, image: image('guest'), symbols: image('guest'), loadAddress: '0x700000' }] });
+      const there = (await moved.request<{ result: string }>('evaluate', { expression: 'L1!main', context: 'watch' })).result;
+      expect(parseInt(there, 16) - parseInt(at, 16)).toBe(0x10_0000);
+      await moved.end();
+    } finally { await own.end(); }
   });
 });

@@ -12,6 +12,7 @@ export class FakeMachine {
   readonly vmcss = new Map<bigint, Map<number, bigint>>();
   readonly vcpuCount = 1;
   readonly processor = defaultProcessorModel;
+  readonly vmx = () => ({ vmxOn: true, nonRoot: true, vpid: 0 });
   readonly activeVcpu = 0;
   private nextTable: number;
 

@@ -6,6 +6,7 @@ import { controlMask, type ControlRef } from '../../spec/controls';
 import { vmcsFieldById, type VmcsFieldId } from '../../spec/vmcs-fields';
 import type { Context } from '../levels/context';
 import type { LevelTracker } from '../levels/level-tracker';
+import { registerProblem } from './register-rules';
 import { registerRow, registerTable, type RegisterGroup, type RegisterRow } from './register-table';
 
 /** Where a value is: in the processor, in a field of a hardware VMCS, or only in the record of the last world switch (`time` in units). */
@@ -58,8 +59,12 @@ export class LevelRegisters {
     if (!register) throw new RangeError(`${name} of L${context.level} is not known`);
     if (register.readOnly !== undefined) throw new RangeError(register.readOnly);
     if (value < 0n || value >= 1n << BigInt(register.bits)) throw new RangeError(`${name} has ${register.bits} bits`);
-    if (register.source.kind === 'live') this.machine.registers(context.vcpu).set(register.name, value);
-    else if (register.source.kind === 'vmcs' && !this.machine.writeVmcs(BigInt(register.source.pointer), vmcsFieldById(register.source.field).encoding, value)) {
+    if (register.source.kind === 'live') {
+      const file = this.machine.registers(context.vcpu), vmx = this.machine.vmx(context.vcpu);
+      const problem = registerProblem(register.name, value, { value: each => file.get(each), vmxRoot: vmx.vmxOn && !vmx.nonRoot, model: this.machine.processor });
+      if (problem !== undefined) throw new RangeError(problem);
+      file.set(register.name, value);
+    } else if (register.source.kind === 'vmcs' && !this.machine.writeVmcs(BigInt(register.source.pointer), vmcsFieldById(register.source.field).encoding, value)) {
       throw new RangeError(`${register.source.field} cannot be written`);
     }
   }
