@@ -94,7 +94,7 @@ function skipModrm(addressSize: u32): void {
 function skipUnknown(map: u32, opcode: u32, prefix: u32, operand16: bool, addressSize: u32): void {
   if (map == 0) {
     if (opcode >= 0xd8 && opcode <= 0xdf) skipModrm(addressSize);                                // x87
-    else if (opcode == 0x62 && (load<u32>(CPU_MODE) & 3) == 2) {                                  // EVEX: three more bytes, the opcode, ModRM
+    else if (opcode == 0x62 && ((load<u32>(CPU_MODE) & 3) == 2 || load<u8>(at) >= 0xc0)) {        // EVEX (BOUND has no register form): three more bytes, the opcode, ModRM
       const evexMap = load<u8>(at) & 7, evexOpcode = load<u8>(at, 3);
       rex = 0;
       at += 4;
@@ -108,7 +108,7 @@ function skipUnknown(map: u32, opcode: u32, prefix: u32, operand16: bool, addres
     } else if ((opcode == 0xc6 || opcode == 0xc7) && load<u8>(at) == 0xf8) at += opcode == 0xc6 ? 2 : operand16 ? 3 : 5;   // XABORT, XBEGIN
     return;
   }
-  if (map == 1 && (opcode == 0x0e || opcode == 0x77)) return;                                    // FEMMS, EMMS
+  if (map == 1 && (opcode == 0x05 || opcode == 0x07 || opcode == 0x0e || opcode == 0x77)) return; // SYSCALL and SYSRET outside 64-bit mode, FEMMS, EMMS
   if (map == 4 && opcode == 0x77) return;                                                        // VZEROUPPER
   skipModrm(addressSize);
   if (map == 3 || map == 6 || ((map == 1 || map == 4) && hasImmediateByte(opcode)) || (map == 1 && opcode == 0x0f)) at += 1;
@@ -158,7 +158,6 @@ export function decode(bytes: usize, record: usize, pageOffset: u32, ordinal: u3
     }
     if (mode != 2) rex = 0x40;
     vvvv = ~payload >> 3 & 15;
-    if (mode != 2) vvvv &= 7;
     operand16 = (payload & 3) == 1;
     rep = (payload & 3) == 2 ? 1 : (payload & 3) == 3 ? 2 : 0;
     opcode = next8();
@@ -168,15 +167,17 @@ export function decode(bytes: usize, record: usize, pageOffset: u32, ordinal: u3
     if (opcode == 0x38) { opcode = next8(); map = 2; } else if (opcode == 0x3a) { opcode = next8(); map = 3; }
   }
   const prefix: u32 = rep == 1 ? 2 : rep == 2 ? 3 : operand16 ? 1 : 0;
-  const lookup: u32 = map == 0 && opcode == 0x90 && (rex & 1) != 0 ? 0x91 : opcode;
+  const lookup: u32 = map == 0 && opcode == 0x90 && (rex & 1) != 0 && rep != 1 ? 0x91 : opcode; // F3 90 is PAUSE whatever REX says
   const reference = wideVector ? 0 : selectRow(map, lookup, prefix);
   const addressSize: u32 = mode == 2 ? (addressPrefix ? 1 : 2) : (mode == 1) != addressPrefix ? 1 : 0;
   if (reference == 0) {
-    skipUnknown(map, opcode, prefix, operand16, addressSize);
+    skipUnknown(map, opcode, prefix, operand16 != (mode == 0), addressSize);
     return undefined(record, min<u32>(<u32>(at - bytes), LONGEST), pageOffset, ordinal);
   }
   const row = ROWS + <usize>(reference - 1) * ROW_BYTES, flags: u32 = load<u16>(row + ROW_FLAGS);
+  // all four bits count where there is no such operand; outside 64-bit mode three of them name the register
   if (vex && vvvv != 0 && (flags & FLAG_THIRD) == 0) return undefined(record, <u32>(at - bytes), pageOffset, ordinal);
+  if (mode != 2) vvvv &= 7;
   // 3. operand and address size
   const wide = (rex & 8) != 0;
   let size: u32 = mode == 0 ? (operand16 ? 2 : 1) : wide ? 3 : operand16 ? 1 : 2;

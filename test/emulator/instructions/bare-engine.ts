@@ -90,6 +90,8 @@ export class BareEngine {
   /** Sets a cell of the processor's state and makes the core follow. */
   setCell(name: string, value: bigint): void { this.set(name, value); this.core.refresh(); }
   getCell(name: string): bigint { const c = cpuCell(name); return c.type === 'u64' ? this.view.getBigUint64(c.address, true) : BigInt(this.view.getUint32(c.address, true)); }
+  /** Code of that size from now on: 64-bit mode, or compatibility mode. */
+  setCodeSize(bits: 16 | 32 | 64): void { this.set('segRights', bits === 64 ? 0xa0fbn : bits === 32 ? 0xc0fbn : 0x80fbn, 1); this.core.refresh(); }
   /** Puts a state and an instruction in place, to be run from its first byte. */
   prepare(code: Uint8Array, state: State, mxcsr: number): void {
     const page = ramBase + physical.code, at = page + (place.code - place.codePage);
