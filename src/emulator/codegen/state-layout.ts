@@ -106,6 +106,7 @@ export const cpuCells: readonly Cell[] = place(region('cpu').base, region('cpu')
   ['shadowBits', 'u32', 1, 'interruptibility bits 0 (STI) and 1 (MOV SS) of the blocking that ends at shadowUntil'],
   ['shadowUntil', 'u64', 1, 'time (units) at which the STI or MOV SS blocking ends'],
   ['nmiBlocked', 'u32', 1, 'NMIs (or virtual NMIs) are blocked until IRET'],
+  ['nmiUnblocked', 'u32', 1, 'the fault or exit under way is of an IRET that has ended NMI blocking'],
   ['nmiPending', 'u32', 1, ''], ['initPending', 'u32', 1, ''], ['sipiPending', 'u32', 1, '0, or 1 + the SIPI vector'],
   ['wakeTime', 'u64', 1, 'of a vCPU that waits: time at which it looks at its events again though nothing has arrived, all ones = never'],
   ['hookSkip', 'u64', 1, 'linear address whose hook is passed once (resuming from it)'],

@@ -2,7 +2,7 @@
 // 'Interrupt and Exception Handling'; double faults: 6.15 'Exception and Interrupt Reference', interrupt 8), with the VM exits they cause.
 import {
   CPU_ABORT_KIND, CPU_ALONE, CPU_CPL, CPU_CR2, CPU_DR, CPU_EVENT_INSTRUCTION_LENGTH, CPU_EVENT_VECTORING, CPU_EVENT_VECTORING_ERROR, CPU_FAULT_ADDRESS,
-  CPU_FAULT_ERROR, CPU_FAULT_HAS_ERROR, CPU_FAULT_VECTOR, CPU_GPR, CPU_IDTR_BASE, CPU_IDTR_LIMIT, CPU_NON_ROOT, CPU_RFLAGS_SYSTEM, CPU_RIP, CPU_ACTIVITY, EV_A,
+  CPU_FAULT_ERROR, CPU_FAULT_HAS_ERROR, CPU_FAULT_VECTOR, CPU_GPR, CPU_IDTR_BASE, CPU_IDTR_LIMIT, CPU_NMI_BLOCKED, CPU_NMI_UNBLOCKED, CPU_NON_ROOT, CPU_RFLAGS_SYSTEM, CPU_RIP, CPU_ACTIVITY, EV_A,
   EV_AUX, EV_B, EVENT_EXCEPTION, EVENT_INTERRUPT, EVENT_TRIPLE_FAULT, M_BUDGET, M_STOP_ON_EXCEPTION, M_STOP_ON_TRIPLE_FAULT, STOP_EXCEPTION, STOP_SHUTDOWN,
   STOP_TRIPLE_FAULT,
 } from './generated/layout';
@@ -64,7 +64,12 @@ export function deliverRecordedException(): void {
   }
 }
 /** A VM exit or a stop ended the delivery. */
-function settle(): void { store<u32>(CPU_ABORT_KIND, 0); store<u32>(CPU_EVENT_VECTORING, 0); }
+function settle(): void {
+  store<u32>(CPU_ABORT_KIND, 0);
+  store<u32>(CPU_EVENT_VECTORING, 0);
+  // only a stop leaves it: the IRET will be executed anew
+  if (load<u32>(CPU_NMI_UNBLOCKED) != 0) { store<u32>(CPU_NMI_UNBLOCKED, 0); store<u32>(CPU_NMI_BLOCKED, 1); }
+}
 
 /** Delivers an event given in interruption-information format (VM entry injection). Returns JUMPED, or ABORT when a VM exit or shutdown ended it. */
 export function deliverVectored(info: u32, error: u32, instructionLength: u32): i32 {
@@ -105,6 +110,7 @@ export function tripleFault(): void {
 function deliver(vector: u32, type: u32, hasError: bool, error: u32): i32 {
   if (realMode()) hasError = false;                                              // real-address mode has no error codes
   store<u32>(CPU_EVENT_VECTORING, information(vector, type, hasError));
+  store<u32>(CPU_NMI_UNBLOCKED, 0);
   store<u32>(CPU_EVENT_VECTORING_ERROR, error);
   store<i32>(M_BUDGET, load<i32>(M_BUDGET) - 1);                                 // a delivery is a unit: a fault loop cannot stop time
   // accesses that want the instruction alone in its block are made at once: an event cannot be tried again

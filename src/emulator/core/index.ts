@@ -9,7 +9,7 @@ export { allocate } from './blocks';
 export { dropTranslation } from './translations';
 export { beginRun, linkBlock, proceed } from './run';
 export {
-  cmpxchgWide, clflush, codeHook, divideWide, enter, fence, fwait, getsec, hlt, invd, maskedStore, monitor, mwait, pause, raiseException, rdpid, refineFault, rdpmc,
+  cmpxchgWide, clflush, codeHook, divideWide, enter, fence, fnop, fwait, getsec, hlt, invd, maskedStore, monitor, mwait, pause, raiseException, rdpid, refineFault, rdpmc,
   rdtsc, rdtscp, rsm, ud2, undefinedOpcode, wbinvd,
 } from './system';
 export { xgetbv, xrstor, xrstors, xsave, xsavec, xsaveopt, xsaves, xsetbv } from './extended-state';

@@ -1,6 +1,6 @@
 // IRET in every mode (SDM 2A 'IRET/IRETD/IRETQ'): real-address and virtual-8086 mode, returns to the same or an outer level, to virtual-8086 mode,
 // to the task that NT links to, and in IA-32e mode.
-import { CPU_CPL, CPU_EVENT_VECTORING, CPU_NMI_BLOCKED, CPU_RFLAGS_SYSTEM, CPU_RIP } from './generated/layout';
+import { CPU_ABORT_KIND, CPU_CPL, CPU_EVENT_VECTORING, CPU_NMI_BLOCKED, CPU_NMI_UNBLOCKED, CPU_RFLAGS_SYSTEM, CPU_RIP } from './generated/layout';
 import { changeableFlags, changeFlags, sensitive } from './flag-instructions';
 import { commitStack, givenStack } from './inner-stack';
 import { loadSystem } from './memory';
@@ -12,7 +12,7 @@ import {
 } from './segments';
 import { setStackPointer, stackLoad, stackPointer } from './stack';
 import {
-  ABORT, aborted, attend, CS, DS, ES, FS, GP, GS, in64BitMode, IOPL, JUMPED, longModeActive, nextRip, NP, NT, raiseError, realMode, RF, RSP, setReg, setRflags,
+  ABORT, ABORT_ALONE, ABORT_STOP, aborted, attend, CS, DS, ES, FS, GP, GS, in64BitMode, IOPL, JUMPED, longModeActive, nextRip, NP, NT, raiseError, realMode, RF, RSP, setReg, setRflags,
   SS_REG, TR, VIF, VIP, virtual8086, VM,
 } from './state';
 import { switchTask, TASK_IRET } from './task-switch';
@@ -21,8 +21,23 @@ import { iretEndsNmiBlocking } from './vmx/event-intercepts';
 
 @inline function canonical(v: u64): bool { return <u64>(<i64>(v << 16) >> 16) == v; }
 
+/**
+ * IRET makes NMIs possible again as soon as it begins, whatever comes of it (SDM 3A 6.7.1 'Handling Multiple NMIs'); a fault tells that it did so
+ * (SDM 3C 28.2.3 'Information About NMI Unblocking Due to IRET'). An execution that is abandoned, to be made anew, takes it back.
+ */
 export function iret(pc: usize): i32 {
   if (sensitive()) return ABORT;
+  const unblocks = load<u32>(CPU_NMI_BLOCKED) != 0 && iretEndsNmiBlocking();
+  if (unblocks) { store<u32>(CPU_NMI_BLOCKED, 0); store<u32>(CPU_NMI_UNBLOCKED, 1); }
+  const result = returnFromInterrupt(pc), kind = load<u32>(CPU_ABORT_KIND);
+  if (unblocks && (result != ABORT || kind == ABORT_ALONE || kind == ABORT_STOP)) {
+    store<u32>(CPU_NMI_UNBLOCKED, 0);
+    if (result == ABORT) store<u32>(CPU_NMI_BLOCKED, 1);
+  }
+  return result;
+}
+
+function returnFromInterrupt(pc: usize): i32 {
   const size = operandSize(pc), bytes: u32 = 1 << size, level = load<u32>(CPU_CPL), wide = in64BitMode(), long = longModeActive(), paragraphs = realMode() || virtual8086();
   if (!paragraphs && (load<u64>(CPU_RFLAGS_SYSTEM) & NT) != 0) {
     if (long) return raiseError(GP, 0);
@@ -84,9 +99,8 @@ export function iret(pc: usize): i32 {
   return JUMPED;
 }
 
-/** What every return does at its end: NMIs are possible again, modes follow the segments. */
+/** What every return does at its end: modes follow the segments. */
 function finish(): void {
-  if (iretEndsNmiBlocking()) store<u32>(CPU_NMI_BLOCKED, 0);
   store<u32>(CPU_EVENT_VECTORING, 0);
   updateMode();
   attend();

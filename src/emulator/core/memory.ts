@@ -1,14 +1,14 @@
 // Memory as instructions and procedures see it: the slow paths of emitted loads and stores, linear accesses of procedures, physical
 // accesses. An access that cannot complete records an abort and changes nothing. Accesses that need the exact time or the
 // instruction by itself (MMIO, stores to code, watched pages) are done only when the instruction runs alone in its block.
-import { CPU_ALONE, CPU_CR4, CPU_RFLAGS_SYSTEM, CPU_TLB_BASE, CPU_TLB_GENERATION, M_RAM_SIZE, RAM_BASE, REGION_PAGE_CODE, REGION_SCRATCH } from './generated/layout';
+import { CPU_ALONE, CPU_CR0, CPU_CR4, CPU_RFLAGS_SYSTEM, CPU_TLB_BASE, CPU_TLB_GENERATION, M_RAM_SIZE, RAM_BASE, REGION_PAGE_CODE, REGION_SCRATCH } from './generated/layout';
 import { TLB_INDEX_MASK, TLB_READ, TLB_WRITE } from './generated/decoder';
 import { invalidateCode, storeTouchesCode } from './blocks';
 import { markDirty } from './dirty';
 import { mmioRead, mmioWrite } from '../devices/bus';
 import { READ, recallWalk, userAccess, walk, walkedGuestPhysical, walkedPhysical, walkedWritable, WRITE } from './paging';
 import { isApicAccess, readApicAccessPage, writeApicAccessPage } from './vmx/apic-access';
-import { ABORT, AC, abandon, ABORT_ALONE, aborted, CR4_SMAP, NEXT } from './state';
+import { ABORT, AC, AC_VECTOR, abandon, ABORT_ALONE, aborted, CR0_AM, raiseError, CR4_SMAP, NEXT } from './state';
 import { ASIDE } from './tlb';
 import { joinBytes, memoryIsWatched, noteMemory, noteProcessorWrite, pageIsWatched, processorWriteIsWatched, READS, WRITES } from './watch';
 
@@ -62,9 +62,17 @@ function fill(linear: u64, table: usize, host: usize): void {
   const entry = entryOf(linear, table), tag = tagOf(linear);
   if (load<u64>(entry) == (tag | ASIDE)) store<u64>(entry, tag);
 }
+/**
+ * Whether an access must be aligned (SDM 3A 'Interrupt 17—Alignment Check Exception (#AC)'). The TLB context that is in use then gets no entries for data, so that
+ * every access comes here.
+ */
+@inline function checksAlignment(user: bool): bool {
+  return user && (load<u64>(CPU_RFLAGS_SYSTEM) & AC) != 0 && (load<u64>(CPU_CR0) & CR0_AM) != 0 && userAccess();
+}
+@inline function isMisaligned(linear: u64, bytes: u32, user: bool): bool { return (linear & (bytes - 1)) != 0 && checksAlignment(user); }
 /** Whether an access has the rights for which the TLB context in use was chosen, so that the TLB may answer it and keep its translation. */
 @inline function usesTlb(user: bool, implicit: bool): bool {
-  return user == userAccess() && (!implicit || (load<u64>(CPU_CR4) & CR4_SMAP) == 0 || (load<u64>(CPU_RFLAGS_SYSTEM) & AC) == 0);
+  return user == userAccess() && !checksAlignment(user) && (!implicit || (load<u64>(CPU_CR4) & CR4_SMAP) == 0 || (load<u64>(CPU_RFLAGS_SYSTEM) & AC) == 0);
 }
 /** WASM address by a table of the TLB as emitted code sees it, 0 = not there. */
 @inline function translated(linear: u64, table: usize): usize {
@@ -159,6 +167,7 @@ function writeWithin(linear: u64, value: u64, bytes: u32, user: bool, implicit: 
 
 /** A load that may cross a page: both pages are checked before any byte of MMIO is read. */
 function readAcross(linear: u64, bytes: u32, user: bool, implicit: bool, forWrite: bool): u64 {
+  if (isMisaligned(linear, bytes, user)) { raiseError(AC_VECTOR, 0); return 0; }
   const first: u32 = 0x1000 - (<u32>linear & 0xfff);
   if (first >= bytes) {
     const cache = usesTlb(user, implicit), host = cache ? translated(linear, forWrite ? TLB_WRITE : TLB_READ) : 0;
@@ -185,6 +194,7 @@ function probeAcross(linear: u64, bytes: u32, user: bool, implicit: bool): i32 {
 }
 /** A store that may cross a page: both pages are probed for writing before the first byte is stored. */
 function writeAcross(linear: u64, value: u64, bytes: u32, user: bool, implicit: bool): i32 {
+  if (isMisaligned(linear, bytes, user)) return raiseError(AC_VECTOR, 0);
   const first: u32 = 0x1000 - (<u32>linear & 0xfff);
   if (first >= bytes) {
     const cache = usesTlb(user, implicit), host = cache ? translated(linear, TLB_WRITE) : 0;
@@ -209,6 +219,7 @@ export function slowLoadForUpdate(linear: u64, bytes: u32): u64 { return readAcr
 export function slowStore(linear: u64, value: u64, bytes: u32): i32 { return writeAcross(linear, value, bytes, userAccess(), false); }
 /** WASM address of 16 bytes; 0 with an abort recorded. */
 export function slowLoadVector(linear: u64): u32 {
+  if (isMisaligned(linear, 16, userAccess())) { raiseError(AC_VECTOR, 0); return 0; }
   const low = readAcross(linear, 8, userAccess(), false, false);
   if (aborted()) return 0;
   const high = readAcross(linear + 8, 8, userAccess(), false, false);
@@ -218,6 +229,7 @@ export function slowLoadVector(linear: u64): u32 {
   return <u32>VECTOR_SCRATCH;
 }
 export function slowStoreVector(linear: u64, low: u64, high: u64): i32 {
+  if (isMisaligned(linear, 16, userAccess())) return raiseError(AC_VECTOR, 0);
   if (probeAcross(linear, 8, userAccess(), false)) return ABORT;
   if (probeAcross(linear + 8, 8, userAccess(), false)) return ABORT;
   if (writeAcross(linear, low, 8, userAccess(), false)) return ABORT;

@@ -24,7 +24,7 @@ import { isPostedInterruptNotification, processPostedInterrupts } from './vmx/po
 import { mtfClock } from './vmx/entry';
 import { takeVirtualInterrupt } from './vmx/virtual-apic';
 import { forgetHits, hasHits, takeBackHits } from './watch';
-import { apicAccessExit, eptMisconfigurationExit, eptViolationExit, pmlFullExit } from './vmx/exit';
+import { apicAccessExit, eptMisconfigurationExit, eptViolationExit, nmiUnblockingByIret, pmlFullExit } from './vmx/exit';
 import { violationBecomesVe, withdrawVe } from './vmx/virtualization-exception';
 import { ACTIVITY_WAIT_FOR_SIPI } from './vmx/non-register-state';
 import { externalInterruptIsAcknowledged, externalInterruptsExit, interceptNmi, nmiIsBlocked, takeExternalInterruptExit } from './vmx/event-intercepts';
@@ -108,6 +108,7 @@ function handleAbort(kind: u32): u32 {
       return block;
     }
     case ABORT_EPT_VIOLATION:
+      store<u64>(CPU_EXIT_QUALIFICATION, load<u64>(CPU_EXIT_QUALIFICATION) | nmiUnblockingByIret());
       if (violationBecomesVe()) {
         store<u32>(CPU_ABORT_KIND, 0);
         deliverRecordedException();

@@ -10,7 +10,7 @@ import { tscValue } from './msrs';
 import { eventSlot } from './ring';
 import { yieldTurn } from './scheduler';
 import {
-  ABORT, aborted, ABORT_ALONE, ABORT_EXCEPTION, abandon, attend, CR4_OSXSAVE, CR4_PCE, CR4_TSD, CR0_MP, CR0_TS, cr0, cr4, DE, GP, in64BitMode, NEXT, NM, nonRoot, raise,
+  ABORT, aborted, ABORT_ALONE, ABORT_EXCEPTION, abandon, attend, CR4_OSXSAVE, CR4_PCE, CR4_TSD, CR0_EM, CR0_MP, CR0_TS, cr0, cr4, DE, GP, in64BitMode, NEXT, NM, nonRoot, raise,
   raiseError, RAX, RBX, RCX, RDI, RDX, reg, rflags, RSP, setArithmeticFlags, setReg, setReg32, SS, UD, ZF,
 } from './state';
 import { enterSegmented } from './segmented-code';
@@ -60,6 +60,8 @@ export function mwait(_pc: usize): i32 {
 }
 /** WAIT: without an x87 unit there is no error to wait for (SDM 2B 'WAIT/FWAIT'). */
 export function fwait(_pc: usize): i32 { return (cr0() & (CR0_MP | CR0_TS)) == (CR0_MP | CR0_TS) ? raise(NM) : NEXT; }
+/** FNOP does nothing but find the x87 unit unavailable (SDM 2A 'FNOP'). */
+export function fnop(_pc: usize): i32 { return (cr0() & (CR0_EM | CR0_TS)) != 0 ? raise(NM) : NEXT; }
 export function rdpid(pc: usize): i32 {
   if (!rdtscpIsEnabled()) return raise(UD);
   setReg(destinationRegister(pc), load<u64>(CPU_TSC_AUX));

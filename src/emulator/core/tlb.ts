@@ -15,7 +15,7 @@ import { TLB_CONTEXT_BYTES, TLB_EXECUTE, TLB_INDEX_MASK, TLB_READ, TLB_WRITE } f
 import { MAXIMUM_VCPUS } from './generated/devices';
 import { clearPageCache } from './paging';
 import { modeBasedExecuteControl } from './vmx/controls';
-import { AC, CR0_PG, CR0_WP, CR4_LA57, CR4_PAE, CR4_PCIDE, CR4_PKE, CR4_PSE, CR4_SMAP, CR4_SMEP, EFER_LMA, EFER_NXE } from './state';
+import { AC, CR0_AM, CR0_PG, CR0_WP, CR4_LA57, CR4_PAE, CR4_PCIDE, CR4_PKE, CR4_PSE, CR4_SMAP, CR4_SMEP, EFER_LMA, EFER_NXE } from './state';
 
 @inline const CONTEXTS: u32 = 32;
 @inline const CONTEXT_BYTES: usize = 64;
@@ -72,6 +72,7 @@ function configuration(): u64 {
   const cr0 = load<u64>(CPU_CR0), cr4 = load<u64>(CPU_CR4), efer = load<u64>(CPU_EFER), user = load<u32>(CPU_CPL) == 3;
   let bits: u64 = user ? 1 : 0;
   if (!user && (cr4 & CR4_SMAP) != 0 && (load<u64>(CPU_RFLAGS_SYSTEM) & AC) == 0) bits |= 2;
+  if (user && (cr0 & CR0_AM) != 0 && (load<u64>(CPU_RFLAGS_SYSTEM) & AC) != 0) bits |= 2;   // alignment is checked
   if (cr0 & CR0_PG) bits |= 4;
   if (cr0 & CR0_WP) bits |= 8;
   if (cr4 & CR4_PAE) bits |= 16;

@@ -18,6 +18,7 @@ export function defineSystem(t: InstructionTable): void {
   p('CLAC', ['NP 0F 01/CA'], 'clac', 'smap');
   p('STAC', ['NP 0F 01/CB'], 'stac', 'smap');
   p('WAIT', ['9B'], 'fwait');
+  p('FNOP', ['D9/D0'], 'fnop');
   p('CLI', ['FA'], 'cli');
   p('STI', ['FB'], 'sti');
   p('CLD', ['FC'], 'cld');

@@ -132,6 +132,14 @@ describe('MSR areas', () => {
     expect(world.register('rip')).toBe(BigInt(at.hostHandler));
   });
 
+  it.each([[512, undefined], [513, 513n]])('an area of %i entries', async (count, qualification) => {
+    const world = await World.create({ guest: asm.vmcall, memory: { 0x20_0000: Array.from({ length: count }, () => good).flat() },
+      fields: { VM_ENTRY_MSR_LOAD_ADDRESS: 0x20_0000n, VM_ENTRY_MSR_LOAD_COUNT: BigInt(count) } });
+    const result = world.run();
+    expect([result.kind, result.index]).toEqual(qualification === undefined ? ['vmExit', 18] : ['entryFailure', 34]);
+    if (qualification !== undefined) expect(world.field('EXIT_QUALIFICATION')).toBe(qualification);
+  });
+
   it('are loaded at entry, stored and loaded at exit, in order', async () => {
     const world = await World.create({
       ...loadArea(entry(0xc000_0082, 0x1111n), entry(0xc000_0082, 0x2222n)), guest: asm.cpuid,

@@ -139,6 +139,18 @@ const cases: readonly Case[] = [
   { name: '#UD of XSAVES that is not enabled', reason: 'EXCEPTION_OR_NMI', guest: asm.xsaves(at.data), fields: { EXCEPTION_BITMAP: 1n << 6n, GUEST_CR4: 0x4_2620n }, interruption: 0x8000_0306n },
   { name: '#GP of XSETBV at CPL 3 ranks above the exit', reason: 'EXCEPTION_OR_NMI', guest: asm.xsetbv, fields: { EXCEPTION_BITMAP: 1n << 13n, GUEST_CR4: 0x4_2620n, ...userMode }, interruption: 0x8000_0b0dn },
   { name: '#GP of HLT at CPL 3 ranks above the exit', reason: 'EXCEPTION_OR_NMI', guest: asm.hlt, fields: { EXCEPTION_BITMAP: 1n << 13n, ...userMode }, controls: ['primary.hltExiting'], interruption: 0x8000_0b0dn },
+  { name: '#AC of a misaligned load at CPL 3', reason: 'EXCEPTION_OR_NMI', guest: asm.movLoad(RAX, at.data + 1), interruption: 0x8000_0b11n,
+    fields: { EXCEPTION_BITMAP: 1n << 17n, ...userMode, GUEST_CR0: 0x8005_0033n, GUEST_RFLAGS: 0x4_0002n } },
+  { name: '#AC of a misaligned update at CPL 3', reason: 'EXCEPTION_OR_NMI', guest: [0x83, 0x04, 0x25, ...asm.dword(at.data + 2), 1], interruption: 0x8000_0b11n,
+    fields: { EXCEPTION_BITMAP: 1n << 17n, ...userMode, GUEST_CR0: 0x8005_0033n, GUEST_RFLAGS: 0x4_0002n } },
+  { name: '#NM of FNOP with CR0.EM', reason: 'EXCEPTION_OR_NMI', guest: [0xd9, 0xd0], fields: { EXCEPTION_BITMAP: 1n << 7n, GUEST_CR0: 0x8001_0037n }, interruption: 0x8000_0307n },
+  { name: '#NM of FNOP with CR0.TS', reason: 'EXCEPTION_OR_NMI', guest: [0xd9, 0xd0], fields: { EXCEPTION_BITMAP: 1n << 7n, GUEST_CR0: 0x8001_003bn }, interruption: 0x8000_0307n },
+  { name: 'a fault of IRET that ended NMI blocking', reason: 'EXCEPTION_OR_NMI', guest: asm.iretq, interruption: 0x8000_1b0en, qualification: BigInt(far),
+    fields: { EXCEPTION_BITMAP: 1n << 14n, GUEST_RSP: BigInt(far), GUEST_INTERRUPTIBILITY_STATE: 8n } },
+  { name: 'an EPT violation of IRET that ended virtual-NMI blocking', reason: 'EPT_VIOLATION', guest: asm.iretq, controls: ['secondary.enableEpt', 'pin.nmiExiting', 'pin.virtualNmis'],
+    fields: { GUEST_RSP: 0x20_0010n, GUEST_INTERRUPTIBILITY_STATE: 8n }, memory: { [at.ept + 0x2008]: asm.qword(0n) }, qualification: 0x1181n, linear: 0x20_0010n, physical: 0x20_0010n },
+  { name: 'a fault of IRET that leaves NMI blocking alone', reason: 'EXCEPTION_OR_NMI', guest: asm.iretq, controls: ['pin.nmiExiting'], interruption: 0x8000_0b0en, qualification: BigInt(far),
+    fields: { EXCEPTION_BITMAP: 1n << 14n, GUEST_RSP: BigInt(far), GUEST_INTERRUPTIBILITY_STATE: 8n } },
   { name: 'VMLAUNCH at CPL 3', reason: 'VMLAUNCH', guest: asm.vmlaunch, length: 3, fields: userMode },
   { name: 'VMCALL at CPL 3', reason: 'VMCALL', guest: asm.vmcall, length: 3, fields: userMode },
   // EPT
@@ -214,6 +226,7 @@ describe('no exit', () => {
     ['RDMSR that the bitmaps let through', { guest: join(movImmediate(RCX, 0x1b), asm.rdmsr, asm.hlt), controls: ['primary.useMsrBitmaps'] }],
     ['XSAVES of components that the bitmap leaves', { guest: join(movImmediate(RAX, 0x103), movImmediate(RDX, 0), asm.xsaves(at.data + 64), asm.hlt), controls: ['secondary.enableXsaves'],
       fields: { GUEST_CR4: 0x4_2620n, XSS_EXITING_BITMAP: 0x200n }, registers: { xss: 0x100n } }],
+    ['a misaligned load with alignment checking at CPL 0, FNOP', { guest: join(asm.movLoad(RAX, at.data + 1), [0xd9, 0xd0], asm.hlt), fields: { GUEST_CR0: 0x8005_0033n, GUEST_RFLAGS: 0x4_0002n } }],
     ['RDTSC, INVLPG, PAUSE, WBINVD without their controls', { guest: join(asm.rdtsc, asm.invlpg(far), asm.pause, asm.wbinvd, asm.hlt) }],
   ];
   it.each(quiet)('%s', async (_, options) => {

@@ -3,7 +3,7 @@
 // the host's RIP. Invariant: every information field is written at every exit, 0 where it is undefinedOpcode, so that none is left from an earlier one.
 import {
   CPU_ABORT_KIND, CPU_EVENT_INSTRUCTION_LENGTH, CPU_EVENT_VECTORING, CPU_EVENT_VECTORING_ERROR, CPU_EXIT_CONTROLS, CPU_EXIT_QUALIFICATION, CPU_EXIT_REASON, CPU_FAILED_CHECK,
-  CPU_GUEST_PHYSICAL_FAULT, CPU_INSTRUCTION_LENGTH, CPU_NMI_BLOCKED, M_EXITS, M_STOP_ON_EXIT, STOP_VM_EXIT,
+  CPU_GUEST_PHYSICAL_FAULT, CPU_INSTRUCTION_LENGTH, CPU_NMI_BLOCKED, CPU_NMI_UNBLOCKED, M_EXITS, M_STOP_ON_EXIT, STOP_VM_EXIT,
 } from '../generated/layout';
 import {
   EXIT_EPT_MISCONFIGURATION, EXIT_EPT_VIOLATION, EXIT_EXCEPTION_OR_NMI, EXIT_EXTERNAL_INTERRUPT, EXIT_HOST_ADDRESS_SPACE_SIZE, EXIT_PML_FULL, EXIT_TASK_SWITCH,
@@ -54,6 +54,9 @@ import { vmxAbort } from './vmx-abort';
 @inline function blockingAtInstruction(): u32 { return load<u32>(CPU_EVENT_VECTORING) != 0 ? 0 : blockingDuringInstruction(); }
 @inline function blockingAtBoundary(): u32 { return load<u32>(CPU_EVENT_VECTORING) != 0 ? 0 : interruptShadow(); }
 
+/** SDM 3C 28.2.3 'Information About NMI Unblocking Due to IRET', as bit 12: a fault of an IRET that had ended NMI blocking. */
+export function nmiUnblockingByIret(): u32 { return load<u32>(CPU_NMI_UNBLOCKED) != 0 && load<u32>(CPU_EVENT_VECTORING) == 0 ? 0x1000 : 0; }
+
 /** What follows the description, for every exit. `rflagsImage`: RFLAGS to save; `blocking`: STI and MOV SS bits; `keepsPendingDebug`: see SDM 3C 28.3.4. */
 function complete(vmcs: usize, reason: u32, rflagsImage: u64, blocking: u32, keepsPendingDebug: bool): i32 {
   const exitControls = load<u32>(CPU_EXIT_CONTROLS);
@@ -65,6 +68,7 @@ function complete(vmcs: usize, reason: u32, rflagsImage: u64, blocking: u32, kee
   savePreemptionTimer(vmcs, exitControls);
   markVmcsWritten(vmcs);
   store<u32>(CPU_FAILED_CHECK, 0);
+  store<u32>(CPU_NMI_UNBLOCKED, 0);
   recordExit(vmcs, reason);
   store<u64>(M_EXITS, load<u64>(M_EXITS) + 1);
   // 3. MSR store area (28.4).
@@ -128,7 +132,7 @@ export function exceptionExit(vector: u32, type: u32, hasError: bool, error: u32
   if (vector == DF_VECTOR) store<u32>(CPU_EVENT_VECTORING, 0);
   const software = type != TYPE_HARDWARE_EXCEPTION, withError = hasError && !realMode();
   describe(vmcs, EXIT_EXCEPTION_OR_NMI, vector == PF_VECTOR || vector == DB ? qualification : 0, software ? load<u32>(CPU_INSTRUCTION_LENGTH) : 0, 0);
-  setField(vmcs, VMCS_VM_EXIT_INTERRUPTION_INFO, vector | type << 8 | (withError ? INFORMATION_ERROR_CODE : 0) | INFORMATION_VALID);
+  setField(vmcs, VMCS_VM_EXIT_INTERRUPTION_INFO, vector | type << 8 | (withError ? INFORMATION_ERROR_CODE : 0) | (vector != DF_VECTOR ? nmiUnblockingByIret() : 0) | INFORMATION_VALID);
   setField(vmcs, VMCS_VM_EXIT_INTERRUPTION_ERROR_CODE, withError ? error : 0);
   // Faults save RF = 1; traps, software exceptions and debug exceptions (but of general detect) save it as it is.
   const isFault = !software && (vector != DB || (qualification & DEBUG_GENERAL_DETECT) != 0);
@@ -196,7 +200,7 @@ export function eptMisconfigurationExit(guestPhysical: u64): i32 {
 /** A page was to be logged and the page-modification log was full; the access has not been made. */
 export function pmlFullExit(): i32 {
   const vmcs = currentVmcs();
-  describe(vmcs, EXIT_PML_FULL, 0, 0, 0);
+  describe(vmcs, EXIT_PML_FULL, nmiUnblockingByIret(), 0, 0);
   return complete(vmcs, EXIT_PML_FULL, memoryRflags(), blockingAtInstruction(), false);
 }
 

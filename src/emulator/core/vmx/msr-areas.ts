@@ -6,6 +6,8 @@ import { NEXT, aborted } from '../state';
 import { readMsr, tscValue, writeMsr } from '../msrs';
 
 @inline const ENTRY_BYTES: u64 = 16;
+/** What bits 27:25 of IA32_VMX_MISC, which are 0, recommend at most. Of a longer area the manual defines nothing: its first entry too many cannot be used. */
+@inline const MOST_ENTRIES: u32 = 512;
 @inline const IA32_TIME_STAMP_COUNTER: u32 = 0x10;
 @inline const IA32_BIOS_UPDT_TRIG: u32 = 0x79;
 @inline const IA32_BIOS_SIGN_ID: u32 = 0x8b;
@@ -24,7 +26,7 @@ function loadable(index: u32): bool {
 export function loadMsrArea(address: u64, count: u32): u32 {
   for (let i: u32 = 0; i < count; i++) {
     const at = address + ENTRY_BYTES * i, index = readPhysical32(at);
-    if (readPhysical32(at + 4) != 0 || !loadable(index)) return i + 1;
+    if (i >= MOST_ENTRIES || readPhysical32(at + 4) != 0 || !loadable(index)) return i + 1;
     if (writeMsr(index, readPhysical64(at + 8)) != NEXT) {
       store<u32>(CPU_ABORT_KIND, 0);
       return i + 1;
@@ -37,7 +39,7 @@ export function loadMsrArea(address: u64, count: u32): u32 {
 export function storeMsrArea(address: u64, count: u32): u32 {
   for (let i: u32 = 0; i < count; i++) {
     const at = address + ENTRY_BYTES * i, index = readPhysical32(at);
-    if (readPhysical32(at + 4) != 0 || isX2apic(index) || index == IA32_SMBASE) return i + 1;
+    if (i >= MOST_ENTRIES || readPhysical32(at + 4) != 0 || isX2apic(index) || index == IA32_SMBASE) return i + 1;
     // The time-stamp counter is stored as it is, without TSC offsetting.
     store<u32>(CPU_ABORT_KIND, 0);
     const value = index == IA32_TIME_STAMP_COUNTER ? tscValue() : readMsr(index);
