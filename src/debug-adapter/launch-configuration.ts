@@ -32,7 +32,7 @@ export async function readLaunch(args: unknown, host: AdapterHost): Promise<Laun
   const memoryMiB = reader.optionalNumber('memory', memoryRange) ?? defaultMemoryMiB;
   if (memoryMiB % 2 !== 0) throw new UserError('badLaunchArgument', { name: 'memory', expected: 'an even number of MiB', value: String(memoryMiB) });
   const settings = {
-    memoryMiB, vcpus: reader.optionalNumber('processors', { min: 1, max: 1 }) ?? 1,
+    memoryMiB, vcpus: reader.optionalNumber('processors', { min: 1, max: 8 }) ?? 1,
     processor: {
       model: reader.optional('processor', name => reader.oneOf(name, processorModelIds)), without: reader.optional('processorWithout', name => reader.strings(name)),
       physicalBits: reader.optionalNumber('physicalAddressBits', { min: 36, max: 52 }),

@@ -238,7 +238,10 @@ export class Target {
   }
 
   /** World switches since the innermost guest last executed: those of the exit that is being handled, or of the last one handled. */
-  switches(): SwitchInfo[] { return switchesOfStop(this.stopped().tracker); }
+  switches(): SwitchInfo[] {
+    const { tracker, machine } = this.stopped();
+    return switchesOfStop(tracker, this.lastHalt?.context.vcpu ?? machine.activeVcpu);
+  }
 
   // The trace of exits can be read while the machine runs.
   trace(query: TraceQuery): TracePage { return tracePage(this.loaded().tracker.switches, query); }
@@ -472,7 +475,9 @@ export class Target {
   // ---- finding things
 
   private contextOf(address: Address): Context {
-    const { tracker } = this.stopped(), executing = tracker.executing(address.vcpu < tracker.liveContexts.length ? address.vcpu : 0);
+    const { tracker, machine } = this.stopped();
+    if (address.vcpu >= machine.vcpuCount) throw new TargetError('badAddress', { address: formatAddress(address) });
+    const executing = tracker.executing(address.vcpu);
     const found = executing.level === address.level ? executing : tracker.activeChain(executing.vcpu).find(({ level }) => level === address.level)
       ?? tracker.liveContexts.find(({ level, vcpu }) => level === address.level && vcpu === address.vcpu);
     if (!found) throw new TargetError('badAddress', { address: formatAddress(address) });

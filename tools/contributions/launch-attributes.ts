@@ -46,9 +46,9 @@ export const launchAttributes: Record<string, AttributeSchema> = {
   processors: {
     type: 'integer',
     minimum: 1,
-    maximum: 1,
+    maximum: 8,
     default: 1,
-    markdownDescription: 'Number of virtual processors: one in this version.',
+    markdownDescription: 'Number of virtual processors. Each level of each of them is a thread: `vCPU 1 · L0 · kernel`.',
   },
   processor: {
     type: 'string',

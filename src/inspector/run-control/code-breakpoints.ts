@@ -29,6 +29,8 @@ export interface BreakpointScope {
   readonly contexts: readonly Context[];
   /** Host-physical address of a linear address of a context that executes. */
   physical(context: Context, address: bigint): bigint | undefined;
+  /** A context has come to an address where a breakpoint may be: from now on it may be known what it runs. */
+  visits?(context: Context, address: bigint): void;
   /** Throws an Error with the reason when the text has a mistake. */
   compile(text: string): (context: Context) => boolean;
   /** Value of an expression of a log message as text. */
@@ -119,6 +121,7 @@ export class CodeBreakpoints {
   hit(context: Context, address: bigint): number[] {
     const stopping: number[] = [];
     if (this.levels && !this.levels.wants(context.level)) return stopping;
+    if (this.placed.has(address)) this.scope.visits?.(context, address);
     const physical = this.physical.size > 0 ? this.scope.physical(context, address) : undefined;
     const isThere = (place: BoundPlace): boolean => place.space === 'physical' ? place.address === physical : this.scope.addressIn(context, place) === address;
     for (const { breakpoint, place } of [...this.placed.get(address) ?? [], ...physical === undefined ? [] : this.physical.get(physical) ?? []]) {

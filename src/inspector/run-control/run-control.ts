@@ -72,6 +72,8 @@ export class RunControl {
   /** Of the last exit since the machine was last looked at. */
   private exitReason: number | undefined;
   private failedInstruction: string | undefined;
+  /** Of the last halt: the user has seen where that vCPU stands. */
+  private haltedVcpu = 0;
   private readonly records = new RecordWords();
   /** What led to a triple fault. */
   readonly faults = new FaultLog();
@@ -96,6 +98,7 @@ export class RunControl {
   resume(plan?: Plan): Promise<Halt> {
     const halt = this.run(plan);
     this.current = halt;
+    halt.then(({ context }) => { this.haltedVcpu = context.vcpu; }, () => undefined);
     return halt;
   }
 
@@ -126,7 +129,7 @@ export class RunControl {
       const { switches } = this.levels, before = switches.count, result = this.machine.run(advance.kind === 'one' ? 1 : this.clock.units);
       this.drain();
       // A breakpoint where the run began has been seen: pass it.
-      const isStart = result.kind === 'codeHook' && units === 0 && result.units === 0 && result.address === startRip;
+      const isStart = result.kind === 'codeHook' && units === 0 && result.units === 0 && result.address === startRip && result.vcpu === this.haltedVcpu;
       units += result.units;
       const access = this.data.judge(result.vcpu, this.levels);
       const halt: Halt | undefined = access ? { kind: 'data', context: access.context, breakpoints: access.breakpoints, access } : isStart ? undefined : this.judge(result, switches.count > before);

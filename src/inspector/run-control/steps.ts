@@ -49,7 +49,7 @@ function* stepFrom(world: World, context: Context, wish: StepWish, start: LineRo
   const byStatement = wish.granularity === 'statement' && start !== undefined;
   for (;;) {
     const { vcpu } = context, before = positionOf(world.machine, vcpu);
-    const progress = yield* one(world, vcpu);
+    const progress = yield* one(vcpu);
     if (!isExecuting(world, context)) {
       const left = progress.switches.find(({ kind, fromContext }) => kind === 'exit' && fromContext === context.id);
       const isSynchronous = left === undefined || !isAsynchronous(left.reason);
@@ -141,8 +141,7 @@ function* awaitContext(world: World, context: Context, awaited: Awaited | undefi
     kind: 'run', entries: true, exits: context.level === 0 || awaited !== undefined,
     wake: progress => {
       for (const { kind, toContext } of progress.switches) {
-        if (kind === 'deliver' && toContext === context.id || kind === 'exit' && context.level === 0) handler = true;
-        else if (toContext === context.id) handler = false;
+        if (toContext === context.id) handler = kind === 'deliver' || kind === 'exit';
       }
       injected = progress.injected;
       const executing = world.levels.executing(context.vcpu);
@@ -162,11 +161,10 @@ function ended(world: World, context: Context): PlanEnd {
 }
 
 /** One unit of that vCPU; the others take their turns first. */
-function* one({ machine }: World, vcpu: number): Part<Progress> {
+function* one(vcpu: number): Part<Progress> {
   for (;;) {
-    const mine = machine.activeVcpu === vcpu;
     const progress = yield { kind: 'one' };
-    if (mine) return progress;
+    if (progress.result.vcpu === vcpu) return progress;
   }
 }
 
@@ -175,7 +173,7 @@ function* untilAddress(world: World, context: Context, address: bigint, rsp: big
   yield {
     kind: 'run', hook: address,
     wake: ({ result }) => context.state === 'ended'
-      || result.kind === 'codeHook' && result.address === address && isExecuting(world, context) && world.machine.registers(context.vcpu).get('rsp') > rsp,
+      || result.kind === 'codeHook' && result.address === address && result.vcpu === context.vcpu && isExecuting(world, context) && world.machine.registers(context.vcpu).get('rsp') > rsp,
   };
 }
 
@@ -183,7 +181,7 @@ function* untilAddress(world: World, context: Context, address: bigint, rsp: big
 function* throughHandler(world: World, context: Context, rsp: bigint): Part<void> {
   while (context.state !== 'ended') {
     const before = positionOf(world.machine, context.vcpu);
-    yield* one(world, context.vcpu);
+    yield* one(context.vcpu);
     if (!isExecuting(world, context)) yield* awaitContext(world, context, undefined);
     else if (isInterruptReturn(before) && world.machine.registers(context.vcpu).get('rsp') === rsp) return;
   }

@@ -41,6 +41,8 @@ export function breakpointScope(images: ImageMap, memory: LevelMemory, tracker: 
   return {
     get contexts() { return tracker.liveContexts; },
     physical: (context, address) => memory.physical(context, 'linear', address),
+    // another processor of the same level runs the image too, and is seen there for the first time
+    visits(context, address) { if (images.inContext(context).length === 0) images.at(context, address); },
     places(kind, request, paths) {
       if (kind === 'instruction') {
         const { value, level, space } = parseAddress(request.instruction ?? '', request.offset ?? 0);

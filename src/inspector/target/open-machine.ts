@@ -86,6 +86,8 @@ export async function openMachine(configuration: TargetConfiguration, hooks: Ope
     awaitsLevel: () => breakpoints.any && !seen(),
   });
   images.at(tracker.root(0), machine.registers(0).get('rip'));
+  // what L0 runs is known now: its breakpoints have their places
+  breakpoints.rebind();
   return { machine, tracker, registers, memory, images, frames, filters, breakpoints, data, control, world, evaluator, format: hooks.format, loaded: opened.map(({ info }) => info) };
 }
 

@@ -3,7 +3,7 @@ import { exitReasonByNumber } from '../../spec/exit-reasons';
 import type { LevelTracker } from '../levels/level-tracker';
 import type { SwitchInfo } from '../target-types';
 
-export function switchesOfStop(tracker: LevelTracker, vcpu = 0): SwitchInfo[] {
+export function switchesOfStop(tracker: LevelTracker, vcpu: number): SwitchInfo[] {
   const guest = tracker.activeChain(vcpu).at(-1), { switches } = tracker;
   let start = switches.count;
   while (start > switches.oldest) {
