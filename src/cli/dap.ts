@@ -43,7 +43,11 @@ export async function dapCommand(args: readonly string[]): Promise<number> {
     process.stdin.destroy();
     return 0;
   }
-  const server = createServer(socket => void serveSession(socket, socket).then(() => socket.end()));
+  const server = createServer(socket => {
+    // a response and the event after it must not wait for each other
+    socket.setNoDelay(true);
+    void serveSession(socket, socket).then(() => socket.end());
+  });
   await new Promise<void>((resolve, reject) => { server.once('error', reject); server.listen(port, '127.0.0.1', resolve); });
   const address = server.address();
   process.stdout.write(`listening on 127.0.0.1:${typeof address === 'object' && address ? address.port : port}\n`);

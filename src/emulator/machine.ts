@@ -37,10 +37,17 @@ export interface RunResult {
   readonly address: bigint;
 }
 
+/** One comparison of an unsigned value of a VM exit: its basic reason, a field, or a general register of the guest (encoding order; RSP is not there). */
+export interface ExitTerm { readonly value: 'reason' | 'qualification' | 'guestPhysical' | number; readonly mask?: bigint; readonly relation: '==' | '!=' | '<' | '<=' | '>' | '>='; readonly operand: bigint }
+/** Holds when all of its terms do (the first four are looked at). */
+export type ExitTest = readonly ExitTerm[];
+
 /** What to stop at, beside code hooks. All off at first. */
 export interface StopMask {
   /** Basic exit reasons (also for failed entries use entryFailure). */
   readonly exits?: Iterable<number>;
+  /** Of those exits only the ones that pass one of these tests; at most 64, else all do. Without tests: all. */
+  readonly exitTests?: readonly ExitTest[];
   readonly everyEntry?: boolean;
   /** VM entries by which software may be telling a guest that its VMX instruction or VM entry failed: a superset that is cheap to find. */
   readonly answers?: boolean;

@@ -1,12 +1,15 @@
 // The machine behind the façade: one WebAssembly memory, the core and the interpreter over it.
-import { eventFields, eventKinds, eventSlots, eventSlotBytes, machineCells, cpuCells, cpuStateBytes, ramBase, region, stopKinds, translationSlots, type EventKind } from './codegen/state-layout';
+import {
+  eventFields, eventKinds, eventSlots, eventSlotBytes, exitRelations, exitTermBytes, exitTestBytes, exitValues, machineCells, mostExitTerms, mostExitTests, cpuCells, cpuStateBytes, ramBase,
+  region, stopKinds, translationSlots, type EventKind,
+} from './codegen/state-layout';
 import { deviceCell, maximumVcpus } from './codegen/device-layout';
 import { vmcsFieldByEncoding, vmcsOffset } from '../spec/vmcs-fields';
 import { writeProcessor } from './codegen/processor-table';
 import { Translator, type TranslatorCore, type TranslatorStatistics } from './codegen/translator';
 import { brokenModelRules, defaultProcessorModel, type ProcessorModel } from '../spec/processor-models';
 import { EventReader } from './event-ring';
-import type { ApicState, EngineModules, Machine, MachineOptions, PagingContext, RegisterFile, RunResult, StopMask, Translation, VmxState, Watch, WatchHit } from './machine';
+import type { ApicState, EngineModules, ExitTest, Machine, MachineOptions, PagingContext, RegisterFile, RunResult, StopMask, Translation, VmxState, Watch, WatchHit } from './machine';
 import { MachineRegisters } from './registers';
 import { type Snapshot, type SnapshotCore, Snapshots } from './replay/snapshots';
 import { readHits, writeWatches } from './watch-table';
@@ -64,7 +67,7 @@ export async function createMachine(modules: EngineModules, options: MachineOpti
 /** Addresses of the cells, looked up once: `run` is called for every stop that a condition refuses. */
 const at = Object.fromEntries(machineCells.map(({ name, address }) => [name, address]));
 const cpuAt = Object.fromEntries(cpuCells.map(({ name, address }) => [name, address]));
-const codeHooks = region('codeHooks'), serialOut = region('serialOut'), cpu = region('cpu'), parkedCpus = region('parkedCpus');
+const exitTests = region('exitTests'), codeHooks = region('codeHooks'), serialOut = region('serialOut'), cpu = region('cpu'), parkedCpus = region('parkedCpus');
 // looked up once: a stack of hypervisors makes millions of events a second
 const ringHead = at.ringHead, ringTail = at.ringTail, ringBase = region('events').base;
 
@@ -147,6 +150,7 @@ class WasmMachine implements Machine {
     const exits = [0, 0, 0, 0];
     for (const reason of mask.exits ?? []) if (reason >= 0 && reason < 128) exits[reason >> 5] |= 1 << (reason & 31);
     exits.forEach((word, n) => this.view.setUint32(at.stopOnExit + 4 * n, word >>> 0, true));
+    this.writeExitTests(mask.exitTests ?? []);
     const bits = (list: Iterable<number> | undefined): number => { let word = 0; for (const n of list ?? []) if (n >= 0 && n < 32) word |= 1 << n; return word >>> 0; };
     this.view.setUint32(at.stopOnVmx, bits(mask.vmxInstructions), true);
     this.view.setUint32(at.stopOnException, bits(mask.exceptions), true);
@@ -155,6 +159,22 @@ class WasmMachine implements Machine {
     flag('stopOnVmfail', mask.vmfail);
     flag('stopOnEntryFailure', mask.entryFailure);
     flag('stopOnTripleFault', mask.tripleFault);
+  }
+
+  private writeExitTests(tests: readonly ExitTest[]): void {
+    const fits = tests.length <= mostExitTests, { base } = exitTests;
+    this.view.setUint32(at.exitTestCount, fits ? tests.length : 0, true);
+    for (const [n, test] of (fits ? tests : []).entries()) {
+      const terms = test.slice(0, mostExitTerms), start = base + n * exitTestBytes;
+      this.view.setUint32(start, terms.length, true);
+      for (const [i, { value, mask = noAddress, relation, operand }] of terms.entries()) {
+        const term = start + 16 + i * exitTermBytes;
+        this.view.setUint32(term, typeof value === 'number' ? exitValues.register + value : exitValues[value], true);
+        this.view.setUint32(term + 4, exitRelations.indexOf(relation), true);
+        this.view.setBigUint64(term + 8, operand, true);
+        this.view.setBigUint64(term + 16, mask, true);
+      }
+    }
   }
 
   addCodeHook(address: bigint, space: 'linear' | 'physical' = 'linear'): void {

@@ -8,11 +8,11 @@ import { build } from 'esbuild';
 export const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const bundle = join(root, 'build/bench-engine.mjs');
 await build({
-  stdin: { contents: "export { createMachine } from './machine'; export { bootImages } from './boot';", resolveDir: join(root, 'src/emulator'), loader: 'ts' },
+  stdin: { contents: "export { createMachine } from './machine'; export { bootImages } from './boot'; export { LevelTracker } from '../inspector/levels/level-tracker';", resolveDir: join(root, 'src/emulator'), loader: 'ts' },
   outfile: bundle, bundle: true, format: 'esm', platform: 'neutral', logLevel: 'warning',
 });
-const { createMachine, bootImages } = await import(pathToFileURL(bundle).href);
-export { bootImages };
+const { createMachine, bootImages, LevelTracker } = await import(pathToFileURL(bundle).href);
+export { bootImages, LevelTracker };
 
 const dist = name => readFileSync(join(root, 'dist', name));
 export const image = name => new Uint8Array(readFileSync(join(root, 'guests/images', name)));
@@ -30,11 +30,11 @@ export function processorMs() {
 
 export const newMachine = (memoryBytes, modules = engineBytes()) => createMachine(modules, { memoryBytes });
 
-/** Runs to the next stop that is not the end of a slice. Events are thrown away, as by a debugger that keeps up. */
-export function runToStop(machine, wanted = ['debugExit']) {
+/** Runs to the next stop that is not the end of a slice. Events go to `visit`, or are thrown away, as by a debugger that keeps up. */
+export function runToStop(machine, wanted = ['debugExit'], visit = () => {}) {
   for (;;) {
     const result = machine.run(slice);
-    machine.drainEvents(() => {});
+    machine.drainEvents(visit);
     if (result.kind === 'budget' || result.kind === 'ringFull') continue;
     if (!wanted.includes(result.kind)) throw new Error(`the image stopped with ${result.kind} (${result.index}) at ${machine.registers(0).get('rip').toString(16)}: ${text(machine)}`);
     return result;

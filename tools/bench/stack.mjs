@@ -1,5 +1,5 @@
 // The recursive hypervisor stacked N deep under a guest that executes CPUID: exits a second in steady state, and what one CPUID costs.
-import { bootImages, image, newMachine, processorMs, runToStop, text } from './engine.mjs';
+import { bootImages, image, LevelTracker, newMachine, processorMs, runToStop, text } from './engine.mjs';
 
 /** Runs with `rounds` CPUIDs of the guest: { ms, exits } of the whole run. */
 async function run(hypervisors, rounds, options) {
@@ -9,6 +9,17 @@ async function run(hypervisors, rounds, options) {
   const begin = processorMs(), stop = runToStop(machine, ['debugExit']);
   if (stop.index !== 0) throw new Error(`the stack ended with code ${stop.index}: ${text(machine)}`);
   return { ms: processorMs() - begin, exits: machine.counters().exits };
+}
+
+/** Milliseconds of processor time of a whole run: `none` records no event, `trace` feeds every event to the level tracker, as the debugger always does. */
+export async function runStack(hypervisors, rounds, watching) {
+  const machine = await newMachine(256 << 20), hypervisor = image('hypervisor.elf'), tracker = watching === 'trace' ? new LevelTracker({}) : undefined;
+  const middle = Array.from({ length: hypervisors - 1 }, (_, n) => ({ name: `hypervisor ${n + 1}`, bytes: hypervisor }));
+  bootImages(machine, { program: hypervisor, commandLine: '', modules: [...middle, { name: 'guest', bytes: image('guest.elf'), commandLine: `rounds=${rounds}` }] });
+  if (!tracker) machine.recordEvents([]);
+  const begin = processorMs(), stop = runToStop(machine, ['debugExit'], tracker && (event => tracker.feed(event)));
+  if (stop.index !== 0) throw new Error(`the stack ended with code ${stop.index}: ${text(machine)}`);
+  return processorMs() - begin;
 }
 
 /** The difference of a short and a long run: starting the hypervisors, and the compiler that warms up, cancel out. */

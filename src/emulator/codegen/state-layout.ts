@@ -39,6 +39,7 @@ const regionSizes: readonly (readonly [name: string, bytes: number, doc: string]
   ['events', 0x80000, 'the event ring: small enough to stay in a processor\'s cache, which halves the cost of a VM exit'],
   ['watches', 0x30000, 'what accesses stop the run: for each watch space a sorted table of segments of 24 bytes (first u64, last u64, mask u32)'],
   ['watchHits', 0x1000, 'accesses to watched places since the run began, 32 records of 96 bytes'],
+  ['exitTests', 0x2000, 'what VM exits must be like to stop the run: 64 tests of 128 bytes (terms u32, then 24 bytes from 16 on: value u32, relation u32, operand u64, mask u64)'],
   ['codeHeap', 0x2c00000, 'decoded blocks and code descriptors'],
 ];
 
@@ -174,6 +175,7 @@ export const machineCells: readonly Cell[] = place(region('machine').base, regio
   ['hookCount', 'u32', 1, 'hooked linear addresses'],
   ['hookOffsets', 'u8', 4096, 'by page offset: number of hooks at that offset of some page'],
   ['watchCount', 'u32', 8, 'segments of each watch space'], ['watchesMemory', 'u32', 1, 'any of the three spaces of memory has segments'], ['watchHits', 'u32', 1, 'records in the region of that name'],
+  ['exitTestCount', 'u32', 1, 'tests in the region exitTests, one of which an exit must pass; 0 = every exit of stopOnExit stops'],
   ['serialHead', 'u32', 1, 'bytes ever sent on COM1'], ['debugExitCode', 'u32', 1, ''], ['heapTop', 'u32', 1, 'next free byte of the code heap'],
   ['exits', 'u64', 1, 'VM exits since creation'], ['entries', 'u64', 1, 'VM entries since creation'],
   ['translation', 'u32', 1, '0: hot code is only interpreted; 1: blocks found hot are asked to be translated; 2: all blocks are'],
@@ -211,6 +213,15 @@ export const mostWatchHits = 32;
 export const watchHitFields = {
   space: 0, access: 4, bytes: 8, flags: 12, address: 16, guestPhysical: 24, physical: 32, before: 40, value: 48, rip: 56, time: 64, pointer: 72,
 } as const;
+
+/** Values of a VM exit that the core compares by itself; 16 + n: general register n. A test holds when all of its terms do. */
+export const exitValues = { reason: 0, qualification: 1, guestPhysical: 2, register: 16 } as const;
+/** Comparisons of unsigned numbers, the value first masked. */
+export const exitRelations = ['==', '!=', '<', '<=', '>', '>='] as const;
+export const exitTestBytes = 128;
+export const exitTermBytes = 24;
+export const mostExitTests = 64;
+export const mostExitTerms = 4;
 
 /** VMX instructions in the order of their ids in events and stop masks. */
 export const vmxInstructions = ['VMCALL', 'VMCLEAR', 'VMLAUNCH', 'VMPTRLD', 'VMPTRST', 'VMREAD', 'VMRESUME', 'VMWRITE', 'VMXOFF', 'VMXON', 'INVEPT', 'INVVPID', 'VMFUNC'] as const;

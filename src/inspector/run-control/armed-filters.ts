@@ -1,16 +1,17 @@
 // The filters that are on, as one stop mask for the machine and one decision at a stop: which filter, if any, wants it? Until the innermost
 // guest has started (`stopsFrom: guest`), nothing but VM entries stops the machine, and those only to see the guest start.
-import type { RunResult, StopMask } from '../../emulator/machine';
+import type { ExitTest, RunResult, StopMask } from '../../emulator/machine';
 import type { Context } from '../levels/context';
 import type { LevelChoice } from './level-choice';
-import { logText, StopRules } from './stop-rules';
+import { exitTerms } from '../expressions/exit-terms';
+import { logText, splitCondition, StopRules } from './stop-rules';
 import { deliverSwitch, parseFilterId, type FilterKind } from './stop-filters';
 import type { FilterRequest, FilterResult } from '../target-types';
 
 /** A condition on a stop of `context`. Throws on nothing: an expression without a value is false. */
 export type StopCondition = (context: Context, result: RunResult) => boolean;
 
-interface ArmedFilter { readonly id: string; readonly kind: FilterKind; readonly index?: number; readonly level?: number; readonly rules: StopRules<[Context, RunResult]> }
+interface ArmedFilter { readonly id: string; readonly kind: FilterKind; readonly index?: number; readonly level?: number; readonly rules: StopRules<[Context, RunResult]>; readonly test: ExitTest }
 
 /** What log messages of filters need. */
 export interface FilterLog { format(expression: string, context: Context): string; log(text: string): void }
@@ -21,6 +22,12 @@ const stopKindOf: Readonly<Record<FilterKind, RunResult['kind']>> = {
 };
 /** Verifies ids alone, while there is no machine whose expressions a condition could be read against. */
 export function checkFilters(requests: readonly FilterRequest[]): FilterResult[] { return new ArmedFilters(undefined).set(requests, () => () => false); }
+
+/** What the machine can tell by itself of the exits that a filter wants. */
+function testOf(kind: FilterKind, index: number | undefined, condition: string | undefined): ExitTest {
+  if (kind !== 'exit') return [];
+  return [...index === undefined ? [] : [{ value: 'reason', relation: '==', operand: BigInt(index) } as const], ...condition === undefined ? [] : exitTerms(condition)];
+}
 
 /** `L2`: the level that a mode limits a stop to; other modes mean every level. */
 export function levelOfMode(mode: string | undefined): number | undefined {
@@ -51,7 +58,7 @@ export class ArmedFilters {
       if (!found) return { verified: false, message: `There is no filter ${id.slice(0, 80)}. The request abyme/filters lists them.` };
       try {
         const { kind, index } = found.filter, level = found.level ?? levelOfMode(mode);
-        filters.push({ id, kind, index, ...level !== undefined && { level }, rules: new StopRules(request, compile) });
+        filters.push({ id, kind, index, ...level !== undefined && { level }, rules: new StopRules(request, compile), test: testOf(kind, index, splitCondition(request).condition) });
         return { verified: true };
       } catch (error) {
         return { verified: false, message: `The condition ${condition} has a mistake: ${error instanceof Error ? error.message : String(error)}` };
@@ -86,7 +93,9 @@ export class ArmedFilters {
     const has = (kind: FilterKind): boolean => this.filters.some(filter => filter.kind === kind);
     // L0 is entered by a VM exit.
     const toRoot = this.filters.some(({ kind, index, level }) => kind === 'switch' && index !== deliverSwitch && (level ?? 0) === 0);
+    const tests = this.filters.filter(({ kind }) => kind === 'exit').map(({ test }) => test);
     return {
+      ...!toRoot && tests.some(test => test.length > 0) && { exitTests: tests },
       exits: toRoot ? any : indices('exit').filter(n => n < 128), everyEntry: has('switch'), answers: has('vmfail') || has('entryFailure'),
       vmxInstructions: indices('vmxInstruction').filter(n => n < 13), exceptions: indices('exception').filter(n => n < 32),
       vmfail: has('vmfail'), entryFailure: has('entryFailure'), tripleFault: has('tripleFault'),

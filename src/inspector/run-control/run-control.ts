@@ -241,7 +241,7 @@ export class RunControl {
     const { filters, armed } = this, one = advance.kind === 'one', exits = one || advance.exits === true;
     const entries = one || advance.entries === true || filters.mask.everyEntry === true || this.data.awaits || this.hooks.awaitsLevel();
     if (filters.version !== armed.version || entries !== armed.entries || exits !== armed.exits) {
-      this.machine.setStops({ ...filters.mask, everyEntry: entries, ...exits && { exits: allExits } });
+      this.machine.setStops({ ...filters.mask, everyEntry: entries, ...exits && { exits: allExits, exitTests: [] } });
       this.armed = { version: filters.version, entries, exits };
     }
     this.setPlanHook(one ? undefined : advance.hook);

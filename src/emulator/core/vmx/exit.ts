@@ -16,6 +16,7 @@ import { requestStop } from '../stop';
 import { virtualNmis } from './controls';
 import { saveGuestRegisters } from './guest-state';
 import { ABORT_ADDRESS_SPACE, ABORT_LOADING_MSRS, ABORT_SAVING_MSRS, loadHostState } from './host-state';
+import { exitPasses } from './exit-tests';
 import { loadMsrArea, storeMsrArea } from './msr-areas';
 import {
   BLOCKING_BY_MOV_SS, INFORMATION_ERROR_CODE, INFORMATION_VALID, TYPE_EXTERNAL_INTERRUPT, TYPE_HARDWARE_EXCEPTION, TYPE_NMI, TYPE_SOFTWARE_EXCEPTION, blockingDuringInstruction,
@@ -78,7 +79,7 @@ function complete(vmcs: usize, reason: u32, rflagsImage: u64, blocking: u32, kee
   if (longModeActive() && (exitControls & EXIT_HOST_ADDRESS_SPACE_SIZE) == 0) return vmxAbort(vmcs, ABORT_ADDRESS_SPACE);
   if (virtualNmis()) store<u32>(CPU_NMI_BLOCKED, 0);
   if (loadHost(vmcs) != 0) return ABORT;
-  if ((load<u32>(M_STOP_ON_EXIT + ((reason >> 5) << 2)) >> (reason & 31) & 1) != 0) requestStop(STOP_VM_EXIT, reason, load<u64>(CPU_EXIT_QUALIFICATION));
+  if ((load<u32>(M_STOP_ON_EXIT + ((reason >> 5) << 2)) >> (reason & 31) & 1) != 0 && exitPasses(vmcs, reason)) requestStop(STOP_VM_EXIT, reason, load<u64>(CPU_EXIT_QUALIFICATION));
   return ABORT;
 }
 
