@@ -8,7 +8,10 @@ import { build } from 'esbuild';
 export const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const bundle = join(root, 'build/bench-engine.mjs');
 await build({
-  stdin: { contents: "export { createMachine } from './machine'; export { bootImages } from './boot'; export { LevelTracker } from '../inspector/levels/level-tracker';", resolveDir: join(root, 'src/emulator'), loader: 'ts' },
+  stdin: {
+    contents: "export { createMachine } from './machine'; export { bootImages } from './boot'; export { LevelTracker } from '../inspector/levels/level-tracker';",
+    resolveDir: join(root, 'src/emulator'), loader: 'ts',
+  },
   outfile: bundle, bundle: true, format: 'esm', platform: 'neutral', logLevel: 'warning',
 });
 const { createMachine, bootImages, LevelTracker } = await import(pathToFileURL(bundle).href);

@@ -33,7 +33,7 @@ const tlbRecords = region('tlbContexts'), buffer = region('snapshotBuffer'), cpu
 /** Of the machine's cells these are no state of the guest: they belong to the client, to one run, or to caches, and a restore leaves them alone. */
 const notOfTheGuest = new Set(['ramSize', 'vcpuCount', 'physicalWidth', 'runEnd', 'stopKind', 'stopReasonIndex', 'stopAddress', 'eventMask', 'ringHead', 'ringTail', 'stopOnExit',
   'stopOnEntry', 'stopOnVmx', 'stopOnVmfail', 'stopOnEntryFailure', 'stopOnTripleFault', 'stopOnException', 'hookCount', 'hookOffsets', 'heapTop',
-  'watchCount', 'watchesMemory', 'watchHits', 'translation', 'translationRequest', 'sliceEnd', 'armedEnd']);
+  'watchCount', 'watchesMemory', 'watchHits', 'exitTestCount', 'translation', 'translationRequest', 'sliceEnd', 'armedEnd']);
 /** Cells of a vCPU that only the instruction under way reads, or that differ with how a run was cut: no part of the digest. */
 const passing = new Set(['pageBase', 'eaSlot', 'flagsR', 'flagsC', 'faultVector', 'faultHasError', 'faultError', 'faultAddress', 'alone', 'abortKind', 'eventVectoringError',
   'eventInstructionLength', 'instructionLength', 'record', 'tlbBase', 'tlbGeneration', 'transferTarget', 'checkedVmcs', 'hookSkip']);

@@ -58,6 +58,7 @@ function* comparison(left: Node, relation: Relation, right: Node): Generator<Exi
 
 /** A name beside `reason`. */
 function nameOf(node: Node): bigint | undefined {
-  const text = node.kind === 'string' ? node.text : node.kind === 'name' && node.level === undefined && node.parts.length === 1 ? node.parts[0] : undefined, number = text === undefined ? undefined : numberOfName('reason', text);
+  const text = node.kind === 'string' ? node.text : node.kind === 'name' && node.level === undefined && node.parts.length === 1 ? node.parts[0] : undefined;
+  const number = text === undefined ? undefined : numberOfName('reason', text);
   return number === undefined ? undefined : BigInt(number);
 }
