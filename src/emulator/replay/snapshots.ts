@@ -44,7 +44,7 @@ function joined(ranges: readonly Range[]): Range[] {
   const out: Range[] = [];
   for (const r of ranges) {
     const last = out.at(-1);
-    if (last && r.at - (last.at + last.bytes) < 8) out[out.length - 1] = { at: last.at, bytes: r.at + r.bytes - last.at };
+    if (last && r.at === last.at + last.bytes) out[out.length - 1] = { at: last.at, bytes: r.at + r.bytes - last.at };
     else out.push(r);
   }
   return out;
