@@ -16,8 +16,10 @@ const usage = `abyme: a debugger for nested hypervisors
                                             boots an image; its serial port is standard output, port 0xF4 gives the exit code
   abyme model [--levels N] [--strategy S] [--operations R] [--json]
                                             exits for one exit of the guest against the number of hypervisors
-  abyme trace [--levels N] [--strategy S] [--operations R] [--format text|json|dot]
-                                            the world switches of one exit of the guest, as the model predicts them
+  abyme model --measure [--levels N] [--strategy S] [--json]
+                                            the same, predicted from the hypervisor's own operations, beside what its stacks need
+  abyme trace [--start] [--levels N] [--strategy S] [--operations R] [--format text|json|dot]
+                                            the world switches of one exit of the guest, or of hypervisors that start, as the model predicts them
   abyme help
 `;
 

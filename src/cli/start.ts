@@ -6,6 +6,9 @@ import type { SwitchInfo } from '../inspector/target-types';
 import { nodeHost } from './adapter-host';
 import { DapClient } from './dap-client';
 import { parseOptions, UsageError } from './options';
+import { strategies } from '../model/strategies';
+import { compare, type Comparison } from './measure';
+import { stackFiles } from './model';
 import { drawSwitches } from './sequence-drawing';
 import { sentenceOf } from './sentence';
 
@@ -29,7 +32,8 @@ export async function startCommand(args: readonly string[]): Promise<number> {
   const options = parseOptions(args, ['hypervisors'], ['json']);
   if (options.rest.length > 0) throw new UsageError(`abyme start takes no ${options.rest[0]}.`);
   const show = await demonstrate({ hypervisors: options.integer('hypervisors', 1, 8) });
-  process.stdout.write(options.has('json') ? `${JSON.stringify(asJson(show))}\n` : `${asText(show).join('\n')}\n`);
+  const hypervisors = show.levels.length - 1, comparisons = await compare(await stackFiles(), strategies, hypervisors, { from: hypervisors });
+  process.stdout.write(options.has('json') ? `${JSON.stringify({ ...asJson(show), model: modelJson(comparisons) })}\n` : `${[...asText(show), ...modelText(comparisons)].join('\n')}\n`);
   return 0;
 }
 
@@ -99,6 +103,13 @@ function asJson({ levels, exit, sentence, switches, runSeconds }: Show): object 
     switches: switches.map(({ kind, from, to, reason }) => ({ kind, from, to, reason })),
     runSeconds: Math.round(runSeconds * 1000) / 1000,
   };
+}
+
+const modelJson = (comparisons: readonly Comparison[]): object[] => comparisons.map(({ strategy, predicted, measured }) => ({ strategy, predicted: Number(predicted.at(-1)), measured: measured.at(-1) }));
+
+function modelText(comparisons: readonly Comparison[]): string[] {
+  return ['', 'Exits of the machine for one VMCALL of the guest, by strategy of the hypervisors: predicted from their operations, and measured',
+    ...comparisons.map(({ strategy, predicted, measured }) => `  ${strategy.padEnd(16)}${String(predicted.at(-1)).padStart(6)}${String(measured.at(-1)).padStart(6)}`)];
 }
 
 function asText({ levels, stacks, exit, vmcs, registers, sentence, switches, runSeconds }: Show): string[] {

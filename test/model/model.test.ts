@@ -1,8 +1,8 @@
 // The model against the figures that its source gives, and against itself: the recurrence counts what the trace shows.
 import { describe, expect, it } from 'vitest';
-import { exitsByLevels, scalarBehaviour, typedExits } from '../../src/model/recurrence';
+import { exitsByLevels, scalarBehaviour, typedExits, type TypedBehaviour, type Work } from '../../src/model/recurrence';
 import { accessesExit, propagatesResume, strategies, type Strategy } from '../../src/model/strategies';
-import { traceGraph, traceOfExit, traceText, TraceTooLong } from '../../src/model/trace';
+import { traceGraph, traceOfExit, traceOfStart, traceText, TraceTooLong } from '../../src/model/trace';
 
 const numbers = (values: readonly bigint[]): number[] => values.map(Number);
 
@@ -20,12 +20,26 @@ describe('exits against the number of hypervisors', () => {
   });
 
   it('typed as the ancestor\'s authors counted their code', () => {
-    const behaviour = (forward: number, cpuid: number, resume: number) =>
-      ({ forward: { access: forward }, handle: { access: { access: 0 }, CPUID: { access: cpuid }, VMRESUME: { access: resume } } });
+    const work = (n: number): Work => ({ operations: n === 0 ? {} : { access: n }, resume: 'VMRESUME' });
+    const behaviour = (forward: number, cpuid: number, resume: number): TypedBehaviour => ({
+      forward: { access: work(forward), CPUID: work(forward), VMRESUME: work(forward) }, handle: { access: work(0), CPUID: work(cpuid), VMRESUME: work(resume) },
+    });
     expect(numbers(typedExits(behaviour(434, 19, 249), 'CPUID', 2))).toEqual([1, 21]);
   });
+  it('kinds of VMRESUME cost what their fields cost', () => {
+    const behaviour: TypedBehaviour = {
+      forward: { VMCALL: { operations: { VMPTRLD: 1 }, resume: 'VMRESUME after RIP, RSP' } },
+      handle: {
+        VMCALL: { operations: { write: 1 }, resume: 'VMRESUME after RIP' }, VMPTRLD: { operations: {}, resume: 'VMRESUME after RIP' }, write: { operations: {}, resume: 'VMRESUME after RIP' },
+        'VMRESUME after RIP': { operations: { write: 1 }, resume: 'VMRESUME after RIP' }, 'VMRESUME after RIP, RSP': { operations: { write: 2 }, resume: 'VMRESUME after RIP, RSP' },
+      },
+    };
+    // level 3: itself; l_1 forwards by a VMPTRLD and a VMRESUME, one exit each; l_2 handles by a write (2) and a VMRESUME (1 + write 1 + VMRESUME 1)
+    expect(numbers(typedExits(behaviour, 'VMCALL', 3))).toEqual([1, 3, 1 + 2 + (2 + 3)]);
+    expect(numbers(typedExits(behaviour, 'VMCALL', 3, false))).toEqual([1, 3, 1 + 2 + (2 + 1)]);
+  });
   it('a kind without operations is refused by name', () => {
-    expect(() => typedExits({ forward: {}, handle: { VMRESUME: {} } }, 'CPUID', 2)).toThrow(/CPUID/);
+    expect(() => typedExits({ forward: {}, handle: {} }, 'CPUID', 2)).toThrow(/CPUID/);
   });
   it('counts beyond 2^53 stay exact', () => { expect(exitsByLevels('naive', 40, 3)[39]).toBe(5n ** 39n); });
 });
@@ -37,6 +51,18 @@ describe('traces', () => {
     expect(exits).toBe(Number(exitsByLevels(strategy, levels, r)[levels - 1]));
     expect(steps.length).toBe(2 * exits);
     expect(steps.at(-1)).toEqual({ kind: 'enter', from: 0, to: levels, reason: 'exit' });
+  });
+  it('one hypervisor starts without an exit', () => {
+    expect(traceText(traceOfStart(scalarBehaviour(1), 1)).split('\n').map(l => l.trim())).toEqual([
+      '1  l_0 executes VMXON', '2  l_0 executes VMCLEAR', '3  l_0 executes VMPTRLD', '4  l_0 executes VMWRITE', '5    l_1 starts',
+    ]);
+  });
+  it.each(strategies)('five hypervisors start, %s: each instruction of level x costs what the recurrence says', strategy => {
+    const behaviour = scalarBehaviour(accessesExit(strategy) ? 1 : 0), steps = traceOfStart(behaviour, 5, propagatesResume(strategy));
+    const costs = typedExits(behaviour, 'access', 4, propagatesResume(strategy)).map(Number), instructions = 5;
+    expect(steps.filter(s => s.kind === 'exit').length).toBe(costs.reduce((sum, each) => sum + instructions * each, 0));
+    expect(steps.filter(s => s.kind === 'enter' && s.reason === 'VMLAUNCH').map(s => s.to)).toEqual([1, 2, 3, 4, 5]);
+    expect(traceGraph(steps, 5)).toMatch(/l4 -> l0/);
   });
   it('two levels, no operation', () => {
     expect(traceText(traceOfExit(scalarBehaviour(0), 2, 'exit')).split('\n').map(l => l.trim())).toEqual([
