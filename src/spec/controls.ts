@@ -107,7 +107,7 @@ const tertiary = [
 const exit = [
   control(2, 'saveDebugControls', yes, 'save debug controls', 'DR7 and IA32_DEBUGCTL are saved to the guest-state area.'),
   control(9, 'hostAddressSpaceSize', yes, 'host address-space size', 'The host runs in 64-bit mode after the exit.'),
-  control(12, 'loadPerfGlobalCtrl', no, 'load IA32_PERF_GLOBAL_CTRL', 'The host\'s value is loaded.'),
+  control(12, 'loadPerfGlobalCtrl', yes, 'load IA32_PERF_GLOBAL_CTRL', 'The host\'s value is loaded.'),
   control(15, 'acknowledgeInterruptOnExit', yes, 'acknowledge interrupt on exit', 'An exit for an external interrupt fetches the vector and reports it in the interruption information.'),
   control(18, 'savePat', yes, 'save IA32_PAT', 'The guest\'s value is saved.'),
   control(19, 'loadPat', yes, 'load IA32_PAT', 'The host\'s value is loaded.'),
@@ -121,7 +121,7 @@ const exit = [
   control(27, 'clearUinv', no, 'clear UINV', 'The user-interrupt notification vector is saved and cleared.'),
   control(28, 'loadCetState', no, 'load CET state', 'IA32_S_CET, SSP and the interrupt shadow-stack table address are saved and loaded.'),
   control(29, 'loadPkrs', no, 'load PKRS', 'The host\'s supervisor protection keys are loaded.'),
-  control(30, 'savePerfGlobalCtrl', no, 'save IA32_PERF_GLOBAL_CTRL', 'The guest\'s value is saved.'),
+  control(30, 'savePerfGlobalCtrl', yes, 'save IA32_PERF_GLOBAL_CTRL', 'The guest\'s value is saved.'),
   control(31, 'activateSecondaryControls', no, 'activate secondary controls', 'The secondary VM-exit controls are used; otherwise all of them count as 0.'),
 ] as const;
 
@@ -137,7 +137,7 @@ const entry = [
   control(9, 'ia32eModeGuest', yes, 'IA-32e mode guest', 'The guest runs in IA-32e mode after the entry.'),
   control(10, 'entryToSmm', no, 'entry to SMM', 'The processor is in system-management mode after the entry.'),
   control(11, 'deactivateDualMonitorTreatment', no, 'deactivate dual-monitor treatment', 'Ends the dual-monitor treatment of SMIs and SMM.'),
-  control(13, 'loadPerfGlobalCtrl', no, 'load IA32_PERF_GLOBAL_CTRL', 'The guest\'s value is loaded.'),
+  control(13, 'loadPerfGlobalCtrl', yes, 'load IA32_PERF_GLOBAL_CTRL', 'The guest\'s value is loaded.'),
   control(14, 'loadPat', yes, 'load IA32_PAT', 'The guest\'s value is loaded.'),
   control(15, 'loadEfer', yes, 'load IA32_EFER', 'The guest\'s value is loaded.'),
   control(16, 'loadBndcfgs', no, 'load IA32_BNDCFGS', 'The guest\'s value is loaded.'),

@@ -176,6 +176,8 @@ export function cpuidLeaves(model: ProcessorModel): readonly CpuidLeaf[] {
     // MONITOR watches lines of 64 bytes.
     { leaf: 5, eax: model.features.has('monitor') ? 64 : 0, ebx: model.features.has('monitor') ? 64 : 0, ecx: 0, edx: 0 },
     { leaf: 7, subleaf: 0, eax: 0, ebx: bits(7, 'ebx'), ecx: bits(7, 'ecx'), edx: bits(7, 'edx') },
+    // Performance monitoring, version 2: four programmable counters and three fixed ones of 48 bits; of seven events the first three exist.
+    { leaf: 0xa, eax: 0x0730_0402, ebx: 0x78, ecx: 0, edx: 0x603 },
     // State components: x87, SSE and PKRU. EBX of the first two is the size for what is enabled, which the machine puts in.
     ...(xsave ? [
       { leaf: 0xd, subleaf: 0, eax: pku ? 0x203 : 3, ebx: 576, ecx: pku ? 2696 : 576, edx: 0 },

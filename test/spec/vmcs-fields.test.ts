@@ -59,7 +59,7 @@ describe('fields that the default processor has', () => {
   it.each([
     ['GUEST_RIP', true], ['VPID', true], ['EPT_POINTER', true], ['GUEST_PHYSICAL_ADDRESS', true], ['SECONDARY_PROC_BASED_CONTROLS', true], ['VMREAD_BITMAP_ADDRESS', true],
       ['VMX_PREEMPTION_TIMER_VALUE', true],
-    ['CR3_TARGET_VALUE_3', true], ['GUEST_IA32_EFER', true], ['GUEST_IA32_PERF_GLOBAL_CTRL', false], ['TERTIARY_PROC_BASED_CONTROLS', false], ['VIRTUAL_APIC_ADDRESS', true],
+    ['CR3_TARGET_VALUE_3', true], ['GUEST_IA32_EFER', true], ['GUEST_IA32_PERF_GLOBAL_CTRL', true], ['TERTIARY_PROC_BASED_CONTROLS', false], ['VIRTUAL_APIC_ADDRESS', true],
       ['EPTP_LIST_ADDRESS', true],
     ['GUEST_INTERRUPT_STATUS', true], ['PID_POINTER_TABLE_ADDRESS', false], ['PML_ADDRESS', true], ['VE_INFORMATION_ADDRESS', true], ['TSC_MULTIPLIER', true],
     ['GUEST_SSP', false], ['SEAM_GUEST_KEYID', false], ['GUEST_IA32_FRED_CONFIG', false],

@@ -6,6 +6,7 @@ import { CPU_ABORT_KIND, CPU_APIC_BASE, CPU_BIOS_SIGNATURE, CPU_CPL, CPU_CSTAR, 
 import { apicMsrRead, apicMsrReadable, apicMsrWrite, tscChanged } from '../devices/bus';
 import { debugctlSupported, eferSupported } from './processor-facts';
 import { selectTlb } from './tlb';
+import { isPerformanceMsr, readPerformanceMsr, writePerformanceMsr } from './performance-counters';
 import { updateMode } from './segments';
 import { ABORT, aborted, CR0_PG, cr0, EFER_LMA, EFER_LME, FS, GP, GS, NEXT, raiseError, RAX, RCX, RDX, reg, setReg32, time } from './state';
 import { hasCapabilityMsr, readCapabilityMsr } from './vmx/capability';
@@ -73,6 +74,7 @@ export function readMsr(index: u32): u64 {
     case 0xfe: return 0x508;                                                            // 8 variable ranges, fixed ranges, write combining
     case 0xc0000080: return load<u64>(CPU_EFER);
     default:
+      if (isPerformanceMsr(index)) return readPerformanceMsr(index);
       if ((index == 0x1b || index == 0x6e0 || isX2apic(index)) && apicMsrReadable(index)) return apicMsrRead(index);
       raiseError(GP, 0);
       return 0;
@@ -103,6 +105,7 @@ export function writeMsr(index: u32, value: u64): i32 {
       break;
     case 0xc0000103: if (value >> 32) return raiseError(GP, 0); break;
     default:
+      if (isPerformanceMsr(index)) return writePerformanceMsr(index, value) ? NEXT : raiseError(GP, 0);
       if (isX2apic(index)) return apicMsrWrite(index, value) ? NEXT : raiseError(GP, 0);
   }
   const cell = plainCell(index);

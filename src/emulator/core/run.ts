@@ -14,6 +14,7 @@ import {
   ABORT, ABORT_ALONE, ABORT_EPT_MISCONFIGURATION, ABORT_EPT_VIOLATION, ABORT_EXCEPTION, ABORT_EXITED, ABORT_PML_FULL, CS, DB, GP, IF, interruptShadow, NEXT, raise, raiseError,
   TF, time, ABORT_APIC_ACCESS,
 } from './state';
+import { countersAreInUse, countersAtBoundary, nextOverflow } from './performance-counters';
 import { performInit, startUp } from './reset';
 import { keepAwake, rest, schedule } from './scheduler';
 import { segmentLimit } from './segments';
@@ -176,6 +177,7 @@ function boundary(): void {
   const now = time();
   if (now >= load<u64>(M_RUN_END)) { requestStop(STOP_BUDGET, ran, 0); return; }
   if (nextDeviceDeadline() <= now) runDeviceTimers();
+  if (countersAreInUse()) countersAtBoundary(now);
   if (load<u32>(SYSTEM_RESET_REQUESTED) != 0 || load<u32>(SYSTEM_POWER_OFF_REQUESTED) != 0) { requestStop(STOP_SHUTDOWN, 0, 0); return; }
   takeSignals();
   if (load<u32>(CPU_NON_ROOT) != 0 && vmxBoundary()) { store<u32>(CPU_ABORT_KIND, 0); store<u32>(CPU_EVENT_VECTORING, 0); arm(); return; }
@@ -251,7 +253,7 @@ function takeSignals(): void {
 }
 
 function nextDeadline(): u64 {
-  const devices = nextDeviceDeadline();
+  const devices = min<u64>(nextDeviceDeadline(), nextOverflow());
   return load<u32>(CPU_NON_ROOT) != 0 ? min<u64>(devices, nextVmxDeadline()) : devices;
 }
 

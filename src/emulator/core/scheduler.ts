@@ -8,6 +8,7 @@ import {
 } from './generated/layout';
 import { SECONDARY_PAUSE_LOOP_EXITING } from './generated/vmx';
 import { nextDeviceDeadline, vcpuAttention, vcpuLooked } from '../devices/bus';
+import { countersAreInUse, recount, skipCounting } from './performance-counters';
 import { plainEvent } from './ring';
 import { attend, interruptShadow, time } from './state';
 import { requestStop } from './stop';
@@ -29,8 +30,10 @@ export function park(): void { memory.copy(parkedAt(load<u32>(CPU_ID)), REGION_C
 /** Makes a vCPU the active one, without its turn having come. */
 export function exchange(vcpu: u32): void {
   if (vcpu == load<u32>(CPU_ID)) return;
+  if (countersAreInUse()) recount();
   park();
   memory.copy(REGION_CPU, parkedAt(vcpu), CPU_STATE_BYTES);
+  if (countersAreInUse()) skipCounting();
   // contexts may have been emptied or given away meanwhile
   selectTlb();
 }

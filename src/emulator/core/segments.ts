@@ -1,6 +1,7 @@
 // Segment registers, descriptors and modes (SDM 3A chapters 3 and 5).
 import { CPU_CPL, CPU_GDTR_BASE, CPU_GDTR_LIMIT, CPU_MODE, CPU_SEG_BASE, CPU_SEG_LIMIT, CPU_SEG_RIGHTS, CPU_SEG_SELECTOR } from './generated/layout';
 import { loadSystem, storeSystem } from './memory';
+import { countersAreInUse, recount } from './performance-counters';
 import { ABORT, aborted, CS, DS, efer, EFER_LMA, ES, GP, LDTR, NEXT, NP, raiseError, realMode, SS, SS_REG, virtual8086 } from './state';
 import { selectTlb } from './tlb';
 
@@ -35,6 +36,7 @@ export function updateMode(): void {
     if (isFlat(CS) && isFlat(SS_REG) && isFlat(DS) && isFlat(ES)) size |= 8;
   }
   store<u32>(CPU_MODE, size);
+  if (countersAreInUse()) recount();
   selectTlb();
 }
 /** Usable, from 0 to 4 GiB, growing upward, writable or code: accesses need no check (but writes to code, which go through CS). */

@@ -1,12 +1,14 @@
 // Instructions of the system that are neither transfers, segments, registers nor MSRs: HLT, PAUSE, caches, time, wide compares, ENTER.
 import {
-  CPU_ABORT_KIND, CPU_ACTIVITY, CPU_FAULT_VECTOR, CPU_CPL, CPU_TSC_AUX, CPU_XCR0, CPU_XMM, EV_A, EV_AUX, EVENT_UNIMPLEMENTED, M_HOOK_COUNT, REGION_CODE_HOOKS, REGION_CODE_HOOKS_SIZE, STOP_CODE_HOOK, RAM_BASE,
+  CPU_ABORT_KIND, CPU_ACTIVITY, CPU_FAULT_VECTOR, CPU_CPL, CPU_TSC_AUX, CPU_XCR0, CPU_XMM, EV_A, EV_AUX, EVENT_UNIMPLEMENTED, M_HOOK_COUNT, REGION_CODE_HOOKS,
+  REGION_CODE_HOOKS_SIZE, STOP_CODE_HOOK, RAM_BASE,
 } from './generated/layout';
 import { vectorsUnavailable } from './floating-point';
 import { executableHost, linearRip } from './blocks';
 import { loadData, probeStore, storeData } from './memory';
 import { destinationRegister, immediate, linearAddress, operandOffset, operandSize, recordAddressSize, recordSegment, rexW, sourceRegister } from './operands';
 import { tscValue } from './msrs';
+import { countersAreInUse, rdpmcValue, recount } from './performance-counters';
 import { eventSlot } from './ring';
 import { yieldTurn } from './scheduler';
 import {
@@ -16,8 +18,8 @@ import {
 import { enterSegmented } from './segmented-code';
 import { stopBefore } from './stop';
 import {
-  interceptHlt, interceptInvd, interceptMonitor, interceptMwait, interceptPause, interceptRdpmc, interceptRdtsc, interceptRdtscp, interceptWbinvd,
-  rdtscpIsEnabled, tscOffsetApplied,
+  interceptHlt, interceptInvd, interceptMonitor, interceptMwait, interceptPause, interceptRdpmc, interceptRdtsc, interceptRdtscp, interceptWbinvd, rdtscpIsEnabled,
+  tscOffsetApplied,
 } from './vmx/intercepts';
 
 @inline function privileged(): bool { return load<u32>(CPU_CPL) == 0; }
@@ -25,6 +27,7 @@ import {
 export function hlt(_pc: usize): i32 {
   if (!privileged()) return raiseError(GP, 0);
   if (interceptHlt()) return ABORT;
+  if (countersAreInUse()) recount();
   store<u32>(CPU_ACTIVITY, 1);
   attend();
   return NEXT;
@@ -99,7 +102,11 @@ export function rdtscp(_pc: usize): i32 {
 }
 export function rdpmc(_pc: usize): i32 {
   if ((cr4() & CR4_PCE) == 0 && !privileged()) return raiseError(GP, 0);
-  return interceptRdpmc() ? ABORT : raiseError(GP, 0);                                    // no counters
+  if (interceptRdpmc()) return ABORT;
+  const value = rdpmcValue(<u32>reg(RCX));
+  if (value == u64.MAX_VALUE) return raiseError(GP, 0);
+  setReg32(RAX, <u32>value); setReg32(RDX, <u32>(value >> 32));
+  return NEXT;
 }
 
 /** CMPXCHG8B and CMPXCHG16B. */

@@ -11,7 +11,7 @@ import { IO_APIC_PAGE, ioApicRead, ioApicWrite, resetIoApic } from './io-apic';
 import { keyboardCommand, keyboardRead, keyboardStatus, keyboardWrite, resetKeyboard } from './keyboard-controller';
 import {
   acknowledge, activeVcpu, apicGet, apicSet, arrived, enterVirtualWire, hasPendingEvent, pendingInterrupt, performInit, pulseNmiLine, resetApics, setTaskPriority,
-  takePendingInit, takePendingNmi, takePendingSipi, endOfInterrupt,
+  takePendingInit, takePendingNmi, takePendingSipi, endOfInterrupt, localInterrupt, lvt, LVT_MASKED, LVT_PERFORMANCE, setLvt,
 } from './local-apic';
 import { CONFIG_ADDRESS, CONFIG_DATA, configAddressRead, configAddressWrite, configDataRead, configDataWrite, resetPci } from './pci-host';
 import { picCommandRead, picCommandWrite, picDataRead, picDataWrite, picTriggerRead, picTriggerWrite, resetPics } from './pic';
@@ -182,6 +182,12 @@ export function acknowledgeInterrupt(): u32 { return acknowledge(activeVcpu()); 
 
 /** The EOI register of the active vCPU's APIC is written. */
 export function endActiveInterrupt(): void { endOfInterrupt(activeVcpu()); }
+
+/** A performance counter of the active vCPU overflows: its entry of the local vector table fires and is masked (SDM 3A 'Local Vector Table'). */
+export function performanceInterrupt(): void {
+  localInterrupt(activeVcpu(), LVT_PERFORMANCE);
+  setLvt(activeVcpu(), LVT_PERFORMANCE, lvt(activeVcpu(), LVT_PERFORMANCE) | LVT_MASKED);
+}
 
 /** CR8: bits 7:4 of the task-priority register, as 0 to 15. */
 export function readTpr(): u32 { return apicGet(activeVcpu(), APIC_TPR) >> 4; }

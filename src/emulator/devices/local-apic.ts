@@ -21,6 +21,7 @@ import { acknowledgePic, picOutput, picVector } from './pic';
 
 // entries of the local vector table
 @inline export const LVT_TIMER: u32 = 0;
+@inline export const LVT_PERFORMANCE: u32 = 2;
 @inline export const LVT_LINT0: u32 = 3;
 @inline export const LVT_LINT1: u32 = 4;
 @inline export const LVT_ERROR: u32 = 5;

@@ -12,6 +12,7 @@ import {
   VMCS_PRIMARY_PROC_BASED_CONTROLS, VMCS_SECONDARY_PROC_BASED_CONTROLS, VMCS_VM_ENTRY_CONTROLS,
 } from '../generated/vmx';
 import { readPhysical64 } from '../memory';
+import { setPerfGlobalCtrl } from '../performance-counters';
 import { CR0_PG, CR4_PAE, EFER_LMA, EFER_LME, RSP, cr0, setReg, setRflags } from '../state';
 import { savesLmaToEntryControls } from './capability';
 import { enableEpt } from './controls';
@@ -52,7 +53,7 @@ export function loadGuestRegisters(vmcs: usize): void {
     store<u64>(CPU_EFER, (load<u64>(CPU_EFER) & ~changed) | (ia32e ? changed : 0));
   }
   if ((entryControls & ENTRY_LOAD_PAT) != 0) store<u64>(CPU_PAT, field(vmcs, VMCS_GUEST_IA32_PAT));
-  if ((entryControls & ENTRY_LOAD_PERF_GLOBAL_CTRL) != 0) store<u64>(CPU_PERF_GLOBAL_CTRL, field(vmcs, VMCS_GUEST_IA32_PERF_GLOBAL_CTRL));
+  if ((entryControls & ENTRY_LOAD_PERF_GLOBAL_CTRL) != 0) setPerfGlobalCtrl(field(vmcs, VMCS_GUEST_IA32_PERF_GLOBAL_CTRL));
   // 2. Segments and descriptor tables (27.3.2.2).
   loadGuestSegments(vmcs);
   // 3. RIP, RSP, RFLAGS (27.3.2.3).

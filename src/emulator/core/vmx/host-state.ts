@@ -1,7 +1,7 @@
 // Loading host state at a VM exit or after a failed VM entry: SDM 3C 28.5 'Loading Host State'. The processor is in root operation afterwards.
 import {
   CPU_ACTIVITY, CPU_CPL, CPU_CR0, CPU_CR3, CPU_CR4, CPU_DEBUGCTL, CPU_DR, CPU_EFER, CPU_EVENT_VECTORING, CPU_GDTR_BASE, CPU_GDTR_LIMIT, CPU_IDTR_BASE, CPU_IDTR_LIMIT,
-  CPU_MTF_PENDING, CPU_NON_ROOT, CPU_PAT, CPU_PDPTE, CPU_PENDING_DEBUG, CPU_PERF_GLOBAL_CTRL, CPU_PREEMPTION_DEADLINE, CPU_RIP, CPU_SEG_BASE, CPU_SEG_LIMIT, CPU_SEG_RIGHTS,
+  CPU_MTF_PENDING, CPU_NON_ROOT, CPU_PAT, CPU_PDPTE, CPU_PENDING_DEBUG, CPU_PREEMPTION_DEADLINE, CPU_RIP, CPU_SEG_BASE, CPU_SEG_LIMIT, CPU_SEG_RIGHTS,
   CPU_SEG_SELECTOR, CPU_SHADOW_UNTIL, CPU_SYSENTER_CS, CPU_SYSENTER_EIP, CPU_SYSENTER_ESP, CPU_VMX_BOUNDARY, CPU_VPID,
 } from '../generated/layout';
 import {
@@ -11,6 +11,7 @@ import {
   VMCS_HOST_RSP, VMCS_HOST_SS_SELECTOR, VMCS_HOST_TR_BASE, VMCS_HOST_TR_SELECTOR, VMCS_VM_EXIT_CONTROLS,
 } from '../generated/vmx';
 import { readPhysical64 } from '../memory';
+import { setPerfGlobalCtrl } from '../performance-counters';
 import { updateMode } from '../segments';
 import { CR4_PAE, CR4_PCIDE, CS, DS, EFER_LMA, EFER_LME, ES, FS, GS, LDTR, RSP, SS_REG, TR, setReg, setRflags } from '../state';
 import { flushVpid0 } from '../tlb';
@@ -56,7 +57,7 @@ export function loadHostState(vmcs: usize): u32 {
   store<u64>(CPU_CR4, hostCr4);
   store<u64>(CPU_EFER, (exitControls & EXIT_LOAD_EFER) != 0 ? field(vmcs, VMCS_HOST_IA32_EFER) : hostEfer);
   if ((exitControls & EXIT_LOAD_PAT) != 0) store<u64>(CPU_PAT, field(vmcs, VMCS_HOST_IA32_PAT));
-  if ((exitControls & EXIT_LOAD_PERF_GLOBAL_CTRL) != 0) store<u64>(CPU_PERF_GLOBAL_CTRL, field(vmcs, VMCS_HOST_IA32_PERF_GLOBAL_CTRL));
+  if ((exitControls & EXIT_LOAD_PERF_GLOBAL_CTRL) != 0) setPerfGlobalCtrl(field(vmcs, VMCS_HOST_IA32_PERF_GLOBAL_CTRL));
   store<u64>(CPU_DR + 7 * 8, 0x400);
   store<u64>(CPU_DEBUGCTL, 0);
   store<u64>(CPU_SYSENTER_CS, field32(vmcs, VMCS_HOST_IA32_SYSENTER_CS));
