@@ -153,6 +153,8 @@ export interface Machine {
    */
   addCodeHook(address: bigint, space?: 'linear' | 'physical'): void;
   removeCodeHook(address: bigint, space?: 'linear' | 'physical'): void;
+  /** The next run passes what would stop it before the instruction where it stands, as if it had stopped there. */
+  passStopsHere(): void;
   /**
    * Replaces all watches. The run stops (kind `watch`) right after the instruction, iteration of a string instruction, or delivery that made the access;
    * an instruction that faults has made none. Reads by page walks do not count, nor do the processor's own accesses to VMCSs and bitmaps.

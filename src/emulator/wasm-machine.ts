@@ -189,6 +189,11 @@ class WasmMachine implements Machine {
     if (count > 1) { this.hooks.set(linear, count - 1); return; }
     if (count === 1) { this.hooks.delete(linear); this.hooksChanged = true; }
   }
+  passStopsHere(): void {
+    this.view.setBigUint64(cpuAt.hookSkip, this.view.getBigUint64(cpuAt.rip, true) + this.view.getBigUint64(cpuAt.segBase + 8, true), true);
+    this.view.setBigUint64(cpuAt.hookSkipTime, this.time(), true);
+    this.view.setUint32(cpuAt.hookSkipKinds, 0xffff_ffff, true);
+  }
   /** The core finds hooks by page offset while it decodes and by full address when it gets there; decoded code is dropped. */
   private writeHooks(): void {
     const { base, size } = codeHooks, slots = BigInt(size / 8);

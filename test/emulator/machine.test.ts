@@ -87,6 +87,22 @@ describe('code hooks', () => {
   });
 });
 
+describe('stops before an instruction', () => {
+  it('of two kinds are made one after the other, and then the run goes on', async () => {
+    await start([0x90, 0x0f, 0x0b]);
+    machine.addCodeHook(BigInt(code + 1));
+    machine.setStops({ exceptions: [6] });
+    expect(machine.run(100)).toMatchObject({ kind: 'codeHook', units: 1 });
+    expect(machine.run(100)).toMatchObject({ kind: 'exception', index: 6, units: 0 });
+    expect(machine.run(100).kind).toBe('shutdown');
+  });
+  it('are made each time that a loop comes there', async () => {
+    await start([0xeb, 0xfe]);
+    machine.addCodeHook(BigInt(code));
+    for (const units of [0, 1, 1, 1]) expect(machine.run(100)).toMatchObject({ kind: 'codeHook', units });
+  });
+});
+
 describe('self-modifying code', () => {
   it('a store into the running block takes effect at once', async () => {
     // mov byte [rip+1], 5 ; mov al, 1 (becomes 5) ; hlt

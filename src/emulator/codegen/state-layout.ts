@@ -114,7 +114,8 @@ export const cpuCells: readonly Cell[] = place(region('cpu').base, region('cpu')
   ['nmiUnblocked', 'u32', 1, 'the fault or exit under way is of an IRET that has ended NMI blocking'],
   ['nmiPending', 'u32', 1, ''], ['initPending', 'u32', 1, ''], ['sipiPending', 'u32', 1, '0, or 1 + the SIPI vector'],
   ['wakeTime', 'u64', 1, 'of a vCPU that waits: time at which it looks at its events again though nothing has arrived, all ones = never'],
-  ['hookSkip', 'u64', 1, 'linear address whose hook is passed once (resuming from it)'],
+  ['hookSkip', 'u64', 1, 'linear address of the last stop before an instruction'],
+  ['hookSkipTime', 'u64', 1, 'its time: at the same address and time, the same kind of stop is passed'], ['hookSkipKinds', 'u32', 1, 'bit per kind of stop made there'],
   ['pendingDebug', 'u64', 1, 'pending debug exceptions in the VMCS format, delivered at the next boundary'],
   // -- the fault, exit or event under way
   ['abortKind', 'u32', 1, 'why an instruction was abandoned: 0 none, 1 exception, 2 run alone (MMIO, code page, watched page), '

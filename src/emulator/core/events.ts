@@ -3,7 +3,7 @@
 import {
   CPU_ABORT_KIND, CPU_ALONE, CPU_CPL, CPU_CR2, CPU_DR, CPU_EVENT_INSTRUCTION_LENGTH, CPU_EVENT_VECTORING, CPU_EVENT_VECTORING_ERROR, CPU_FAULT_ADDRESS,
   CPU_FAULT_ERROR, CPU_FAULT_HAS_ERROR, CPU_FAULT_VECTOR, CPU_GPR, CPU_IDTR_BASE, CPU_IDTR_LIMIT, CPU_NMI_BLOCKED, CPU_NMI_UNBLOCKED, CPU_NON_ROOT, CPU_RFLAGS_SYSTEM, CPU_RIP, CPU_ACTIVITY, EV_A,
-  EV_AUX, EV_B, EVENT_EXCEPTION, EVENT_INTERRUPT, EVENT_TRIPLE_FAULT, M_BUDGET, M_STOP_ON_EXCEPTION, M_STOP_ON_TRIPLE_FAULT, STOP_EXCEPTION, STOP_SHUTDOWN,
+  EV_AUX, EV_B, EVENT_EXCEPTION, EVENT_INTERRUPT, EVENT_TRIPLE_FAULT, M_STOP_ON_EXCEPTION, M_STOP_ON_TRIPLE_FAULT, STOP_EXCEPTION, STOP_SHUTDOWN,
   STOP_TRIPLE_FAULT,
 } from './generated/layout';
 import { loadSystem, probeStore, storeSupervisor } from './memory';
@@ -13,8 +13,8 @@ import {
   updateMode,
 } from './segments';
 import {
-  ABORT, ABORT_EXCEPTION, aborted, CS, DB, DE, DF_VECTOR, GP, IF, JUMPED, longModeActive, NP, NT, PF_VECTOR, raiseError, realMode, reg, RF, rflags, RSP, SS,
-  SS_REG, TF, TR, TS, VE, VM,
+  ABORT, ABORT_EXCEPTION, ABORT_EXITED, aborted, CS, DB, DE, DF_VECTOR, giveBackUnit, GP, IF, JUMPED, longModeActive, NP, NT, PF_VECTOR, raiseError, realMode, reg, RF, rflags, RSP, SS,
+  SS_REG, takeUnit, TF, TR, TS, VE, VM,
 } from './state';
 import { requestStop, stopBefore } from './stop';
 import { tripleFaultExit } from './vmx/exit';
@@ -35,7 +35,7 @@ export function deliverRecordedException(): void {
   while (true) {
     const first = load<u32>(CPU_EVENT_VECTORING), delivering = (first >> 31) != 0;
     // 1. the exception bitmap looks at the exception itself, before it combines with the event under delivery
-    if (load<u32>(CPU_NON_ROOT) && interceptException(vector, hasError, error, address)) { settle(); return; }
+    if (load<u32>(CPU_NON_ROOT) && interceptException(vector, hasError, error, address)) { takeUnit(); settle(); return; }
     // 2. an exception while an exception is delivered may be a double fault; while a double fault is: shutdown
     if (delivering && (first >> 8 & 7) == HARDWARE_EXCEPTION) {
       const before = first & 0xff;
@@ -43,10 +43,10 @@ export function deliverRecordedException(): void {
       const double = (contributory(before) && contributory(vector)) || ((before == PF_VECTOR || before == VE) && (vector == PF_VECTOR || vector == VE || contributory(vector)));
       if (double) {
         vector = DF_VECTOR; hasError = true; error = 0;
-        if (load<u32>(CPU_NON_ROOT) && interceptException(vector, true, 0, 0)) { settle(); return; }
+        if (load<u32>(CPU_NON_ROOT) && interceptException(vector, true, 0, 0)) { takeUnit(); settle(); return; }
       }
     }
-    if (load<u32>(M_STOP_ON_EXCEPTION) >> vector & 1 && !delivering && stopBefore(STOP_EXCEPTION, vector)) { settle(); return; }
+    if (load<u32>(M_STOP_ON_EXCEPTION) >> vector & 1 && !delivering && stopBefore(STOP_EXCEPTION, vector, 0)) { settle(); return; }
     const at = eventSlot(EVENT_EXCEPTION, 1);
     if (at) { store<u32>(at + EV_AUX, vector | (hasError ? 0x100 : 0)); store<u64>(at + EV_A, error); store<u64>(at + EV_B, address); }
     if (vector == PF_VECTOR) store<u64>(CPU_CR2, address);
@@ -89,8 +89,9 @@ export function deliverOrFault(vector: u32, type: u32, hasError: bool, error: u3
 /** INT n, INT3, INTO, INT1: a trap whose return address is the next instruction. */
 export function softwareInterrupt(vector: u32, type: u32, length: u32): i32 {
   store<u32>(CPU_EVENT_INSTRUCTION_LENGTH, length);
-  if (deliver(vector, type, false, 0) != ABORT) return JUMPED;
-  return ABORT;
+  const result = deliver(vector, type, false, 0);
+  if (result != ABORT || load<u32>(CPU_ABORT_KIND) == ABORT_EXITED) giveBackUnit();   // an aborted instruction gives its own back
+  return result != ABORT ? JUMPED : ABORT;
 }
 
 /** Shutdown (SDM 3A 6.15): a VM exit in non-root operation. */
@@ -99,7 +100,7 @@ export function tripleFault(): void {
   if (at) store<u32>(at + EV_AUX, load<u32>(CPU_EVENT_VECTORING));
   if (load<u32>(M_STOP_ON_TRIPLE_FAULT)) requestStop(STOP_TRIPLE_FAULT, 0, load<u64>(CPU_RIP));
   store<u32>(CPU_EVENT_VECTORING, 0);
-  if (load<u32>(CPU_NON_ROOT)) { tripleFaultExit(); store<u32>(CPU_ABORT_KIND, 0); return; }
+  if (load<u32>(CPU_NON_ROOT)) { tripleFaultExit(); takeUnit(); store<u32>(CPU_ABORT_KIND, 0); return; }
   store<u32>(CPU_ACTIVITY, 2);
   requestStop(STOP_SHUTDOWN, 0, load<u64>(CPU_RIP));
 }
@@ -112,13 +113,14 @@ function deliver(vector: u32, type: u32, hasError: bool, error: u32): i32 {
   store<u32>(CPU_EVENT_VECTORING, information(vector, type, hasError));
   store<u32>(CPU_NMI_UNBLOCKED, 0);
   store<u32>(CPU_EVENT_VECTORING_ERROR, error);
-  store<i32>(M_BUDGET, load<i32>(M_BUDGET) - 1);                                 // a delivery is a unit: a fault loop cannot stop time
+  takeUnit();                                                                    // a delivery is a unit: a fault loop cannot stop time
   // accesses that want the instruction alone in its block are made at once: an event cannot be tried again
   const alone = load<u32>(CPU_ALONE);
   store<u32>(CPU_ALONE, 1);
   const result = longModeActive() ? deliverLong(vector, type, hasError, error) : deliverLegacy(vector, type, hasError, error);
   store<u32>(CPU_ALONE, alone);
   if (result != ABORT) store<u32>(CPU_EVENT_VECTORING, 0);
+  else if (load<u32>(CPU_ABORT_KIND) != ABORT_EXITED) giveBackUnit();             // what comes of it is one
   return result;
 }
 

@@ -12,7 +12,7 @@ import { dropAllCode, findBlock, findLinkable, heapIsNearlyFull, lastLength, lin
 import { deliverOrFault, deliverRecordedException, EXTERNAL_INTERRUPT, NMI_EVENT } from './events';
 import {
   ABORT, ABORT_ALONE, ABORT_EPT_MISCONFIGURATION, ABORT_EPT_VIOLATION, ABORT_EXCEPTION, ABORT_EXITED, ABORT_PML_FULL, CS, DB, GP, IF, interruptShadow, NEXT, raise, raiseError,
-  TF, time, ABORT_APIC_ACCESS,
+  takeUnit, TF, time, ABORT_APIC_ACCESS,
 } from './state';
 import { countersAreInUse, countersAtBoundary, nextOverflow } from './performance-counters';
 import { performInit, startUp } from './reset';
@@ -105,7 +105,10 @@ function handleAbort(kind: u32): u32 {
       return 0;
     case ABORT_ALONE: {
       const block = single(false);
-      if (block != 0) { store<u32>(CPU_ALONE, 1); store<u32>(CPU_INSTRUCTION_LENGTH, lastLength); }
+      if (block == 0) return 0;
+      store<u32>(CPU_ALONE, 1);
+      store<u32>(CPU_INSTRUCTION_LENGTH, lastLength);
+      stepping = (load<u64>(CPU_RFLAGS_SYSTEM) & TF) != 0;
       return block;
     }
     case ABORT_EPT_VIOLATION:
@@ -116,19 +119,19 @@ function handleAbort(kind: u32): u32 {
         if (load<u32>(M_STOP_KIND) == STOP_EXCEPTION) withdrawVe();
         return 0;
       }
-      store<i32>(M_BUDGET, load<i32>(M_BUDGET) - 1);                                     // an exit is a unit, like a delivery
+      takeUnit();                                                                        // an exit is a unit, like a delivery
       eptViolationExit(load<u64>(CPU_GUEST_PHYSICAL_FAULT), load<u64>(CPU_FAULT_ADDRESS), load<u64>(CPU_EXIT_QUALIFICATION));
       break;
     case ABORT_EPT_MISCONFIGURATION:
-      store<i32>(M_BUDGET, load<i32>(M_BUDGET) - 1);
+      takeUnit();
       eptMisconfigurationExit(load<u64>(CPU_GUEST_PHYSICAL_FAULT));
       break;
     case ABORT_PML_FULL:
-      store<i32>(M_BUDGET, load<i32>(M_BUDGET) - 1);
+      takeUnit();
       pmlFullExit();
       break;
     case ABORT_APIC_ACCESS:
-      store<i32>(M_BUDGET, load<i32>(M_BUDGET) - 1);
+      takeUnit();
       apicAccessExit(load<u64>(CPU_EXIT_QUALIFICATION));
       break;
     default:                                                                             // a VM exit is done, or a stop is requested
@@ -180,7 +183,7 @@ function boundary(): void {
   if (countersAreInUse()) countersAtBoundary(now);
   if (load<u32>(SYSTEM_RESET_REQUESTED) != 0 || load<u32>(SYSTEM_POWER_OFF_REQUESTED) != 0) { requestStop(STOP_SHUTDOWN, 0, 0); return; }
   takeSignals();
-  if (load<u32>(CPU_NON_ROOT) != 0 && vmxBoundary()) { store<u32>(CPU_ABORT_KIND, 0); store<u32>(CPU_EVENT_VECTORING, 0); arm(); return; }
+  if (load<u32>(CPU_NON_ROOT) != 0 && vmxBoundary()) { takeUnit(); store<u32>(CPU_ABORT_KIND, 0); store<u32>(CPU_EVENT_VECTORING, 0); arm(); return; }
   const shadow = interruptShadow(), activity = load<u32>(CPU_ACTIVITY);
   if (activity == 2 && load<u32>(CPU_NON_ROOT) == 0) { requestStop(STOP_SHUTDOWN, 0, 0); return; }
   // 1. debug traps of the instruction before
@@ -192,7 +195,7 @@ function boundary(): void {
   }
   // 2. NMI
   if (load<u32>(CPU_NMI_PENDING) != 0 && !nmiIsBlocked() && (shadow & 2) == 0 && activity != 3) {
-    if (load<u32>(CPU_NON_ROOT) != 0 && interceptNmi()) { store<u32>(CPU_ABORT_KIND, 0); arm(); return; }
+    if (load<u32>(CPU_NON_ROOT) != 0 && interceptNmi()) { takeUnit(); store<u32>(CPU_ABORT_KIND, 0); arm(); return; }
     store<u32>(CPU_NMI_PENDING, 0);
     store<u32>(CPU_NMI_BLOCKED, 1);
     store<u32>(CPU_ACTIVITY, 0);
@@ -213,6 +216,7 @@ function boundary(): void {
       const vector = externalInterruptIsAcknowledged() ? acknowledgeInterrupt() : 0;
       if (isPostedInterruptNotification(vector)) { postInterrupts(now); return; }
       takeExternalInterruptExit(vector);
+      takeUnit();
       store<u32>(CPU_ABORT_KIND, 0);
       arm();
       return;
@@ -259,9 +263,10 @@ function nextDeadline(): u64 {
 
 /** Gives the run loop a budget up to the next instant that matters. */
 function arm(): void {
-  const now = time(), shadowEnd = load<u64>(CPU_SHADOW_UNTIL);
-  if (load<u32>(CPU_NON_ROOT) != 0 && vmxExitIsDue()) { store<u64>(M_DEADLINE, now); store<i32>(M_BUDGET, 0); keepAwake(); return; }   // after a delivery: it precedes the handler
-  let end = min<u64>(nextDeadline(), load<u64>(M_RUN_END));
+  const now = time(), shadowEnd = load<u64>(CPU_SHADOW_UNTIL), runEnd = load<u64>(M_RUN_END);
+  // what was taken here was the last unit, or has made an exit due that precedes the handler
+  if (now >= runEnd || (load<u32>(CPU_NON_ROOT) != 0 && vmxExitIsDue())) { store<u64>(M_DEADLINE, now); store<i32>(M_BUDGET, 0); keepAwake(); return; }
+  let end = min<u64>(nextDeadline(), runEnd);
   if (shadowEnd > now) end = min<u64>(end, shadowEnd);
   else end = min<u64>(end, load<u64>(M_QUANTUM_END));
   const budget = sliceOf(now, end);                                                       // what is due and blocked is looked at after one more instruction

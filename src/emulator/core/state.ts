@@ -75,6 +75,13 @@ import {
 /** Virtual time at this instruction's boundary: units retired so far. Exact in procedures and in instructions that run alone. */
 @inline export function time(): u64 { return load<u64>(M_DEADLINE) - <u64>(<i64>load<i32>(M_BUDGET)); }
 
+/**
+ * From one boundary to the next is one unit, so that a run can end at each: an instruction, an iteration of a repeated string instruction, an event
+ * that is delivered (the fault or the software interrupt that led to it counts no more), or a VM exit that no instruction counts.
+ */
+@inline export function takeUnit(): void { store<i32>(M_BUDGET, load<i32>(M_BUDGET) - 1); }
+@inline export function giveBackUnit(): void { store<i32>(M_BUDGET, load<i32>(M_BUDGET) + 1); }
+
 /** Makes the run loop look at events before the next block: the budget becomes 0 now, time stands. An instruction that runs alone ends its budget anyway. */
 export function attend(): void {
   if (load<u32>(CPU_ALONE)) return;

@@ -1,8 +1,10 @@
 // Why `run` returns to its caller. A stop is taken at the next boundary between instructions; a stop *before* an instruction abandons it
 // and is passed once when the run resumes at the same place.
-import { CPU_ABORT_KIND, CPU_HOOK_SKIP, M_STOP_ADDRESS, M_STOP_KIND, M_STOP_REASON_INDEX, STOP_RING_FULL } from './generated/layout';
+import {
+  CPU_ABORT_KIND, CPU_HOOK_SKIP, CPU_HOOK_SKIP_KINDS, CPU_HOOK_SKIP_TIME, M_STOP_ADDRESS, M_STOP_KIND, M_STOP_REASON_INDEX, STOP_RING_FULL,
+} from './generated/layout';
 import { linearRip } from './blocks';
-import { ABORT_STOP, attend } from './state';
+import { ABORT_STOP, attend, time } from './state';
 
 /** The run returns before the next instruction. The first request of a boundary wins. */
 export function requestStop(kind: u32, index: u32, address: u64): void {
@@ -14,11 +16,17 @@ export function requestStop(kind: u32, index: u32, address: u64): void {
   attend();
 }
 
-/** True: the instruction must be abandoned (return ABORT), the run stops before it. False: it was stopped at already. */
-export function stopBefore(kind: u32, index: u32): bool {
-  const here = linearRip();
-  if (load<u64>(CPU_HOOK_SKIP) == here) { store<u64>(CPU_HOOK_SKIP, u64.MAX_VALUE); return false; }
+/**
+ * True: the instruction must be abandoned (return ABORT), the run stops before it. False: this kind of stop was made here at this time, and the run
+ * goes on. `counted`: units of the instruction that are in the time already.
+ */
+export function stopBefore(kind: u32, index: u32, counted: u32): bool {
+  const here = linearRip(), now = time() - counted;
+  const again = load<u64>(CPU_HOOK_SKIP) == here && load<u64>(CPU_HOOK_SKIP_TIME) == now, kinds: u32 = again ? load<u32>(CPU_HOOK_SKIP_KINDS) : 0;
+  if ((kinds >> kind & 1) != 0) return false;
   store<u64>(CPU_HOOK_SKIP, here);
+  store<u64>(CPU_HOOK_SKIP_TIME, now);
+  store<u32>(CPU_HOOK_SKIP_KINDS, kinds | 1 << kind);
   requestStop(kind, index, here);
   store<u32>(CPU_ABORT_KIND, ABORT_STOP);
   return true;

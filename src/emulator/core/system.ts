@@ -176,7 +176,7 @@ export function raiseException(vector: u32): void { if (vector == GP) raiseError
 export function codeHook(_pc: usize): i32 {
   const linear = linearRip(), host = executableHost(linear);
   if (host == 0) return ABORT;                                                           // the mapping went while the code was in use: it faults
-  if ((isHooked(linear) || isHooked(PHYSICAL_HOOK | <u64>(host - RAM_BASE))) && stopBefore(STOP_CODE_HOOK, 0)) return ABORT;
+  if ((isHooked(linear) || isHooked(PHYSICAL_HOOK | <u64>(host - RAM_BASE))) && stopBefore(STOP_CODE_HOOK, 0, 1)) return ABORT;
   return abandon(ABORT_ALONE);
 }
 /** Marks hooks on host-physical memory. */

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { bootImages } from '../../../src/emulator/boot';
 import type { Machine } from '../../../src/emulator/machine';
 import { createTestMachine } from '../vmx/test-machine';
-import { guestImage, random, runTo, torture } from './torture';
+import { guestImage, random, runTo, torture, tour } from './torture';
 
 const seeds = [1, 2, 3, 4, 5, 6];
 
@@ -20,6 +20,22 @@ describe('the budget is exact to the instruction', () => {
       expect(steps.digest(), `at ${end}`).toBe(long.digest());
     }
   });
+});
+
+describe('a step is one unit, whatever it is', () => {
+  const counted = (machine: Machine, steps: number): Record<string, number> => {
+    const seen: Record<string, number> = {};
+    for (let n = 0; n < steps; n++) {
+      const { units, kind } = machine.run(1);
+      machine.drainEvents(() => {});
+      if (kind === 'idle' || kind === 'shutdown') break;
+      if (kind !== 'ringFull') seen[units] = (seen[units] ?? 0) + 1;
+    }
+    return seen;
+  };
+  it.each(seeds)('in program %i', async seed => expect(counted(await torture(seed), 20_000)).toEqual({ 1: 20_000 }));
+  it('in every mode', async () => { expect(Object.keys(counted(await tour(), 100_000))).toEqual(['1']); });
+  it('across world switches', async () => { expect(counted(await stack(), 200_000)).toEqual({ 1: 200_000 }); });
 });
 
 describe('nothing that looks at the machine changes it', () => {

@@ -58,23 +58,24 @@ function program(seed: number): number[] {
     () => put(asm.invlpg(page())),
     () => put(asm.movFromCr(RAX, 3), asm.movToCr(3, RAX)),
     () => {
-      const backward = next(4) === 0, repeats = 1 + next(next(3) === 0 ? 6000 : 60), wide = next(2) === 0, room = repeats * (wide ? 8 : 1) + 16;
+      const backward = next(4) === 0, repeats = 1 + next(next(8) === 0 ? 3000 : 30), wide = next(2) === 0, room = repeats * (wide ? 8 : 1) + 16;
       if (room > windowPages * 0x1000 / 2) return;
       const spot = (): number => place(room) + (backward ? room - 16 : 0);
       put(asm.movImmediate(RSI, spot()), asm.movImmediate(RDI, spot()), asm.movImmediate(RCX, repeats), backward ? [0xfd] : [], [0xf3, ...(wide ? [0x48] : []), [0xa4, 0xaa, 0xac, 0xa6, 0xae][next(5)]! | (wide ? 1 : 0)], [0xfc]);
     },
     () => put(asm.intn(0x80), asm.int3),
     () => { put(asm.cli); for (let n = next(20); n >= 0; n--) put(alu()); put(asm.sti); },
-    () => put(asm.sti, asm.hlt),
+    () => put(apicWrite(0x320, 0x2_0041), apicWrite(0x380, 10 + next(90)), asm.sti, asm.hlt),
+    () => { const n = next(windowPages); put(store32(entry(n), 0), asm.invlpg(at.window + n * 0x1000), asm.movLoad(RDX, at.window + n * 0x1000 + next(0xff0))); },
     () => { put([0x9c, 0x48, 0x81, 0x0c, 0x24, 0, 1, 0, 0, 0x9d]); for (let n = next(6); n >= 0; n--) put(next(3) ? alu() : asm.movStore(place(), RAX)); put([0x9c, 0x48, 0x81, 0x24, 0x24, 0xff, 0xfe, 0xff, 0xff, 0x9d]); },
     () => put([0xc6, 0x05, 1, 0, 0, 0, next(256), 0xb0, 0]),                                          // changes the immediate of the next instruction
     () => put(asm.rdtsc, in8(0x40), asm.cpuid),
     () => put([0xb0, next(14), 0xe6, 0x70, 0xe4, 0x71]),
     () => put(out8(0x3f8, 33 + next(90)), in8(0x3fd)),
-    () => put(apicWrite(0x320, 0x40 + next(8) | (next(2) ? 0x2_0000 : 0)), apicWrite(0x380, 20 + next(3000))),
+    () => put(apicWrite(0x320, 0x40 + next(8) | (next(2) ? 0x2_0000 : 0)), apicWrite(0x380, 10 + next(200))),
     () => put(apicWrite(0x300, 0x4_4040 + next(16))),
     () => put(apicWrite(0x310, 0), apicWrite(0x300, 0x4400)),
-    () => put(apicWrite(0x80, next(3) ? 0 : 0x50)),
+    () => put(apicWrite(0x80, 0x50), alu(), alu(), apicWrite(0x80, 0)),
     () => put(out8(0x40, next(256)), out8(0x40, 1 + next(20))),
     () => put(asm.movImmediate(RCX, next(3)), [0x48, 0x31, 0xd2], [0x48, 0xf7, 0xf1]),
     () => put([0x8c, 0xd0], asm.movToSs(RAX), alu()),
@@ -119,7 +120,7 @@ export async function torture(seed: number): Promise<Machine> {
   // devices as the firmware of a PC and a kernel would leave them, by a program of their own that ends at a halt
   const setup = bytesOf(...[[0x20, 0x11], [0x21, 0x20], [0x21, 4], [0x21, 1], [0xa0, 0x11], [0xa1, 0x28], [0xa1, 2], [0xa1, 1], [0x21, 0], [0xa1, 0]].map(([port, value]) => out8(port!, value!)),
     out8(0x43, 0x34), out8(0x40, 0), out8(0x40, 8), out8(0x3f9, 1), out8(0x3fc, 8), [0xb0, 0x0a, 0xe6, 0x70, 0xb0, 0x23, 0xe6, 0x71, 0xb0, 0x0b, 0xe6, 0x70, 0xb0, 0x42, 0xe6, 0x71],
-    apicWrite(0xf0, 0x1ff), apicWrite(0x3e0, 0xb), apicWrite(0x320, 0x2_0041), apicWrite(0x380, 700), [0xe9]);
+    apicWrite(0xf0, 0x1ff), apicWrite(0x3e0, 0xb), apicWrite(0x320, 0x2_0041), apicWrite(0x380, 90), [0xe9]);
   const first = at.code + 0x10_0000;
   write(first, [...setup, ...asm.dword(at.code - (first + setup.length + 4))]);
   r.set('rip', BigInt(first));
@@ -142,4 +143,13 @@ export function runTo(machine: Machine, end: number, slice = 2 ** 31 - 1): void 
     stalled = units === 0 ? stalled + 1 : 0;
     if (stalled > 8 || machine.time() > end) throw new Error(`${kind} at ${machine.time()} on the way to ${end}`);
   }
+}
+
+/** The tour of the modes (test/emulator/modes) at its first instruction. */
+export async function tour(): Promise<Machine> {
+  const machine = await createTestMachine({ memoryBytes: 4 << 20 }), r = machine.registers(0);
+  machine.writePhysical(0x7c00n, readFileSync(new URL('../modes/fixtures/tour.bin', import.meta.url)));
+  for (const s of ['cs', 'ds', 'es', 'ss', 'fs', 'gs']) { r.set(`${s}.selector`, 0n); r.set(`${s}.base`, 0n); }
+  r.set('rip', 0x7e00n);
+  return machine;
 }

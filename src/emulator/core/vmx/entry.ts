@@ -2,7 +2,8 @@
 // checks on guest state and the MSR-load area fail the entry (exit reasons 33 and 34), with host state loaded. The checks themselves are
 // generated from spec/entry-checks; CPU_FAILED_CHECK keeps 1 + the number of the row that refused.
 import {
-  CPU_ALONE, CPU_CHECKED_VMCS, CPU_CURRENT_VMCS, CPU_EXIT_QUALIFICATION, CPU_EXIT_REASON, CPU_FAILED_CHECK, CPU_MTF_PENDING, CPU_NMI_BLOCKED, CPU_NON_ROOT, CPU_VMX_BOUNDARY,
+  CPU_ABORT_KIND, CPU_ALONE, CPU_CHECKED_VMCS, CPU_CURRENT_VMCS, CPU_EXIT_QUALIFICATION, CPU_EXIT_REASON, CPU_FAILED_CHECK, CPU_MTF_PENDING, CPU_NMI_BLOCKED, CPU_NON_ROOT,
+  CPU_SHADOW_UNTIL, CPU_VMX_BOUNDARY,
   CPU_VPID, M_ENTRIES, M_STOP_ON_ENTRY, M_STOP_ON_ENTRY_FAILURE, STOP_ENTRY_FAILURE, STOP_VM_ENTRY, VMX_VMLAUNCH, VMX_VMRESUME,
 } from '../generated/layout';
 import { checkControls, checkGuestState, checkHostState, guestStateQualification, recheckControls, recheckGuestState } from '../generated/entry-checks';
@@ -13,7 +14,7 @@ import {
 } from '../generated/vmx';
 import { deliverVectored } from '../events';
 import { updateMode } from '../segments';
-import { ABORT, CF, JUMPED, ZF, arithmeticFlags, attend, time } from '../state';
+import { ABORT, ABORT_EXITED, CF, JUMPED, ZF, arithmeticFlags, attend, giveBackUnit, time } from '../state';
 import { requestStop } from '../stop';
 import { flushVpid0 } from '../tlb';
 import { activateControls, interruptWindowExiting, monitorTrapFlag, nmiWindowExiting, useTprShadow } from './controls';
@@ -131,7 +132,10 @@ function inject(vmcs: usize, injected: u32): i32 {
   store<u32>(CPU_ALONE, 1);
   const result = deliverVectored(injected, error, length);
   store<u32>(CPU_ALONE, alone);
+  // Entry and delivery are one unit: an aborted instruction gives its own back.
+  if (result != ABORT || load<u32>(CPU_ABORT_KIND) == ABORT_EXITED) giveBackUnit();
   if (result == ABORT) return ABORT;
+  store<u64>(CPU_SHADOW_UNTIL, 0);                                                         // blocking ends with the delivery
   // After a VM exit on the way, no control is in force any more.
   if (monitorTrapFlag()) store<u32>(CPU_MTF_PENDING, MTF_DUE);
   return JUMPED;

@@ -33,7 +33,7 @@ import { NO_VMCS, currentVmcs, markVmcsWritten, setField } from './vmcs';
 
 /** Whether the run stops before this VMX instruction, as run control asked. */
 @inline export function stopsBefore(id: u32): bool {
-  return (load<u32>(M_STOP_ON_VMX) >> id & 1) != 0 && stopBefore(STOP_VMX_INSTRUCTION, id);
+  return (load<u32>(M_STOP_ON_VMX) >> id & 1) != 0 && stopBefore(STOP_VMX_INSTRUCTION, id, 1);
 }
 
 /** The first check of every VMX instruction but VMXON, VMCALL and VMFUNC: not in VMX operation, or in a mode without VMX instructions. */

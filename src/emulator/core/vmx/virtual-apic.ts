@@ -10,7 +10,7 @@ import { readPhysical32, writePhysical32 } from '../memory';
 import { attend } from '../state';
 import { interruptWindowExiting, useTprShadow, virtualInterruptDelivery, virtualizeApicAccesses } from './controls';
 import { boundaryExitKeepingDebug } from './exit';
-import { currentVmcs, field, field32, setField } from './vmcs';
+import { currentVmcs, field, field32, markVmcsWritten, setField } from './vmcs';
 
 // offsets in the page
 @inline export const VTPR: u32 = 0x80;
@@ -42,7 +42,7 @@ function highestVector(set: u32): u32 {
 
 @inline function requested(): u32 { return field32(currentVmcs(), VMCS_GUEST_INTERRUPT_STATUS) & 0xff; }
 @inline function inService(): u32 { return field32(currentVmcs(), VMCS_GUEST_INTERRUPT_STATUS) >> 8 & 0xff; }
-@inline function setStatus(rvi: u32, svi: u32): void { setField(currentVmcs(), VMCS_GUEST_INTERRUPT_STATUS, rvi | svi << 8); }
+@inline function setStatus(rvi: u32, svi: u32): void { setField(currentVmcs(), VMCS_GUEST_INTERRUPT_STATUS, rvi | svi << 8); markVmcsWritten(currentVmcs()); }
 
 // ---- exits after the instruction
 

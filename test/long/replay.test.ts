@@ -1,0 +1,86 @@
+// Determinism over long runs: a hundred million instructions of a stack of hypervisors and of the benchmark's loops, and many random programs. The
+// seed of each run is printed; ABYME_SEED repeats it.
+import { describe, expect, it } from 'vitest';
+import { bootImages } from '../../src/emulator/boot';
+import type { Machine, Snapshot } from '../../src/emulator/machine';
+import { Timeline } from '../../src/emulator/replay/timeline';
+import { createTestMachine } from '../emulator/vmx/test-machine';
+import { guestImage, random, runTo, torture } from '../emulator/replay/torture';
+
+const seed = Number(process.env.ABYME_SEED ?? Math.floor(Math.random() * 2 ** 31));
+console.log(`ABYME_SEED=${seed}`);
+
+async function image(program: string, commandLine: string, above: readonly string[] = []): Promise<Machine> {
+  const machine = await createTestMachine({ memoryBytes: 64 << 20 });
+  bootImages(machine, { program: guestImage(program), commandLine, modules: above.map(name => ({ name, bytes: guestImage(name), commandLine })) });
+  return machine;
+}
+const hundredMillion = 100_000_000;
+const images: readonly [string, () => Promise<Machine>][] = [
+  ['three hypervisors and their guest', () => image('hypervisor', 'shadowing=on ept=on', ['hypervisor', 'hypervisor', 'guest'])],
+  ['three hypervisors, the plain way', () => image('hypervisor', '', ['hypervisor', 'hypervisor', 'guest'])],
+  ['the loops of the benchmark', () => image('bench', '')],
+];
+
+describe('a hundred million instructions', () => {
+  it.each(images)('%s: the same from every snapshot, whatever the slices', async (_, make) => {
+    const next = random(seed), machine = await make(), other = await make(), kept: [Snapshot, bigint][] = [[machine.snapshot(), machine.digest()]];
+    while (machine.time() < hundredMillion) {
+      runTo(machine, Math.min(hundredMillion, Number(machine.time()) + 1 + next(12_000_000)), 2_000_000);
+      kept.push([machine.snapshot(), machine.digest()]);
+    }
+    for (let n = 0; n < 5; n++) {
+      const from = n === 0 ? 0 : next(kept.length - 1), to = n === 0 ? kept.length - 1 : from + 1 + next(kept.length - 1 - from), target = next(2) ? machine : other;
+      target.restore(kept[from]![0]);
+      target.setStops(next(2) ? { exits: [10] } : {});
+      while (target.time() < kept[to]![0].time) {
+        runTo(target, Math.min(Number(kept[to]![0].time), Number(target.time()) + 1 + next(3_000_000)), 1 + next(500_000));
+        if (next(4) === 0) target.snapshot();
+      }
+      target.setStops({});
+      expect(target.digest(), `from ${kept[from]![0].time} to ${kept[to]![0].time}`).toBe(kept[to]![1]);
+    }
+  });
+
+  it('any instant of the stack can be gone to', async () => {
+    const next = random(seed + 1), timeline = new Timeline(await image('hypervisor', '', ['hypervisor', 'hypervisor', 'guest']), { every: 2_000_000 }), digests = new Map<bigint, bigint>();
+    while (timeline.time() < 40_000_000) {
+      runTo(timeline, Number(timeline.time()) + 1 + next(3_000_000), 2_000_000);
+      if (next(2)) timeline.sendSerial(next(256));
+      digests.set(timeline.time(), timeline.digest());
+    }
+    const instants = [...digests.keys()];
+    for (let n = 0; n < 30; n++) {
+      const at = instants[next(instants.length)]!;
+      timeline.seek(at);
+      expect(timeline.digest(), `at ${at}`).toBe(digests.get(at));
+      for (let k = 0; k < 3; k++) timeline.stepBack(1 + next(100));
+    }
+  });
+});
+
+it('random programs end the same, however they are looked at', async () => {
+  for (let program = 0; program < 40; program++) {
+    const number = seed % 1_000_000 + program, next = random(number), machine = await torture(number), start = machine.snapshot(), end = 150_000;
+    runTo(machine, end);
+    const expected = machine.digest();
+    for (let way = 0; way < 4; way++) {
+      machine.restore(start);
+      machine.setStops(next(2) ? { exceptions: [0, 1, 3, 14] } : {});
+      while (machine.time() < end) {
+        runTo(machine, Math.min(end, Number(machine.time()) + 1 + next(next(2) ? 100 : 9000)), next(3) === 0 ? 1 : undefined);
+        const here = machine.registers(0).get('rip'), first = BigInt(0x10_0000 + next(0x4_0000));
+        switch (next(6)) {
+          case 0: machine.snapshot(); break;
+          case 1: machine.addCodeHook(here); break;
+          case 2: machine.removeCodeHook(here); break;
+          case 3: machine.setWatches([{ space: next(2) ? 'linear' : 'physical', first, last: first + BigInt(next(300)), read: next(2) === 0, write: true }]); break;
+          case 4: machine.restore(machine.snapshot()); break;
+          default: break;
+        }
+      }
+      machine.setWatches([]);
+      expect(machine.digest(), `program ${number}, way ${way}`).toBe(expected);
+    }
+  }
+});
