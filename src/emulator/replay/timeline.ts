@@ -251,6 +251,7 @@ export class Timeline implements Machine {
   readPhysical(address: bigint, length: number): Uint8Array | undefined { return this.machine.readPhysical(address, length); }
   translate(vcpu: number, linear: bigint, context?: PagingContext): Translation { return this.machine.translate(vcpu, linear, context); }
   readLinear(vcpu: number, linear: bigint, length: number, context?: PagingContext): Uint8Array | undefined { return this.machine.readLinear(vcpu, linear, length, context); }
+  translations(): ReturnType<Machine['translations']> { return this.machine.translations(); }
   snapshot(): Snapshot { return this.machine.snapshot(); }
   digest(): bigint { return this.machine.digest(); }
   counters(): { exits: number; entries: number } { return this.machine.counters(); }
