@@ -1,14 +1,14 @@
 // The guest for several processors (guests/processors) on a machine, and everything that a run of it leaves: the state of each vCPU, memory, time.
 import { readFileSync } from 'node:fs';
 import { bootImages } from '../../../src/emulator/boot';
-import type { Machine } from '../../../src/emulator/machine';
+import type { Machine, MachineOptions } from '../../../src/emulator/machine';
 import { createTestMachine } from '../vmx/test-machine';
 
 const image = readFileSync(new URL('../../../guests/images/processors.elf', import.meta.url));
 const memoryBytes = 4 << 20;
 
-export async function startProgram(vcpus: number, commandLine: string): Promise<Machine> {
-  const machine = await createTestMachine({ memoryBytes, vcpus });
+export async function startProgram(vcpus: number, commandLine: string, translator: MachineOptions['translator'] = 'off'): Promise<Machine> {
+  const machine = await createTestMachine({ memoryBytes, vcpus, translator });
   bootImages(machine, { program: image, commandLine, modules: [] });
   machine.recordEvents([]);
   return machine;

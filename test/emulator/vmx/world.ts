@@ -28,6 +28,7 @@ export interface WorldOptions {
   /** Stop at VM exits (default), or let the handler run. */
   readonly stopAtExits?: boolean;
   readonly processor?: ProcessorModel;
+  readonly vcpus?: number;
 }
 
 /** The host program up to the entry. */
@@ -46,7 +47,7 @@ const pdHigh = 0x2_0000;
 export class World {
   readonly events: VmxEvent[] = [];
 
-  static async create(options: WorldOptions = {}): Promise<World> { return new World(await createTestMachine({ memoryBytes, processor: options.processor }), options); }
+  static async create(options: WorldOptions = {}): Promise<World> { return new World(await createTestMachine({ memoryBytes, processor: options.processor, vcpus: options.vcpus }), options); }
 
   private constructor(readonly machine: Machine, options: WorldOptions) {
     this.pageTables();
