@@ -8,6 +8,9 @@ export interface Elf32Image {
   readonly segments: readonly { address: number; bytes: Uint8Array; memoryBytes: number }[];
 }
 
+/** Where an image may lie below 1 MiB: above the real-mode vectors and data, below the video memory and firmware. */
+export const conventional = { start: 0x7c00, end: 0x9_0000 } as const;
+
 const PT_LOAD = 1, ET_EXEC = 2, EM_386 = 3;
 const multibootMagic = 0x1badb002;
 
@@ -49,7 +52,9 @@ export function loadElf32(machine: Machine, image: Elf32Image): number {
   let end = 0;
   for (const s of image.segments) {
     const stop = s.address + s.memoryBytes;
-    if (s.address < lowestLoadAddress) throw new BootError(`a segment at ${s.address.toString(16)}h lies in the first MiB, which the loader keeps`);
+    if (s.address < conventional.start || (s.address < lowestLoadAddress && stop > conventional.end)) {
+      throw new BootError(`a segment at ${s.address.toString(16)}h lies in the first MiB outside of ${conventional.start.toString(16)}h to ${conventional.end.toString(16)}h`);
+    }
     if (stop > machine.memoryBytes) throw new BootError(`a segment ends at ${stop.toString(16)}h, beyond the ${machine.memoryBytes / 2 ** 20} MiB of memory`);
     const contents = new Uint8Array(s.memoryBytes);
     contents.set(s.bytes);

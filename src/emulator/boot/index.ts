@@ -5,7 +5,7 @@ import type { Machine } from '../machine';
 import { enterProtectedMode, isElf32, loadElf32, parseElf32 } from './elf32';
 import { loadElf64, parseElf64 } from './elf64';
 import { enterLongMode, identityMap } from './long-mode';
-import { writeMultibootInformation } from './multiboot';
+import { loaderArea, writeMultibootInformation } from './multiboot';
 
 export interface BootModule { readonly name: string; readonly bytes: Uint8Array; readonly commandLine: string }
 export interface BootImages {
@@ -35,7 +35,8 @@ export function bootImages(machine: Machine, images: BootImages): BootResult {
     at = alignUp(stop, 0x1000);
     return { name: m.name, start, end: stop, commandLine: m.commandLine };
   });
-  const information = writeMultibootInformation(machine, images.commandLine, modules);
+  const isLow = elf32?.segments.some(s => s.address < loaderArea.end) ?? false;
+  const information = writeMultibootInformation(machine, isLow ? loaderArea.otherInformation : loaderArea.information, images.commandLine, modules);
   const entry = BigInt(base) + BigInt(elf32 ? elf32.entry : elf64!.entry);
   if (elf32) enterProtectedMode(machine, elf32.entry, information);
   else enterLongMode(machine, { entry, cr3: identityMap(machine), rax: 0x2badb002n, rbx: BigInt(information) });

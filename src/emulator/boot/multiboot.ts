@@ -2,13 +2,13 @@
 import type { Machine } from '../machine';
 import { BootError } from '.';
 
-/** Physical places in the first MiB that the loader keeps. */
-export const loaderArea = { information: 0x9000, end: 0x1_0000, tables: 0x1_0000 } as const;
+/** Physical places in the first MiB that the loader keeps; the information structure moves to `otherInformation` where the image has its place. */
+export const loaderArea = { information: 0x9000, end: 0x1_0000, otherInformation: 0x9_0000, tables: 0x1_0000 } as const;
 
 const flags = { memory: 1, commandLine: 4, modules: 8, memoryMap: 0x40 };
 
-/** Writes the structure; returns its physical address. */
-export function writeMultibootInformation(machine: Machine, commandLine: string, modules: readonly { start: number; end: number; commandLine: string }[]): number {
+/** Writes the structure to `base`, one of the two places above; returns its physical address. */
+export function writeMultibootInformation(machine: Machine, base: number, commandLine: string, modules: readonly { start: number; end: number; commandLine: string }[]): number {
   const bytes = new Uint8Array(loaderArea.end - loaderArea.information), view = new DataView(bytes.buffer);
   let top = 128;
   const place = (size: number): number => {
@@ -20,7 +20,7 @@ export function writeMultibootInformation(machine: Machine, commandLine: string,
   const text = (value: string): number => {
     const encoded = new TextEncoder().encode(value), at = place(encoded.length + 1);
     bytes.set(encoded, at);
-    return loaderArea.information + at;
+    return base + at;
   };
   const word = (at: number, value: number): void => view.setUint32(at, value, true);
   word(0, flags.memory | flags.commandLine | flags.modules | flags.memoryMap);
@@ -29,12 +29,12 @@ export function writeMultibootInformation(machine: Machine, commandLine: string,
   word(16, text(commandLine));
   const table = place(16 * modules.length);
   word(20, modules.length);
-  word(24, loaderArea.information + table);
+  word(24, base + table);
   modules.forEach((m, n) => { word(table + 16 * n, m.start); word(table + 16 * n + 4, m.end); word(table + 16 * n + 8, text(m.commandLine)); });
   const map = [[0, 0x9_fc00, 1], [0x9_fc00, 0x400, 2], [0xf_0000, 0x1_0000, 2], [0x10_0000, machine.memoryBytes - 0x10_0000, 1]];
   const mapAt = place(24 * map.length);
   word(44, 24 * map.length);
-  word(48, loaderArea.information + mapAt);
+  word(48, base + mapAt);
   map.forEach(([start, size, kind], n) => {
     const at = mapAt + 24 * n;
     word(at, 20);
@@ -42,6 +42,6 @@ export function writeMultibootInformation(machine: Machine, commandLine: string,
     view.setBigUint64(at + 12, BigInt(size), true);
     word(at + 20, kind);
   });
-  machine.writePhysical(BigInt(loaderArea.information), bytes);
-  return loaderArea.information;
+  machine.writePhysical(BigInt(base), bytes);
+  return base;
 }

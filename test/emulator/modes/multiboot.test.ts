@@ -11,7 +11,8 @@ function image(code: string, change: { magic?: number; flags?: number; machine?:
   const contents = [...dword(magic), ...dword(flags), ...dword(-(0x1badb002 + flags) >>> 0)];
   while (contents.length < 0x20) contents.push(0);
   contents.push(...hex(code));
-  const header = [0x7f, 0x45, 0x4c, 0x46, 1, 1, 1, ...new Array<number>(9).fill(0), ...word(2), ...word(machine), ...dword(1), ...dword(entry), ...dword(52), ...dword(0), ...dword(0), ...word(52), ...word(32), ...word(1), ...word(0), ...word(0), ...word(0)];
+  const header = [0x7f, 0x45, 0x4c, 0x46, 1, 1, 1, ...new Array<number>(9).fill(0), ...word(2), ...word(machine), ...dword(1), ...dword(address + 0x20), ...dword(52),
+    ...dword(0), ...dword(0), ...word(52), ...word(32), ...word(1), ...word(0), ...word(0), ...word(0)];
   const segment = [1, 84, address, address, contents.length, contents.length + 16, 7, 4].flatMap(dword);
   return new Uint8Array([...header, ...segment, ...contents]);
 }
@@ -31,12 +32,21 @@ it('enters 32-bit protected mode with paging off', async () => {
   expect(r.get('rip')).toBe(BigInt(entry + 8));
 });
 
+it('an image in conventional memory keeps its place, and finds the information structure above it', async () => {
+  const machine = await createTestMachine({ memoryBytes: 4 << 20 });
+  const result = bootImages(machine, { program: image('8b5304 40 f4', { address: 0x8000 }), commandLine: 'x', modules: [] });
+  expect(machine.run(100).kind).toBe('idle');
+  const r = machine.registers(0);
+  expect([r.get('rdx'), r.get('rbx'), r.get('rip')]).toEqual([640n, 0x9_0000n, result.entry + 5n]);
+});
+
 describe('refuses', () => {
   it.each([
     ['no header', { magic: 0x1badb003 }, /no Multiboot header/],
     ['features', { flags: 0x13 }, /feature/],
     ['another processor', { machine: 8 }, /machine 8/],
-    ['the first MiB', { address: 0x1000 }, /first MiB/],
+    ['the real-mode vectors', { address: 0x1000 }, /first MiB/],
+    ['the video memory', { address: 0xa_0000 }, /first MiB/],
     ['beyond memory', { address: 0x40_0000 }, /beyond the 4 MiB/],
   ])('%s', async (_name, change, message) => {
     const machine = await createTestMachine({ memoryBytes: 4 << 20 });
