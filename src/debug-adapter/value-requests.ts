@@ -1,6 +1,7 @@
 // The requests about values: variables, expressions, memory, VMCSs, and in which base numbers are shown. Arguments are checked here; the Target does the rest.
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { radixes, type Radix } from '../inspector/target/value-format';
+import type { ChildrenWish } from '../inspector/target/variable-tree';
 import type { CodeListing, VariableInfo } from '../inspector/target-types';
 import type { ArgumentReader } from './request-arguments';
 import type { TargetClient } from './target-client';
@@ -24,16 +25,16 @@ export function valueRequests({ client, listing, changed }: ValueSurroundings): 
     return set;
   };
   return {
-    variables: async args => ({ variables: (await client('variables').call('variables', [args.number('variablesReference'), radixOf(args)])).map(asVariable) }),
+    variables: async args => ({ variables: (await client('variables').call('variables', [args.number('variablesReference'), wishOf(args), radixOf(args)])).map(asVariable) }),
     setVariable: async args => asSet(await setting(client('setVariable').call('setVariable', [args.number('variablesReference'), args.string('name'), args.string('value'), radixOf(args)]))),
     setExpression: async args => asSet(await setting(client('setExpression').call('setExpression',
       [args.string('expression'), args.string('value'), args.optionalNumber('frameId'), radixOf(args)]))),
     evaluate: async args => {
       const expression = args.string('expression'), context = args.optionalString('context') ?? 'repl', target = client('evaluate');
-      const info = await target.call('evaluate', [expression, args.optionalNumber('frameId'), context, radixOf(args)]), { value, type, reference, memory, readOnly } = info;
+      const info = await target.call('evaluate', [expression, args.optionalNumber('frameId'), context, radixOf(args)]), { value, type, reference, memory, readOnly, indexed } = info;
       if (context === 'repl' && /[^=!<>]=[^=]/.test(expression)) changed();
       const result = info.listing && await listing(info.listing) || value;
-      return { result, type, variablesReference: reference, memoryReference: memory, ...readOnly && { presentationHint: { attributes: ['readOnly'] } } };
+      return { result, type, variablesReference: reference, memoryReference: memory, ...indexed !== undefined && { indexedVariables: indexed }, ...readOnly && { presentationHint: { attributes: ['readOnly'] } } };
     },
     completions: async args => {
       const text = args.string('text'), column = args.number('column', { min: 0, max: 1e6 });
@@ -68,10 +69,16 @@ function radixOf(args: ArgumentReader): Radix | undefined {
   return format?.optional('hex', name => format.boolean(name)) ? 'hexadecimal' : undefined;
 }
 
-function asVariable({ name, value, type, reference, memory, readOnly, evaluateName, menu }: VariableInfo): DebugProtocol.Variable {
+/** A part of the children. */
+function wishOf(args: ArgumentReader): ChildrenWish {
+  const natural = { min: 0, max: 2 ** 31 };
+  return { start: args.optionalNumber('start', natural), count: args.optionalNumber('count', natural), filter: args.optional('filter', name => args.oneOf(name, ['indexed', 'named'])) };
+}
+
+function asVariable({ name, value, type, reference, memory, readOnly, evaluateName, menu, indexed }: VariableInfo): DebugProtocol.Variable {
   return {
     name, value, variablesReference: reference, ...type !== undefined && { type }, ...memory !== undefined && { memoryReference: memory }, ...evaluateName !== undefined && { evaluateName },
-    ...readOnly && { presentationHint: { attributes: ['readOnly'] } },
+    ...readOnly && { presentationHint: { attributes: ['readOnly'] } }, ...indexed !== undefined && { indexedVariables: indexed },
     // The name by which VS Code finds the menu of a variable.
     ...menu !== undefined && { __vscodeVariableMenuContext: `abyme.${menu}` },
   };

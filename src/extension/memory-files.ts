@@ -7,6 +7,7 @@ import type { Sessions } from './sessions';
 
 const scheme = 'abyme-memory';
 const windowBytes = 512;
+const readBackAfterMs = 150;
 
 export class MemoryFiles implements vscode.FileSystemProvider, vscode.Disposable {
   private readonly emitter = new vscode.EventEmitter<vscode.FileChangeEvent[]>();
@@ -34,7 +35,8 @@ export class MemoryFiles implements vscode.FileSystemProvider, vscode.Disposable
     const parts = place === undefined ? undefined : splitReference(place);
     if (!session || !parts) return;
     const uri = uriOf(session.session.id, parts.prefix, parts.address);
-    await vscode.window.showTextDocument(await vscode.workspace.openTextDocument(uri), { viewColumn: vscode.ViewColumn.Beside, preview: false });
+    const shown = vscode.window.visibleTextEditors.find(({ document }) => document.uri.scheme === scheme);
+    await vscode.window.showTextDocument(await vscode.workspace.openTextDocument(uri), { viewColumn: shown?.viewColumn ?? vscode.ViewColumn.Beside, preview: false });
   }
 
   watch(): vscode.Disposable {
@@ -60,7 +62,8 @@ export class MemoryFiles implements vscode.FileSystemProvider, vscode.Disposable
     } catch (error) {
       throw vscode.FileSystemError.Unavailable(error instanceof Error ? error.message : String(error));
     } finally {
-      this.changed();
+      // After the editor has taken note of its save: what is there now is read back, characters included.
+      setTimeout(() => this.changed(), readBackAfterMs);
     }
   }
 

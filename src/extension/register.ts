@@ -6,6 +6,7 @@ import { createAdapter } from '../debug-adapter/factory';
 import { createAdapterHost, type Platform } from './adapter-host';
 import { ConfigurationProvider, imageConfiguration } from './configuration-provider';
 import type { ChosenFilter } from './custom-requests';
+import { registerFieldBreakpoint } from './field-breakpoint';
 import { GuardedAdapter } from './guarded-adapter';
 import { registerInlineValues } from './inline-values';
 import { registerLevelStops } from './level-stops';
@@ -50,6 +51,7 @@ export function register(context: vscode.ExtensionContext, platform: Platform): 
     registerTracePanel(context, sessions),
     new MemoryFiles(sessions),
     new VmcsDocuments(sessions),
+    registerFieldBreakpoint(),
     registerInlineValues(),
     registerLevelStops(sessions),
     registerNumberFormat(context, sessions),

@@ -35,7 +35,7 @@ import { stackOf } from './target/stack-view';
 import { describeHalt } from './target/stop-words';
 import { switchesOfStop } from './target/switch-words';
 import { ValueFormat, type Radix } from './target/value-format';
-import { isNumber, setNode, VariableTree } from './target/variable-tree';
+import { isNumber, setNode, VariableTree, type ChildrenWish } from './target/variable-tree';
 import { knownVmcss } from './target/vmcs-list';
 import { vmcsText } from './target/vmcs-text';
 import {
@@ -272,9 +272,9 @@ export class Target {
     return scopesOf(this.stopped(), this.shownFrame, this.before).map(({ name, hint, expensive, root }) => ({ name, expensive, reference: this.tree.reference(root), ...hint && { hint } }));
   }
 
-  variables(reference: number, radix?: Radix): VariableInfo[] {
+  variables(reference: number, wish: ChildrenWish = {}, radix?: Radix): VariableInfo[] {
     this.stopped();
-    return this.format.during(radix, () => this.tree.children(reference));
+    return this.format.during(radix, () => this.tree.children(reference, wish));
   }
 
   /** Sets a child of a reference to a number, or to what an expression is worth in the frame in view. */
@@ -314,8 +314,8 @@ export class Target {
       const isCommand = isConsole ? target === undefined || !evaluator.parses(target) : context === 'watch' && !evaluator.parses(expression);
       const answer = isCommand ? answerLine(expression, this.consoleScope(session, frame)) : undefined, subject = target !== undefined && !isCommand ? target : expression;
       const node = answer ? { name: expression, value: isConsole ? answer.text : answer.text.split('\n')[0], ...answer } : evaluator.evaluate(subject, frame);
-      const { value: text, type, reference, memory, readOnly } = this.tree.info(node);
-      return { value: text, reference, ...type !== undefined && { type }, ...memory !== undefined && { memory }, ...answer && readOnly && { readOnly }, ...answer?.listing && isConsole && { listing: answer.listing } };
+      const { value: text, type, reference, memory, readOnly, indexed } = this.tree.info(node);
+      return { value: text, reference, ...indexed !== undefined && { indexed }, ...type !== undefined && { type }, ...memory !== undefined && { memory }, ...answer && readOnly && { readOnly }, ...answer?.listing && isConsole && { listing: answer.listing } };
     }));
   }
 

@@ -92,6 +92,20 @@ describe('every scope of every level', () => {
   });
 });
 
+it('elements of arrays come in parts', async () => {
+  const array = await session.request<{ variablesReference: number; indexedVariables: number }>('evaluate', { expression: 'hints', frameId: frames[0], context: 'watch' });
+  expect(array.indexedVariables).toBe(64);
+  const part = async (more: object): Promise<string[]> => (await session.request<{ variables: DebugProtocol.Variable[] }>('variables', { variablesReference: array.variablesReference, ...more }))
+    .variables.map(({ name }) => name);
+  expect(await part({ filter: 'indexed', start: 60, count: 100 })).toEqual(['[60]', '[61]', '[62]', '[63]']);
+  expect(await part({ filter: 'named' })).toEqual([]);
+  expect(await part({})).toHaveLength(64);
+  const before = await value('hints[63]', 0);
+  expect((await set(array.variablesReference, '[63]', '7')).value).toMatch(/^7/);
+  await set(array.variablesReference, '[63]', before.split(' ')[0]);
+  expect((await session.failure('setVariable', { variablesReference: array.variablesReference, name: '[64]', value: '1' })).message).toMatch(/no variable/);
+});
+
 describe('setting', () => {
   it('a named bit leaves the others', async () => {
     const before = BigInt(await value('L0.rflags', 0)), bit = await open(0, 'Registers', 'rflags', 'df');

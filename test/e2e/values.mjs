@@ -140,10 +140,19 @@ const steps = [
     },
   },
   {
-    name: 'an address translation is watched',
+    name: 'a hover shows the value of a variable',
     run: async (context) => {
       const { workbench, picture } = context;
       await close(context, /^All VMCSs/);
+      await workbench.page.locator('.editor-instance .view-line', { hasText: 'cpuid_result' }).filter({ hasText: 'leaf' }).locator('span', { hasText: /^\s?leaf$/ }).first().hover();
+      await until('the hover', async () => /1253965824|0x4abe0000/.test(await workbench.page.locator('.debug-hover-widget').innerText()));
+      await picture('hover');
+    },
+  },
+  {
+    name: 'an address translation is watched',
+    run: async (context) => {
+      const { workbench, picture } = context;
       await open(context, /^Registers/);
       await menu(context, row(context, /^rip/), 'Watch Address Translation');
       const rows = await until('the watch', async () => {
@@ -156,10 +165,28 @@ const steps = [
     },
   },
   {
+    name: 'the machine stops when a field of a VMCS is written',
+    run: async (context) => {
+      const { workbench, picture } = context;
+      await close(context, /^Registers/);
+      await open(context, /^VMCS of L2 for L3/, /^Guest state: registers/);
+      await menu(context, await reveal(context, /^GUEST_RIP/), 'Break When This Field Is Written');
+      await workbench.fold('Variables', 'Watch');
+      await workbench.unfold('Breakpoints');
+      await until('the breakpoint', async () => (await workbench.breakpoints()).some((each) => /watch L2\.vmcs@0x[0-9a-f]+:GUEST_RIP/.test(each)));
+      await workbench.fold('Breakpoints');
+      await workbench.unfold('Call Stack');
+      await workbench.press('F5');
+      await stopped(context, /L2 · Write of GUEST_RIP by L2/);
+      await picture('field-written');
+      await workbench.page.mouse.move(700, 700);
+    },
+  },
+  {
     name: 'a muted level does not stop, and the views say so',
     run: async (context) => {
       const { workbench, picture } = context;
-      await workbench.unfold('Levels', 'Call Stack');
+      await workbench.unfold('Call Stack', 'Levels');
       await workbench.paneRow('Levels', /^L3/).click({ button: 'right' });
       await picture('level-menu');
       await workbench.page.locator('.monaco-menu .action-item', { hasText: 'Mute or Unmute This Level' }).first().click();

@@ -25,6 +25,7 @@ export const commands: readonly Command[] = [
   { command: 'abyme.viewMemory', title: 'View Memory', category: 'Abyme', icon: '$(file-binary)', enablement: abymeSession },
   { command: 'abyme.memoryBack', title: 'Memory Before', category: 'Abyme', icon: '$(arrow-up)' },
   { command: 'abyme.memoryForward', title: 'Memory After', category: 'Abyme', icon: '$(arrow-down)' },
+  { command: 'abyme.breakOnFieldWrite', title: 'Break When This Field Is Written', category: 'Abyme', enablement: abymeSession },
   { command: 'abyme.compareVmcs', title: 'Compare VMCS with...', category: 'Abyme', icon: '$(diff)', enablement: abymeSession },
   { command: 'abyme.watchTranslation', title: 'Watch Address Translation', category: 'Abyme', enablement: abymeSession },
 ];
@@ -36,6 +37,7 @@ export const menus: Partial<Contributions['menus']> = {
     { command: 'abyme.showLevel', when: 'false' },
     { command: 'abyme.memoryBack', when: memoryEditor },
     { command: 'abyme.memoryForward', when: memoryEditor },
+    { command: 'abyme.breakOnFieldWrite', when: 'false' },
   ],
   'editor/title/run': [
     { command: 'abyme.debugImage', when: 'resourceExtname == .elf', group: '1_run@1' },
@@ -71,6 +73,7 @@ export const menus: Partial<Contributions['menus']> = {
   'debug/variables/context': [
     { command: 'abyme.viewMemory', when: "debugType == 'abyme' && canViewMemory", group: 'z_abyme@1' },
     { command: 'abyme.watchTranslation', when: "debugType == 'abyme' && canViewMemory", group: 'z_abyme@2' },
+    { command: 'abyme.breakOnFieldWrite', when: "debugProtocolVariableMenuContext == 'abyme.vmcsField'", group: 'z_abyme@4' },
     { command: 'abyme.compareVmcs', when: 'debugProtocolVariableMenuContext =~ /^abyme\\.vmcs/', group: 'z_abyme@3' },
   ],
   'debug/watch/context': [{ command: 'abyme.viewMemory', when: "debugType == 'abyme' && canViewMemory", group: 'z_abyme@1' }],
@@ -128,6 +131,13 @@ export const walkthroughs = [
         description: 'VM exits by reason and level, failed VM entries, VMfail, triple faults.\n[Choose Stops](command:abyme.chooseStops)',
         media: { markdown: 'media/walkthrough-stops.md' },
         completionEvents: ['onCommand:abyme.chooseStops'],
+      },
+      {
+        id: 'values',
+        title: 'Read and set every value',
+        description: 'Registers, VMCSs, page tables, C variables and memory of every level, while it is stopped.\n[View Memory](command:abyme.viewMemory)',
+        media: { markdown: 'media/walkthrough-values.md' },
+        completionEvents: ['onCommand:abyme.viewMemory', 'onCommand:abyme.compareVmcs'],
       },
     ],
   },

@@ -14,13 +14,18 @@ export interface VariableNode {
   readonly menu?: VariableInfo['menu'];
   /** What a data breakpoint on it watches, as data-place.ts reads it. */
   readonly place?: string;
-  children?(): readonly VariableNode[];
+  /** Number of children, where they are elements `[0]`, `[1]` ... that can be asked for in parts. */
+  readonly indexed?: number;
+  children?(start?: number, count?: number): readonly VariableNode[];
   /** Sets the value from text; throws TargetError. Absent: `fixed` says why it cannot be set. */
   set?(text: string): void;
   readonly fixed?: string;
   /** Reads the node again after it was set. */
   again?(): VariableNode;
 }
+
+/** Which children: of many elements a part; only elements, or only what has a name. */
+export interface ChildrenWish { readonly start?: number; readonly count?: number; readonly filter?: 'indexed' | 'named' }
 
 /** References to nodes with children. 0 stands for no children. */
 export class VariableTree {
@@ -32,19 +37,24 @@ export class VariableTree {
   reference(node: VariableNode): number { return node.children ? this.nodes.push(node) : 0; }
 
   info(node: VariableNode): VariableInfo {
-    const { name, value, type, memory, evaluateName, menu } = node;
+    const { name, value, type, memory, evaluateName, menu, indexed } = node;
     return {
       name, value, reference: this.reference(node), ...type !== undefined && { type }, ...memory !== undefined && { memory }, ...evaluateName !== undefined && { evaluateName },
-      ...menu !== undefined && { menu }, ...!node.set && { readOnly: true },
+      ...menu !== undefined && { menu }, ...indexed !== undefined && { indexed }, ...!node.set && { readOnly: true },
     };
   }
 
-  /** Children of a reference. Throws TargetError when there is no such reference. */
-  children(reference: number): VariableInfo[] { return this.childNodes(reference).map(node => this.info(node)); }
+  /** Children of a reference, of elements those of a part. Throws TargetError when there is no such reference. */
+  children(reference: number, { start, count, filter }: ChildrenWish = {}): VariableInfo[] {
+    const { indexed } = this.holder(reference);
+    if (filter !== undefined && (filter === 'indexed') !== (indexed !== undefined)) return [];
+    return this.childNodes(reference, start, count === 0 ? undefined : count).map(node => this.info(node));
+  }
 
   /** A child by name. Throws TargetError when there is none. */
   child(reference: number, name: string): VariableNode {
-    const node = this.childNodes(reference).find(each => each.name === name);
+    const [, index] = this.holder(reference).indexed === undefined ? [] : /^\[(\d{1,9})\]$/.exec(name) ?? [];
+    const node = this.childNodes(reference, ...index === undefined ? [] : [Number(index), 1]).find(each => each.name === name);
     if (!node) throw new TargetError('unknownVariable', { name });
     return node;
   }
@@ -53,13 +63,19 @@ export class VariableTree {
   set(reference: number, name: string, text: string): VariableInfo {
     const node = this.child(reference, name);
     setNode(node, text);
-    return this.info(node.again?.() ?? this.childNodes(reference).find(each => each.name === name) ?? node);
+    return this.info(node.again?.() ?? this.child(reference, name));
   }
 
-  private childNodes(reference: number): readonly VariableNode[] {
+  private holder(reference: number): VariableNode {
     const node = this.nodes[reference - 1];
     if (!node?.children) throw new TargetError('unknownVariables', { reference: String(reference) });
-    return node.children();
+    return node;
+  }
+
+  private childNodes(reference: number, start?: number, count?: number): readonly VariableNode[] {
+    const node = this.holder(reference), nodes = node.children!(start, count);
+    // Other nodes make all their children.
+    return node.indexed === undefined && start !== undefined ? nodes.slice(start, count === undefined ? undefined : start + count) : nodes;
   }
 }
 

@@ -243,6 +243,10 @@ export class Value {
     return found ? success(found) : failure(`${this.typeName} has no member '${name}'`);
   }
 
+  get isArray(): boolean {
+    return strip(this.type).kind === 'array';
+  }
+
   /** Names of members, those of anonymous ones included. */
   memberNames(depth = 0): string[] {
     const type = strip(this.type);
