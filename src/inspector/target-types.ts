@@ -192,7 +192,15 @@ export interface StepRequest { readonly threadId: number; readonly kind: StepKin
 export interface StepTarget { readonly id: number; readonly label: string }
 
 /** `listing`: show this code instead of the value, where there is a disassembler. */
-export interface EvaluationInfo { readonly value: string; readonly type?: string; readonly reference: number; readonly indexed?: number; readonly memory?: string; readonly readOnly?: boolean; readonly listing?: CodeListing }
+export interface EvaluationInfo {
+  readonly value: string;
+  readonly type?: string;
+  readonly reference: number;
+  readonly indexed?: number;
+  readonly memory?: string;
+  readonly readOnly?: boolean;
+  readonly listing?: CodeListing;
+}
 
 /** Instructions at a reference like `L2:0x101000`. */
 export interface CodeListing { readonly reference: string; readonly count: number }

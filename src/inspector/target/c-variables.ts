@@ -76,7 +76,9 @@ export function valueNode(value: Value, surroundings: ValueSurroundings, { name,
     ...address !== undefined && (value.size ?? 0) > 0 && { place: `${prefix.replace(/\.\d+:$/, ':')}0x${address.toString(16)}+${value.size}` },
     ...(pointer ?? address) !== undefined && { memory: `${prefix}0x${(pointer ?? address)!.toString(16)}` },
     ...value.isArray && value.childCount > 0 && { indexed: value.childCount },
-    ...value.childCount > 0 && { children: (start?: number, count?: number) => value.children(start, count).map(child => valueNode(child, surroundings, { ...path !== undefined && { path: pathOf(path, child, pointer !== undefined) } })) },
+    ...value.childCount > 0 && {
+      children: (start?: number, count?: number) => value.children(start, count).map(child => valueNode(child, surroundings, { ...path !== undefined && { path: pathOf(path, child, pointer !== undefined) } })),
+    },
     ...value.isWritable ? {
       set(text: string) {
         const writes = value.assign(text);
