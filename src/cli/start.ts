@@ -32,8 +32,13 @@ export async function startCommand(args: readonly string[]): Promise<number> {
   const options = parseOptions(args, ['hypervisors'], ['json']);
   if (options.rest.length > 0) throw new UsageError(`abyme start takes no ${options.rest[0]}.`);
   const show = await demonstrate({ hypervisors: options.integer('hypervisors', 1, 8) });
-  const hypervisors = show.levels.length - 1, comparisons = await compare(await stackFiles(), strategies, hypervisors, { from: hypervisors });
-  process.stdout.write(options.has('json') ? `${JSON.stringify({ ...asJson(show), model: modelJson(comparisons) })}\n` : `${[...asText(show), ...modelText(comparisons)].join('\n')}\n`);
+  if (options.has('json')) {
+    process.stdout.write(`${JSON.stringify(asJson(show))}\n`);
+    return 0;
+  }
+  const hypervisors = show.levels.length - 1;
+  process.stdout.write(`${asText(show).join('\n')}\n`);
+  process.stdout.write(`${modelText(await compare(await stackFiles(), strategies, hypervisors, { from: hypervisors })).join('\n')}\n`);
   return 0;
 }
 
@@ -104,8 +109,6 @@ function asJson({ levels, exit, sentence, switches, runSeconds }: Show): object 
     runSeconds: Math.round(runSeconds * 1000) / 1000,
   };
 }
-
-const modelJson = (comparisons: readonly Comparison[]): object[] => comparisons.map(({ strategy, predicted, measured }) => ({ strategy, predicted: Number(predicted.at(-1)), measured: measured.at(-1) }));
 
 function modelText(comparisons: readonly Comparison[]): string[] {
   return ['', 'Exits of the machine for one VMCALL of the guest, by strategy of the hypervisors: predicted from their operations, and measured',

@@ -148,6 +148,7 @@ describe('the command line', () => {
       switches: { kind: string; from: number; to: number; reason: number }[];
       runSeconds: number;
     }
+    expect(text.out).toMatch(/naive +40 +40\n +no-propagation +36 +36\n +shadowing +8 +8\n +both +4 +4\n$/);
     const show = JSON.parse(out) as Shown;
     expect(Object.keys(show).sort()).toEqual(['exit', 'levels', 'runSeconds', 'sentence', 'switches']);
     expect(show.levels.map(({ level, image }) => [level, image])).toEqual([[0, 'hypervisor'], [1, 'hypervisor'], [2, 'hypervisor'], [3, 'guest']]);
