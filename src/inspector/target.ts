@@ -316,7 +316,8 @@ export class Target {
       const node = answer ? { name: expression, value: isConsole ? answer.text : answer.text.split('\n')[0], ...answer } : evaluator.evaluate(subject, frame);
       const { value: text, type, reference, memory, readOnly, indexed } = this.tree.info(node);
       return {
-        value: text, reference, ...indexed !== undefined && { indexed }, ...type !== undefined && { type }, ...memory !== undefined && { memory }, ...answer && readOnly && { readOnly }, ...answer?.listing && isConsole && { listing: answer.listing },
+        value: text, reference, ...indexed !== undefined && { indexed }, ...type !== undefined && { type }, ...memory !== undefined && { memory },
+        ...answer && readOnly && { readOnly }, ...answer?.listing && isConsole && { listing: answer.listing },
       };
     }));
   }
