@@ -10,7 +10,7 @@ import { brokenModelRules, defaultProcessorModel } from './processor-models';
 import type { ProcessorModel, VmxModel } from './processor-models';
 
 /** Options of VMX that a processor has or has not, beside its controls. */
-export const vmxOptions = ['vmwriteAny', 'zeroLengthInjection', 'eptAccessedDirty'] as const satisfies readonly (keyof VmxModel)[];
+export const vmxOptions = ['vmwriteAny', 'zeroLengthInjection', 'eptAccessedDirty', 'featureControlLocked'] as const satisfies readonly (keyof VmxModel)[];
 type VmxOption = (typeof vmxOptions)[number];
 
 interface Generation {
@@ -33,7 +33,7 @@ const generations: readonly Generation[] = [
       'primary.mwaitExiting', 'primary.rdpmcExiting', 'primary.rdtscExiting', 'primary.cr3LoadExiting', 'primary.cr3StoreExiting', 'primary.cr8LoadExiting', 'primary.cr8StoreExiting',
       'primary.useTprShadow', 'primary.nmiWindowExiting', 'primary.movDrExiting', 'primary.unconditionalIoExiting', 'primary.useIoBitmaps', 'primary.useMsrBitmaps', 'primary.monitorExiting',
       'primary.pauseExiting', 'primary.activateSecondaryControls', 'secondary.virtualizeApicAccesses', 'secondary.wbinvdExiting', 'exit.saveDebugControls', 'exit.hostAddressSpaceSize',
-      'exit.loadPerfGlobalCtrl', 'exit.acknowledgeInterruptOnExit', 'entry.loadDebugControls', 'entry.ia32eModeGuest', 'entry.loadPerfGlobalCtrl'] },
+      'exit.loadPerfGlobalCtrl', 'exit.acknowledgeInterruptOnExit', 'entry.loadDebugControls', 'entry.ia32eModeGuest', 'entry.loadPerfGlobalCtrl'], options: ['featureControlLocked'] },
   { id: 'nehalem', brand: 'Core i7 (Nehalem)', model: 0x1a, stepping: 5, physicalBits: 40,
     features: ['popcnt', 'sse42', 'x2apic', 'rdtscp', 'invariantTsc'],
     controls: ['pin.activatePreemptionTimer', 'primary.monitorTrapFlag', 'secondary.enableEpt', 'secondary.descriptorTableExiting', 'secondary.enableRdtscp', 'secondary.virtualizeX2apicMode',

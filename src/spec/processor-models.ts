@@ -24,6 +24,8 @@ export interface VmxModel {
   readonly eptAccessedDirty: boolean;
   /** Hardware exceptions may be injected with or without an error code, whatever their vector. */
   readonly errorCodeFreedom: boolean;
+  /** The firmware has allowed VMXON in IA32_FEATURE_CONTROL and locked it; otherwise the MSR is 0, and software has to set it. */
+  readonly featureControlLocked: boolean;
   /** Implemented controls that this model lacks. */
   readonly without: ReadonlySet<ControlRef>;
 }
@@ -56,7 +58,7 @@ export const defaultProcessorModel: ProcessorModel = {
   physicalBits: 46,
   linearBits: 48,
   features: implementedFeatures,
-  vmx: { revision: 0x0ab1_3e01, timerShift: 5, cr3Targets: 4, vmwriteAny: true, zeroLengthInjection: true, eptAccessedDirty: true, errorCodeFreedom: false, without: new Set() },
+  vmx: { revision: 0x0ab1_3e01, timerShift: 5, cr3Targets: 4, vmwriteAny: true, zeroLengthInjection: true, eptAccessedDirty: true, errorCodeFreedom: false, featureControlLocked: true, without: new Set() },
 };
 
 /** All that a model can have: what the entry checks that the machine runs are written for. */

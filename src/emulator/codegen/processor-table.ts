@@ -65,6 +65,7 @@ export function writeProcessor(memory: DataView, model: ProcessorModel): void {
   writeLeaves(word, model);
   const absent = msrs.filter((msr) => !model.features.has(msr.feature) && defaultProcessorModel.features.has(msr.feature));
   if (absent.length > mostAbsentMsrs) throw new Error('too many MSRs that the processor model lacks');
+  word('featureControl', model.features.has('vmx') && model.vmx.featureControlLocked ? 5 : 0);   // locked, VMXON allowed outside SMX operation
   word('absentMsrCount', absent.length);
   absent.forEach((msr, n) => word('absentMsrs', msr.index, n));
   writeVmcsOffsets(memory, model);

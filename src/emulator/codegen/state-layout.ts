@@ -198,6 +198,7 @@ export const processorCells: readonly Cell[] = place(region('processor').base, r
   ['allowedMask', 'u64', 7, 'by control word: bits that have one allowed setting'], ['allowedValue', 'u64', 7, 'by control word: that setting'],
   ['leafCount', 'u32', 1, ''], ['highestBasicLeaf', 'u32', 1, ''], ['highestExtendedLeaf', 'u32', 1, ''],
   ['leaves', 'u32', 6 * mostLeaves, 'leaf, subleaf (all ones: any), EAX EBX ECX EDX'],
+  ['featureControl', 'u32', 1, 'IA32_FEATURE_CONTROL as the firmware leaves it'],
   ['absentMsrCount', 'u32', 1, ''], ['absentMsrs', 'u32', mostAbsentMsrs, 'indices of MSRs that go with features that the model lacks'],
 ]);
 

@@ -89,7 +89,7 @@ export function writeMsr(index: u32, value: u64): i32 {
     case 0x3b: store<u64>(CPU_TSC_ADJUST, value); tscChanged(); return NEXT;
     case 0x1b: case 0x6e0: return apicMsrWrite(index, value) ? NEXT : raiseError(GP, 0);
     case 0x3a:
-      if (load<u64>(CPU_FEATURE_CONTROL) & 1) return raiseError(GP, 0);                // locked
+      if ((load<u64>(CPU_FEATURE_CONTROL) & 1) != 0 || (value & ~5) != 0) return raiseError(GP, 0);   // locked; only the lock and VMXON outside SMX exist
       break;
     case 0x79: return NEXT;                                                             // microcode update: accepted, without effect
     case 0x8b: case 0x17a: if (index == 0x17a) return NEXT; break;

@@ -107,6 +107,22 @@ describe('VMX', () => {
     expect(await outcome({})).toBe('success');
     expect(await outcome({ without: ['vmx.vmwriteAny'] })).toBe('failValid');
   });
+  test('IA32_FEATURE_CONTROL is left to software where the firmware has not locked it', async () => {
+    const write = (value: number): number[] => [0xb9, 0x3a, 0, 0, 0, 0xb8, value, 0, 0, 0, 0x31, 0xd2, 0x0f, 0x30];
+    const faults = async (choice: ProcessorChoice, ...code: number[][]): Promise<number> => {
+      const world = await make(choice, { host: [...code.flat(), ...enter()] });
+      world.run();
+      return world.events.filter((event) => event.kind === 'exception').length;
+    };
+    const unlocked = { without: ['vmx.featureControlLocked'] };
+    expect(await faults({})).toBe(0);
+    expect(await faults({}, write(5))).toBe(1);
+    expect(await faults(unlocked)).toBe(1);
+    expect(await faults(unlocked, write(4))).toBe(1);
+    expect(await faults(unlocked, write(1))).toBe(1);
+    expect(await faults(unlocked, write(5))).toBe(0);
+    expect(await faults(unlocked, write(2))).toBe(1);
+  });
 });
 
 test('a model that breaks a rule makes no machine', async () => {

@@ -180,6 +180,15 @@ describe('virtualized accesses', () => {
       if (!silent) expect([world.field('EXIT_QUALIFICATION'), world.field('VM_EXIT_INSTRUCTION_LENGTH')]).toEqual([BigInt(offset), 0n]);
     }
   });
+  it('in a loop that is hot as in one that is not', async () => {
+    // ADD EDX, [RBX]; MOV [RBX], ECX; DEC ECX; JNZ
+    const loop = [0x03, 0x13, 0x89, 0x0b, 0xff, 0xc9, 0x75, 0xf8], count = 6000;
+    const setUp = join(asm.movImmediate(asm.RBX, pages.access + 0x80), asm.movImmediate(asm.RCX, count), asm.movImmediate(asm.RDX, 0));
+    const world = await virtualApicWorld({ controls: apicAccesses, guest: join(setUp, loop, asm.vmcall), memory: { [vtpr]: asm.dword(0x11) } });
+    world.run(100_000);
+    const written = Array.from({ length: count - 1 }, (_, n) => count - n & 0xff);
+    expect([world.field('EXIT_REASON'), world.register('rdx'), world.read32(vtpr)]).toEqual([18n, BigInt(written.reduce((sum, value) => sum + value, 0x11)), 1]);
+  });
   it('narrow writes are virtualized inside a register', async () => {
     const world = await virtualApicWorld({ controls: registers, guest: join(asm.movImmediate(asm.RBX, pages.access + 0x312), [0xc6, 0x03, 0x55], [0xc6, 0x43, 0x01, 0x66],
       asm.vmcall) });
