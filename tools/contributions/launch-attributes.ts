@@ -60,7 +60,8 @@ export const launchAttributes: Record<string, AttributeSchema> = {
   processorWithout: {
     type: 'array',
     items: { type: 'string' },
-    markdownDescription: 'What that processor lacks: CPUID features (`pcid`), controls of VMX (`secondary.vmcsShadowing`) and options of VMX (`vmx.vmwriteAny`; without `vmx.featureControlLocked` IA32_FEATURE_CONTROL is left to software). A hypervisor that must do '
+    markdownDescription: 'What that processor lacks: CPUID features (`pcid`), controls of VMX (`secondary.vmcsShadowing`) and options of VMX (`vmx.vmwriteAny`; '
+      + 'without `vmx.featureControlLocked` IA32_FEATURE_CONTROL is left to software). A hypervisor that must do '
       + 'without a feature can be tried without it.',
   },
   physicalAddressBits: {
