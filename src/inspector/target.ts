@@ -93,7 +93,7 @@ export class Target {
     });
     this.session = session;
     this.breakpoints = session.breakpoints;
-    session.breakpoints.levels = session.filters.levels = this.levelChoice;
+    session.breakpoints.levels = session.filters.levels = session.data.levels = this.levelChoice;
     this.data = session.data;
     this.ended = false;
     this.announced = new Set();

@@ -234,6 +234,12 @@ describe('levels that stops are for', () => {
     expect((await session.resume('continue')).description).toMatch(/of L[12]/);
     await session.request('abyme/chooseLevels', { only: 3 });
     expect((await session.resume('continue')).description).toMatch(/exit of L3/);
+    await session.request('setExceptionBreakpoints', { filters: [] });
+    await session.request('setDataBreakpoints', { breakpoints: [1, 2].map(level => ({ dataId: `L${level}.vmcs:GUEST_RIP`, accessType: 'write' })) });
+    await session.request('abyme/chooseLevels', { only: 1 });
+    for (let n = 0; n < 2; n++) expect((await session.resume('continue')).description).toMatch(/GUEST_RIP by L1/);
+    await session.request('abyme/chooseLevels', { muted: [1] });
+    expect((await session.resume('continue')).description).toMatch(/GUEST_RIP by L2/);
     await session.request('abyme/chooseLevels', {});
     expect((await session.failure('abyme/chooseLevels', { only: -1 })).message).toMatch(/only/);
   });

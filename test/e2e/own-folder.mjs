@@ -80,6 +80,22 @@ const steps = [
       await context.workbench.press('Shift+F5');
     },
   },
+  {
+    name: 'a long boot shows its progress, and cancelling it pauses the machine',
+    run: async (context) => {
+      const { workbench, picture } = context;
+      await configure(context, { hypervisors: 8, stopsFrom: 'guest' });
+      await workbench.press('F5');
+      const toast = workbench.page.locator('.notification-toast', { hasText: 'Booting' }).first();
+      await toast.waitFor({ timeout: 60_000 });
+      await until('the levels that run', async () => /L4 · hypervisor/.test(await toast.innerText()), 60_000);
+      await picture('long-boot');
+      await toast.hover();
+      await toast.locator('.monaco-button', { hasText: 'Cancel' }).click();
+      await stopped(context, /Paused in L\d/);
+      await workbench.press('Shift+F5');
+    },
+  },
   { name: 'nothing failed in the page', run: async ({ browser }) => assert.deepEqual(failures(browser), []) },
 ];
 

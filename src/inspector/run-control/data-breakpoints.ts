@@ -4,6 +4,7 @@
 import type { Machine, WatchHit } from '../../emulator/machine';
 import { vmcsFieldById } from '../../spec/vmcs-fields';
 import type { Context } from '../levels/context';
+import type { LevelChoice } from './level-choice';
 import { describeDataPlace, parseDataPlace, watchOf, type DataAccess, type DataPlace } from './data-place';
 import { logText, StopRules } from './stop-rules';
 import type { BreakpointInfo, DataBreakpointRequest } from '../target-types';
@@ -48,6 +49,8 @@ export class DataBreakpoints {
   private readonly groups = new Map<string, readonly Breakpoint[]>();
   private nextId = firstId;
   private waiting: LevelAccess[] = [];
+  /** Levels in which they count; absent: all. */
+  levels?: LevelChoice;
 
   constructor(private readonly machine: Machine | undefined, private readonly scope: DataScope) {}
 
@@ -98,6 +101,7 @@ export class DataBreakpoints {
   private stopFor(made: readonly LevelAccess[]): DataStop | undefined {
     let stop: DataStop | undefined;
     for (const access of made) {
+      if (this.levels && !this.levels.wants(access.context.level)) continue;
       for (const { id, place, rules, request } of this.all) {
         if (!place || !rules || !concerns(place, request.accessType, access) || !rules.ask(access)) continue;
         if (rules.message) this.scope.log(logText(rules.message, expression => this.scope.format(expression, access)));
