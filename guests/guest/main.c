@@ -1,10 +1,12 @@
 // The guest at the top of the stack. It asks the processor questions that only hypervisors answer, prints what it hears, then asks again and
 // again: a target for stepping, for stops on exits and for measurements. Options: rounds=N ends the run after N rounds (default: forever);
-// intrude=M reads the byte at M MiB first, which may be a hypervisor's.
+// intrude=M reads the byte at M MiB first, which may be a hypervisor's; interrupts=N waits for N interrupts of the APIC's timer
+// first, spin=N goes N times round an empty loop.
 #include "../lib/multiboot.h"
 #include "../lib/processor.h"
 #include "../lib/serial.h"
 #include "probes.h"
+#include "timer.h"
 
 enum { SENTENCE_LEAF = 0x4abe0000 };
 
@@ -58,6 +60,13 @@ static void ask_forever(const struct sentence *expected, u64 limit)
 		one_round(expected);
 }
 
+/** Runs without any instruction that exits. */
+static void spin(u64 rounds)
+{
+	for (volatile u64 round = 0; round < rounds; round++)
+		;
+}
+
 void main(const struct multiboot_info *info)
 {
 	const char *options = command_line(info);
@@ -74,6 +83,8 @@ void main(const struct multiboot_info *info)
 		print("hypervisors that VMCALL reaches: %u", count_hypervisors());
 		measure_cpuid();
 	}
+	spin(number_option(options, "spin", 0));
+	try_timer(number_option(options, "interrupts", 0));
 	try_intrusion(number_option(options, "intrude", 0));
 	ask_forever(&first, number_option(options, "rounds", 0));
 

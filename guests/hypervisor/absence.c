@@ -45,10 +45,12 @@ void absence_end(void)
 	ours.count = 0;
 }
 
+void absence_insist(bool wanted) { ours.insists = wanted; }
+
 bool absence_is_possible(unsigned levels)
 {
 	for (unsigned level = 1; level <= levels; level++)
-		if (!records[level])
+		if (!records[level] || records[level]->insists)
 			return false;
 	return true;
 }

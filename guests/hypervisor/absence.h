@@ -7,6 +7,7 @@
 
 /** Filled by the level that answers, read and emptied by the absent one. */
 struct absence {
+	u64 insists;             // the level must be asked, whatever else: there is something that it has to do at the next entry
 	u64 count;
 	u64 entered[MAX_LEVELS]; // physical addresses of VMCSs of the absent level; the last one is current now
 };
@@ -20,6 +21,9 @@ bool absence_register(u64 record, u64 distance);
 /** First thing after an exit, if this level may have been absent: does the bookkeeping of what others did for us. */
 void absence_end(void);
 
-/** For the level that answers: whether all levels from 1 to the given one have registered, and adding to the record of one of them. */
+/** Whether we insist on being asked. */
+void absence_insist(bool wanted);
+
+/** For the level that answers: whether all levels from 1 to the given one have registered and can be left out, and adding to the record of one of them. */
 bool absence_is_possible(unsigned levels);
 void absence_note(unsigned level, u64 entered_vmcs);

@@ -4,8 +4,10 @@
 
 #include "absence.h"
 #include "emulate-vmx.h"
+#include "interrupts.h"
 #include "nested.h"
 #include "no-propagation.h"
+#include "preemption.h"
 
 #include "../lib/processor.h"
 #include "../lib/serial.h"
@@ -105,6 +107,8 @@ static void handle_guest_exit(u32 reason, struct guest_registers *r)
 		asm volatile("wbinvd" : : : "memory");
 		advance_guest(2);
 		break;
+	case EXIT_PREEMPTION_TIMER: preemption_back_in_control(); break;
+	case EXIT_INTERRUPT_WINDOW: break; // before the next entry there is something to inject
 	case EXIT_EPT_VIOLATION: refuse_access(); break;
 	case EXIT_GETSEC: inject_exception(VECTOR_INVALID_OPCODE, false); break;
 	default:

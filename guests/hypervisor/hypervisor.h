@@ -24,12 +24,15 @@ struct nested_vmcs;
 /** Everything this level knows. There is one processor, so there is one. */
 struct hypervisor {
 	bool use_ept, use_shadowing; // options ept=on, shadowing=on
+	bool captures_interrupts;    // option capture=on (interrupts.h)
 	bool use_vpid;               // the processor offers VPIDs: its guest's translations need not be forgotten at every exit and entry
 	bool answers_entries;        // option no-propagation=on, and no level below answers VMRESUMEs (no-propagation.h)
 	bool may_be_absent;          // a level below answers VMRESUMEs of those above without us (absence.h)
 	bool writes_read_only_fields; // VMWRITE can write every field (IA32_VMX_MISC)
 	unsigned level, levels;      // own number from 0, and how many hypervisors are stacked
 	u64 stack_at_exit;           // RSP of enter_guest, where an exit finds it again
+	u64 preemption_ticks;        // option preemption=N; 0 = the timer is not used
+	u64 preemptions;             // how often it ran out
 	u64 exits;                   // VM exits that this level has handled or forwarded
 	u64 current_vmcs;            // physical address of the VMCS that our own VMPTRLD made current
 	bool guest_vmx_on;           // the guest has executed VMXON

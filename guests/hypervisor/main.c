@@ -1,9 +1,11 @@
 // Start of a hypervisor, at whatever level: load the next module as guest, turn VMX on, describe the guest in a VMCS, enter it. Never returns:
 // the loop of run_guest goes round once for each exit. Options: level=K of=N, given by the level below;
 // ept=on protects this level from its guest (ept.c), shadowing=on spares the guest exits (shadow.c), no-propagation=on spares
-// the levels in between (no-propagation.c).
+// the levels in between (no-propagation.c), capture=on has interrupts pass through every level
+// (interrupts.c), preemption=N brings control back after N ticks (preemption.c).
 #include "absence.h"
 #include "ept.h"
+#include "interrupts.h"
 #include "nested.h"
 #include "shadow.h"
 
@@ -20,6 +22,8 @@ static void learn_place(const struct multiboot_info *info)
 	self.levels = (unsigned)number_option(options, "of", info->mods_count);
 	self.use_ept = switch_option(options, "ept");
 	self.use_shadowing = switch_option(options, "shadowing");
+	self.preemption_ticks = number_option(options, "preemption", 0);
+	self.captures_interrupts = switch_option(options, "capture");
 	serial_start(self.level, "hypervisor");
 	print("level %u of %u, options '%s'", (u64)self.level, (u64)self.levels, options);
 }
@@ -43,6 +47,8 @@ static _Noreturn void run_guest(const struct guest_start *start)
 	registers.rbx = start->info;
 	enum entry_kind kind = ENTER_BY_VMLAUNCH;
 	for (;;) {
+		if (self.captures_interrupts)
+			interrupts_before_entry();
 		if (enter_guest(&registers, kind))
 			handle_exit(&registers);
 		else
@@ -60,10 +66,13 @@ void main(const struct multiboot_info *info)
 	policy_start();
 	if (self.use_ept)
 		ept_start(info);
+	if (self.captures_interrupts)
+		interrupts_start();
 	if (self.use_shadowing)
 		shadow_start();
 	if (switch_option(command_line(info), "no-propagation"))
 		absence_start();
+	absence_insist(self.preemption_ticks != 0);
 	print("entering the guest at %x", start.entry);
 	run_guest(&start);
 }

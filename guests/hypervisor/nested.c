@@ -5,7 +5,9 @@
 #include "emulate-vmx.h"
 #include "ept.h"
 #include "exit.h"
+#include "interrupts.h"
 #include "no-propagation.h"
+#include "preemption.h"
 #include "shadow.h"
 #include "vmcs12.h"
 
@@ -68,6 +70,8 @@ static bool has_unsupported_controls(struct nested_vmcs *vmcs)
 /** The guest's guest has the controls that the guest asked for, and those by which we protect ourselves. */
 static void write_merged_controls(struct nested_vmcs *vmcs)
 {
+	u64 pin_based = nested_read(vmcs, PIN_BASED_CONTROLS);
+	vmwrite(PIN_BASED_CONTROLS, self.preemption_ticks ? pin_based | ACTIVATE_PREEMPTION_TIMER : pin_based);
 	u64 primary = nested_read(vmcs, PRIMARY_CONTROLS);
 	u64 secondary = primary & ACTIVATE_SECONDARY_CONTROLS ? nested_read(vmcs, SECONDARY_CONTROLS) : 0;
 	if (self.use_ept) {
@@ -81,6 +85,7 @@ static void write_merged_controls(struct nested_vmcs *vmcs)
 	vmcs->has_vpid = secondary & ENABLE_VPID;
 	if (secondary)
 		vmwrite(SECONDARY_CONTROLS, secondary);
+	vmcs->window_is_ours = false; // set again before the entry, if it must be
 	vmwrite(PRIMARY_CONTROLS, secondary ? primary | ACTIVATE_SECONDARY_CONTROLS : primary);
 	vmcs->controls_stale = false;
 }
@@ -114,6 +119,8 @@ void continue_nested(struct nested_vmcs *vmcs)
 	}
 	if (vmcs->controls_stale || nested_has_changed_controls(vmcs))
 		write_merged_controls(vmcs);
+	if (preemption_is_needed(vmcs))
+		preemption_start_nested(vmcs);
 	nested_write_changes(vmcs);
 	self.in_nested = true;
 }
@@ -199,6 +206,11 @@ void deliver_exit(u32 reason)
 	struct nested_vmcs *vmcs = self.believed;
 	if (reason == EXIT_EPT_VIOLATION && self.use_ept && handle_ept_violation(vmcs))
 		return;
+	if ((reason == EXIT_INTERRUPT_WINDOW && interrupts_window_was_ours()) || (reason == EXIT_PREEMPTION_TIMER && preemption_handle_nested(vmcs))) {
+		note_launched(vmcs);
+		nested_expect_changes(vmcs);
+		return; // the guest's guest goes on
+	}
 	self.in_nested = false;
 	if (!(reason & ENTRY_FAILURE))
 		note_launched(vmcs);

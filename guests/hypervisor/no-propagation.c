@@ -66,7 +66,7 @@ static void note_write(struct nested_vmcs *writer, u32 encoding, u64 value)
 		return;
 	struct world *world = &vmcs->world;
 	unsigned level = writer->world.level;
-	bool is_simple = field_type(encoding) == FIELD_GUEST && !(encoding & 1) && encoding != VMCS_LINK_POINTER;
+	bool is_simple = field_type(encoding) == FIELD_GUEST && !(encoding & 1) && encoding != VMCS_LINK_POINTER && encoding != PREEMPTION_TIMER_VALUE;
 	if (!is_simple || (world->writer && world->writer != level)) {
 		world->must_propagate = true;
 		return;

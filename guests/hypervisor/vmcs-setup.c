@@ -45,7 +45,7 @@ static u32 own_secondary_controls(void)
 void write_own_controls(void)
 {
 	const struct field_value rows[] = {
-		{PIN_BASED_CONTROLS, allowed_control(IA32_VMX_PINBASED_CTLS, 0)},
+		{PIN_BASED_CONTROLS, allowed_control(IA32_VMX_PINBASED_CTLS, self.preemption_ticks ? ACTIVATE_PREEMPTION_TIMER : 0)},
 		{PRIMARY_CONTROLS, allowed_control(IA32_VMX_PROCBASED_CTLS, USE_MSR_BITMAPS | (own_secondary_controls() ? ACTIVATE_SECONDARY_CONTROLS : 0))},
 		{EXIT_CONTROLS, allowed_control(IA32_VMX_EXIT_CTLS, HOST_ADDRESS_SPACE_SIZE)},
 		{ENTRY_CONTROLS, allowed_control(IA32_VMX_ENTRY_CTLS, IA32E_MODE_GUEST)},
@@ -59,6 +59,8 @@ void write_own_controls(void)
 	write_fields(rows, ARRAY_LENGTH(rows));
 	if (own_secondary_controls())
 		write_field(SECONDARY_CONTROLS, own_secondary_controls());
+	if (self.preemption_ticks)
+		write_field(PREEMPTION_TIMER_VALUE, self.preemption_ticks);
 	if (self.use_vpid)
 		write_field(VPID, VPID_OF_GUEST);
 	if (self.use_ept)

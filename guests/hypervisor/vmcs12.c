@@ -24,7 +24,7 @@ static const u16 fields[] = {
 	GUEST_ES_LIMIT, GUEST_CS_LIMIT, GUEST_SS_LIMIT, GUEST_DS_LIMIT, GUEST_FS_LIMIT, GUEST_GS_LIMIT, GUEST_LDTR_LIMIT, GUEST_TR_LIMIT,
 	GUEST_GDTR_LIMIT, GUEST_IDTR_LIMIT,
 	GUEST_ES_RIGHTS, GUEST_CS_RIGHTS, GUEST_SS_RIGHTS, GUEST_DS_RIGHTS, GUEST_FS_RIGHTS, GUEST_GS_RIGHTS, GUEST_LDTR_RIGHTS, GUEST_TR_RIGHTS,
-	GUEST_INTERRUPTIBILITY, GUEST_ACTIVITY, GUEST_SYSENTER_CS, HOST_SYSENTER_CS,
+	GUEST_INTERRUPTIBILITY, GUEST_ACTIVITY, GUEST_SYSENTER_CS, PREEMPTION_TIMER_VALUE, HOST_SYSENTER_CS,
 	CR0_MASK, CR4_MASK, CR0_READ_SHADOW, CR4_READ_SHADOW, EXIT_QUALIFICATION, GUEST_LINEAR_ADDRESS,
 	GUEST_CR0, GUEST_CR3, GUEST_CR4,
 	GUEST_ES_BASE, GUEST_CS_BASE, GUEST_SS_BASE, GUEST_DS_BASE, GUEST_FS_BASE, GUEST_GS_BASE, GUEST_LDTR_BASE, GUEST_TR_BASE,
@@ -65,7 +65,9 @@ void nested_start(void)
 			add_row(&controls, row);
 	}
 	add_row(&changed_by_processor, (unsigned)row_of_field(ENTRY_INTERRUPTION_INFORMATION));
-	remove_row(&changed_by_processor, (unsigned)row_of_field(VMCS_LINK_POINTER)); // in the guest-state area, but ours to fill (shadow.c)
+	// in the guest-state area, but ours to fill: shadow.c, preemption.c
+	remove_row(&changed_by_processor, (unsigned)row_of_field(VMCS_LINK_POINTER));
+	remove_row(&changed_by_processor, (unsigned)row_of_field(PREEMPTION_TIMER_VALUE));
 }
 
 int row_of_field(u32 encoding)
@@ -240,6 +242,8 @@ void nested_forget_ept(void)
 static bool is_copied(enum vmcs_field field)
 {
 	switch (field) {
+	case PIN_BASED_CONTROLS:
+	case PREEMPTION_TIMER_VALUE:
 	case PRIMARY_CONTROLS:
 	case SECONDARY_CONTROLS:
 	case EXIT_CONTROLS:

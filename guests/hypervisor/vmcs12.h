@@ -56,6 +56,8 @@ struct nested_vmcs {
 	u64 shadow_values[SHADOWED_FIELDS]; // what it holds, but for what a guest has written since
 	bool prepared;                // the hardware VMCS has our host state
 	bool hardware_launched;
+	u64 timer_left, timer_programmed; // ticks: of the guest's time for its guest, and in the hardware VMCS (preemption.c)
+	bool window_is_ours;          // interrupt-window exiting is on for us (interrupts.c)
 	bool has_vpid;                // the guest's guest runs under a VPID
 	struct row_set newest_in_region; // the others are newer in the hardware VMCS
 	struct row_set to_write;      // newer in the region than in the hardware VMCS
@@ -125,7 +127,7 @@ void nested_forget_ept(void);
 void nested_expect_changes(struct nested_vmcs *vmcs);
 
 /** Brings the hardware VMCS, which must be current, up to date: called before an entry.
- * Controls that depend on ours too are left to the caller: primary, secondary and exit controls, the VPID, the EPT pointer and the link pointer. */
+ * Controls that depend on ours too are left to the caller: pin-based, primary, secondary and exit controls, the VPID, the EPT pointer and the link pointer. */
 void nested_write_changes(struct nested_vmcs *vmcs);
 
 /** Notes the exit reason, which the caller has read already. */

@@ -30,6 +30,8 @@ static bool has_secondary_control(u32 control)
 static void check_options(void)
 {
 	self.writes_read_only_fields = read_msr(IA32_VMX_MISC) >> 29 & 1;
+	if (self.preemption_ticks && !(allowed_control(IA32_VMX_PINBASED_CTLS, ACTIVATE_PREEMPTION_TIMER) & ACTIVATE_PREEMPTION_TIMER))
+		stop_with("this processor has no VMX-preemption timer");
 	const u64 invvpid = 1ull << 32, single_and_all_contexts = 3ull << 41;
 	self.use_vpid = has_secondary_control(ENABLE_VPID)
 		&& (read_msr(IA32_VMX_EPT_VPID_CAP) & (invvpid | single_and_all_contexts)) == (invvpid | single_and_all_contexts);

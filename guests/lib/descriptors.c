@@ -1,4 +1,4 @@
-// GDT (null, 64-bit code, data, TSS), TSS and an IDT whose 32 exception vectors report and stop. A TSS must be there because a VM exit
+// GDT (null, 64-bit code, data, TSS), TSS and an IDT whose 32 exception vectors report and stop; the others are empty until an image fills them. A TSS must be there because a VM exit
 // loads TR from the host state, and a null TR is refused (SDM 3C 27.2.3 'Checks on Host Segment and Descriptor-Table Registers').
 #include "descriptors.h"
 
@@ -11,25 +11,29 @@ struct gate {
 	u32 offset_high, reserved;
 } PACKED;
 
-enum { EXCEPTIONS = 32, STUB_SIZE = 16, INTERRUPT_GATE = 0x8e };
+enum { EXCEPTIONS = 32, VECTORS = 256, STUB_SIZE = 16, INTERRUPT_GATE = 0x8e };
 
 struct task_state task_state = {.io_map = sizeof task_state};
 
 static u64 gdt[5] __attribute__((aligned(16))) = {0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0, 0};
-static struct gate idt[EXCEPTIONS] __attribute__((aligned(16)));
+static struct gate idt[VECTORS] __attribute__((aligned(16)));
 
 extern const u8 exception_stubs[];
 
 struct descriptor_register read_gdtr(void) { struct descriptor_register r; asm volatile("sgdt %0" : "=m"(r)); return r; }
 struct descriptor_register read_idtr(void) { struct descriptor_register r; asm volatile("sidt %0" : "=m"(r)); return r; }
 
+void set_interrupt_gate(u8 vector, const u8 *handler)
+{
+	u64 address = (u64)handler;
+	idt[vector] = (struct gate){.offset_low = (u16)address, .selector = SELECTOR_CODE, .type = INTERRUPT_GATE,
+		.offset_middle = (u16)(address >> 16), .offset_high = (u32)(address >> 32)};
+}
+
 static void fill_idt(void)
 {
-	for (unsigned vector = 0; vector < EXCEPTIONS; vector++) {
-		u64 stub = (u64)(exception_stubs + vector * STUB_SIZE);
-		idt[vector] = (struct gate){.offset_low = (u16)stub, .selector = SELECTOR_CODE, .type = INTERRUPT_GATE,
-			.offset_middle = (u16)(stub >> 16), .offset_high = (u32)(stub >> 32)};
-	}
+	for (unsigned vector = 0; vector < EXCEPTIONS; vector++)
+		set_interrupt_gate((u8)vector, exception_stubs + vector * STUB_SIZE);
 }
 
 void load_descriptor_tables(void)

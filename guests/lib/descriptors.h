@@ -25,3 +25,6 @@ struct descriptor_register read_gdtr(void);
 struct descriptor_register read_idtr(void);
 
 void load_descriptor_tables(void);
+
+/** Has interrupts with this vector enter here, with further ones masked. */
+void set_interrupt_gate(u8 vector, const u8 *handler);
