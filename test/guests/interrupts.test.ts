@@ -31,7 +31,7 @@ describe('the APIC\'s timer, used by the guest', () => {
     expect(run.lines).toContain('hypervisor: captured an interrupt, vector 97');
     expect(new Set(captured)).toEqual(new Set(['hypervisor: captured an interrupt, vector 97']));
     if (hypervisors >= 3) expect(captured.length).toBeGreaterThan(1);
-    expect(exitsFor(run, 'INTERRUPT_WINDOW')).toBeGreaterThan(0);
+    if (hypervisors >= 3) expect(exitsFor(run, 'INTERRUPT_WINDOW')).toBeGreaterThan(0);
   });
 });
 
