@@ -65,7 +65,7 @@ const rows = [
   ['x2apic', 1, 'ecx', 21, yes, 'x2APIC mode'],
   ['movbe', 1, 'ecx', 22, yes, 'MOVBE'],
   ['popcnt', 1, 'ecx', 23, yes, 'POPCNT'],
-  ['tscDeadline', 1, 'ecx', 24, no, 'TSC-deadline mode of the APIC timer'],
+  ['tscDeadline', 1, 'ecx', 24, yes, 'TSC-deadline mode of the APIC timer'],
   ['aes', 1, 'ecx', 25, no, 'AES instructions'],
   ['xsave', 1, 'ecx', 26, yes, 'XSAVE'],
   ['avx', 1, 'ecx', 28, no, 'AVX'],

@@ -9,7 +9,7 @@ const sectorBytes = 512, chunkSectors = 64, bufferSegment = 0x2000, bootAddress 
 
 /** Stands for a machine while `bootImages` loads it: keeps memory writes and registers. */
 class Recorder {
-  constructor(memoryBytes) { this.memoryBytes = memoryBytes; this.writes = []; this.values = new Map(); }
+  constructor(memoryBytes) { this.memoryBytes = memoryBytes; this.writes = []; this.values = new Map(); this.vcpuCount = 1; this.processor = { family: 6 }; }
   writePhysical(address, bytes) { this.writes.push({ address: Number(address), bytes: bytes.slice() }); return Number(address) + bytes.length <= this.memoryBytes; }
   registers() { return { set: (name, value) => this.values.set(name, value), get: name => this.values.get(name) ?? 0n }; }
 }
@@ -19,7 +19,7 @@ export function bootDisk(program, commandLine, memoryBytes) {
   const recorder = new Recorder(memoryBytes);
   bootImages(recorder, { program, commandLine, modules: [] });
   // the loader's area in the first MiB in one piece, the program in another
-  const pieces = [recorder.writes.filter(w => w.address < 0x10_0000), recorder.writes.filter(w => w.address >= 0x10_0000)].map(writes => {
+  const pieces = [recorder.writes.filter(w => w.address < 0xf_0000), recorder.writes.filter(w => w.address >= 0x10_0000)].map(writes => {
     const start = Math.min(...writes.map(w => w.address)), end = Math.max(...writes.map(w => w.address + w.bytes.length));
     const bytes = new Uint8Array(Math.ceil((end - start) / (chunkSectors * sectorBytes)) * chunkSectors * sectorBytes);
     for (const w of writes) bytes.set(w.bytes, w.address - start);

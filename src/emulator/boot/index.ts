@@ -4,6 +4,7 @@
 import type { Machine } from '../machine';
 import { enterProtectedMode, isElf32, loadElf32, parseElf32 } from './elf32';
 import { loadElf64, parseElf64 } from './elf64';
+import { writeFirmwareTables } from './firmware-tables';
 import { enterLongMode, identityMap } from './long-mode';
 import { loaderArea, writeMultibootInformation } from './multiboot';
 
@@ -37,6 +38,7 @@ export function bootImages(machine: Machine, images: BootImages): BootResult {
   });
   const isLow = elf32?.segments.some(s => s.address < loaderArea.end) ?? false;
   const information = writeMultibootInformation(machine, isLow ? loaderArea.otherInformation : loaderArea.information, images.commandLine, modules);
+  writeFirmwareTables(machine);
   const entry = BigInt(base) + BigInt(elf32 ? elf32.entry : elf64!.entry);
   if (elf32) enterProtectedMode(machine, elf32.entry, information);
   else enterLongMode(machine, { entry, cr3: identityMap(machine), rax: 0x2badb002n, rbx: BigInt(information) });

@@ -83,9 +83,15 @@ export function rest(): void {
   store<i32>(M_BUDGET, 0);
 }
 
-/** PAUSE and MWAIT: whoever spins waits for another vCPU. The intervals that PAUSE-loop exiting measures stay as they are. */
+/** PAUSE and MWAIT: whoever spins waits for another vCPU, if one is ready. The intervals that PAUSE-loop exiting measures stay as they are. */
 export function yieldTurn(): void {
-  if (load<u32>(M_VCPU_COUNT) == 1 || (load<u32>(CPU_PROC2_CONTROLS) & SECONDARY_PAUSE_LOOP_EXITING) != 0) return;
-  store<u64>(M_QUANTUM_END, time());
-  attend();
+  const count = load<u32>(M_VCPU_COUNT);
+  if (count == 1 || (load<u32>(CPU_PROC2_CONTROLS) & SECONDARY_PAUSE_LOOP_EXITING) != 0) return;
+  const now = time(), active = load<u32>(CPU_ID);
+  for (let vcpu: u32 = 0; vcpu < count; vcpu++) {
+    if (vcpu == active || !isReady(vcpu, now)) continue;
+    store<u64>(M_QUANTUM_END, now);
+    attend();
+    return;
+  }
 }
