@@ -110,6 +110,7 @@ export const cpuCells: readonly Cell[] = place(region('cpu').base, region('cpu')
   ['activity', 'u32', 1, 'activity state as in the VMCS: 0 active, 1 HLT, 2 shutdown, 3 wait for SIPI'],
   ['shadowBits', 'u32', 1, 'interruptibility bits 0 (STI) and 1 (MOV SS) of the blocking that ends at shadowUntil'],
   ['shadowUntil', 'u64', 1, 'time (units) at which the STI or MOV SS blocking ends'],
+  ['resumeUntil', 'u64', 1, 'time (units) at which RFLAGS.RF, set in rflagsSystem, has lapsed: it lasts for one instruction'],
   ['nmiBlocked', 'u32', 1, 'NMIs (or virtual NMIs) are blocked until IRET'],
   ['nmiUnblocked', 'u32', 1, 'the fault or exit under way is of an IRET that has ended NMI blocking'],
   ['nmiPending', 'u32', 1, ''], ['initPending', 'u32', 1, ''], ['sipiPending', 'u32', 1, '0, or 1 + the SIPI vector'],

@@ -15,7 +15,7 @@ import {
   ABORT, aborted, attend, CR0_CD, CR0_ET, CR0_MP, CR0_NE, CR0_NW, CR0_PE, CR0_PG, CR0_TS, CR0_WP, CR0_AM, CR0_EM, CR4_DE, CR4_PAE, CR4_PCIDE, CR4_UMIP, CS, cr0,
   cr4, DB, efer, EFER_LMA, EFER_LME, GP, in64BitMode, longModeActive, NEXT, nonRoot, raise, raiseError, reg, setReg, UD,
 } from './state';
-import { flushCurrent, invalidateAddress, invalidateVpid, selectTlb } from './tlb';
+import { flushCurrent, flushEverything, invalidateAddress, invalidateVpid, selectTlb } from './tlb';
 import { unrestrictedGuest } from './vmx/controls';
 import { interceptClts, interceptInvlpg, interceptInvpcid, interceptLmsw, interceptMovDr, interceptMovFromCr, interceptMovToCr } from './vmx/intercepts';
 import { cr0ReadValue, cr0WriteValue, cr4ReadValue, cr4WriteValue } from './vmx/register-intercepts';
@@ -148,10 +148,12 @@ export function movToDebug(pc: usize): i32 {
   if (real == 8) return ABORT;
   let value = in64BitMode() ? reg(from) : reg(from) & 0xffffffff;
   if (real >= 6 && value >> 32) return raiseError(GP, 0);
-  if (real == 6) value = value & 0x1e00f | 0xfffe0ff0;
+  if (real == 6) value = value & 0xe00f | 0xffff0ff0;                                   // no RTM, no bus-lock detection: their bits are 1
   if (real == 7) value = value & 0xffff2fff | 0x400;
   if (real < 4 && in64BitMode() && <u64>(<i64>(value << 16) >> 16) != value) return raiseError(GP, 0);
   store<u64>(CPU_DR + (<usize>real << 3), value);
+  // breakpoints take their pages out of the TLB, and each instruction by itself
+  if (real != 6) { flushEverything(); attend(); }
   return NEXT;
 }
 /** DR4 and DR5 are DR6 and DR7 without CR4.DE; 8 after raising a fault. DR7.GD makes any access #DB. */

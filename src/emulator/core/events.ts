@@ -2,7 +2,7 @@
 // 'Interrupt and Exception Handling'; double faults: 6.15 'Exception and Interrupt Reference', interrupt 8), with the VM exits they cause.
 import {
   CPU_ABORT_KIND, CPU_ALONE, CPU_CPL, CPU_CR2, CPU_DR, CPU_EVENT_INSTRUCTION_LENGTH, CPU_EVENT_VECTORING, CPU_EVENT_VECTORING_ERROR, CPU_FAULT_ADDRESS,
-  CPU_FAULT_ERROR, CPU_FAULT_HAS_ERROR, CPU_FAULT_VECTOR, CPU_GPR, CPU_IDTR_BASE, CPU_IDTR_LIMIT, CPU_NMI_BLOCKED, CPU_NMI_UNBLOCKED, CPU_NON_ROOT, CPU_RFLAGS_SYSTEM, CPU_RIP, CPU_ACTIVITY, EV_A,
+  CPU_FAULT_ERROR, CPU_FAULT_HAS_ERROR, CPU_FAULT_VECTOR, CPU_GPR, CPU_IDTR_BASE, CPU_IDTR_LIMIT, CPU_NMI_BLOCKED, CPU_NMI_UNBLOCKED, CPU_NON_ROOT, CPU_PENDING_DEBUG, CPU_RFLAGS_SYSTEM, CPU_RIP, CPU_ACTIVITY, EV_A,
   EV_AUX, EV_B, EVENT_EXCEPTION, EVENT_INTERRUPT, EVENT_TRIPLE_FAULT, M_STOP_ON_EXCEPTION, M_STOP_ON_TRIPLE_FAULT, STOP_EXCEPTION, STOP_SHUTDOWN,
   STOP_TRIPLE_FAULT,
 } from './generated/layout';
@@ -20,6 +20,7 @@ import { requestStop, stopBefore } from './stop';
 import { tripleFaultExit } from './vmx/exit';
 import { interceptException } from './vmx/intercepts';
 import { deliverLegacy } from './events-legacy';
+import { forgetStep } from './run';
 
 // event types of the interruption-information format (SDM 3C 25.8.3)
 @inline export const EXTERNAL_INTERRUPT: u32 = 0; @inline export const NMI_EVENT: u32 = 2; @inline export const HARDWARE_EXCEPTION: u32 = 3; @inline export const SOFTWARE_INTERRUPT: u32 = 4;
@@ -51,6 +52,7 @@ export function deliverRecordedException(): void {
     if (at) { store<u32>(at + EV_AUX, vector | (hasError ? 0x100 : 0)); store<u64>(at + EV_A, error); store<u64>(at + EV_B, address); }
     if (vector == PF_VECTOR) store<u64>(CPU_CR2, address);
     if (vector == DB) {
+      store<u64>(CPU_PENDING_DEBUG, 0);                                          // traps that MOV SS has held back are lost with it
       store<u64>(CPU_DR + 48, load<u64>(CPU_DR + 48) & ~0xf | address | 0xffff0ff0);
       store<u64>(CPU_DR + 56, load<u64>(CPU_DR + 56) & ~0x2000);
     }
@@ -91,7 +93,11 @@ export function softwareInterrupt(vector: u32, type: u32, length: u32): i32 {
   store<u32>(CPU_EVENT_INSTRUCTION_LENGTH, length);
   const result = deliver(vector, type, false, 0);
   if (result != ABORT || load<u32>(CPU_ABORT_KIND) == ABORT_EXITED) giveBackUnit();   // an aborted instruction gives its own back
-  return result != ABORT ? JUMPED : ABORT;
+  if (result == ABORT) return ABORT;
+  // TF is clear before the instruction ends: there is no single step over it
+  forgetStep();
+  if (type == PRIVILEGED_SOFTWARE_EXCEPTION) store<u64>(CPU_PENDING_DEBUG, 0);                  // INT1 takes along what MOV SS has held back; INT 1 does not
+  return JUMPED;
 }
 
 /** Shutdown (SDM 3A 6.15): a VM exit in non-root operation. */

@@ -2,7 +2,7 @@
 import { CPU_CPL, CPU_RFLAGS_SYSTEM } from './generated/layout';
 import { operandSize } from './operands';
 import {
-  AC, ABORT, aborted, ARITHMETIC, attend, CR0_AM, CR4_SMAP, cr0, cr4, DF, GP, ID, IF, IOPL, NEXT, NT, raise, raiseError, RF, rflags, setArithmeticFlags, setInterruptShadow,
+  AC, ABORT, aborted, ARITHMETIC, attend, CR0_AM, CR4_SMAP, cr0, cr4, DF, GP, ID, IF, IOPL, NEXT, NT, raise, raiseError, resumeFlagFor, RF, rflags, setArithmeticFlags, setInterruptShadow,
   TF, UD, VM, virtual8086,
 } from './state';
 import { push, setStackPointer, stackBytes, stackLoad, stackPointer } from './stack';
@@ -32,6 +32,7 @@ export function changeFlags(value: u64, mask: u64): void {
   setArithmeticFlags(value & mask | rflags() & ~mask);
   const old = load<u64>(CPU_RFLAGS_SYSTEM), system = mask & ~ARITHMETIC;
   store<u64>(CPU_RFLAGS_SYSTEM, old & ~system | value & system | 2);
+  if ((value & mask & RF) != 0) resumeFlagFor(1);
   if ((old ^ value) & mask & AC && ((cr4() & CR4_SMAP) != 0 || (cr0() & CR0_AM) != 0)) selectTlb();
   if ((value & (IF | TF)) != 0) attend();
 }

@@ -4,6 +4,7 @@
 import { CPU_ALONE, CPU_CR0, CPU_CR4, CPU_RFLAGS_SYSTEM, CPU_TLB_BASE, CPU_TLB_GENERATION, M_RAM_SIZE, RAM_BASE, REGION_PAGE_CODE, REGION_SCRATCH } from './generated/layout';
 import { TLB_INDEX_MASK, TLB_READ, TLB_WRITE } from './generated/decoder';
 import { invalidateCode, storeTouchesCode } from './blocks';
+import { breakpointsEnabled, noteDataBreakpoints, pageHasBreakpoint } from './breakpoints';
 import { markDirty } from './dirty';
 import { mmioRead, mmioWrite } from '../devices/bus';
 import { READ, recallWalk, userAccess, walk, walkedGuestPhysical, walkedPhysical, walkedWritable, WRITE } from './paging';
@@ -111,12 +112,17 @@ function readWithin(linear: u64, bytes: u32, user: bool, implicit: bool, forWrit
   if (memoryIsWatched() && pageIsWatched(linear)) {
     if (!load<u32>(CPU_ALONE)) { abandon(ABORT_ALONE); return 0; }
     if (!probing) noteMemory(READS, linear, bytes, loadBytes(host, bytes), loadBytes(host, bytes));
+  } else if (isGuarded(linear, implicit)) {
+    if (!load<u32>(CPU_ALONE)) { abandon(ABORT_ALONE); return 0; }
   } else {
     if (forWrite && !load<u32>(CPU_ALONE) && storeTouchesCode(host, bytes)) { abandon(ABORT_ALONE); return 0; }
     if (cache) permit(linear, TLB_READ);
   }
+  if (!probing && isGuarded(linear, implicit)) noteDataBreakpoints(linear, bytes, false);
   return loadBytes(host, bytes);
 }
+/** Whether a breakpoint of the debug registers may watch the bytes. */
+@inline function isGuarded(linear: u64, implicit: bool): bool { return breakpointsEnabled() && !implicit && pageHasBreakpoint(linear); }
 
 /** Accesses to the APIC-access page run alone, since most exit and a write has more to do. */
 function readApicAccess(linear: u64, bytes: u32, forWrite: bool): u64 {
@@ -146,7 +152,11 @@ function writeWithin(linear: u64, value: u64, bytes: u32, user: bool, implicit: 
     }
     if (cache && walkedWritable) fill(linear, TLB_WRITE, host);
   }
-  const page = pageOf(host), watched = memoryIsWatched() && pageIsWatched(linear);
+  const page = pageOf(host), watched = memoryIsWatched() && pageIsWatched(linear), guarded = isGuarded(linear, implicit);
+  if (guarded) {
+    if (!load<u32>(CPU_ALONE)) return abandon(ABORT_ALONE);
+    noteDataBreakpoints(linear, bytes, true);
+  }
   if (watched) {
     if (!load<u32>(CPU_ALONE)) return abandon(ABORT_ALONE);
     noteMemory(WRITES, linear, bytes, loadBytes(host, bytes), bytes == 8 ? value : value & ((<u64>1 << (bytes << 3)) - 1));
@@ -160,7 +170,7 @@ function writeWithin(linear: u64, value: u64, bytes: u32, user: bool, implicit: 
       invalidateCode(page);
       return NEXT;
     }
-  } else if (!watched && cache) permit(linear, TLB_WRITE);
+  } else if (!watched && !guarded && cache) permit(linear, TLB_WRITE);
   storeBytes(host, value, bytes);
   return NEXT;
 }

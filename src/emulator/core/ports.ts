@@ -1,4 +1,5 @@
 // IN and OUT, and the permission of a port by IOPL and the TSS's I/O bitmap (SDM 1 'Protected-Mode I/O').
+import { notePortBreakpoints } from './breakpoints';
 import { CPU_CPL, CPU_RFLAGS_SYSTEM, WATCH_PORT } from './generated/layout';
 import { portRead, portWrite } from '../devices/bus';
 import { loadSystem } from './memory';
@@ -35,6 +36,7 @@ export function portIn(pc: usize): i32 {
   if (interceptPort(port, bytes, true, false, false, isImmediate(pc), 0, 0, 0)) return ABORT;
   const value = portRead(port, bytes);
   if (watched) { unnote(); notePlace(WATCH_PORT, READS, port, bytes, value, value, 0); }
+  notePortBreakpoints(port, bytes);
   writeSized(RAX, bytes == 4 ? 2 : bytes >> 1, value);
   return NEXT;
 }
@@ -45,6 +47,7 @@ export function portOut(pc: usize): i32 {
   if (watched) notePlace(WATCH_PORT, WRITES, port, bytes, value, value, EXITED);
   if (interceptPort(port, bytes, false, false, false, isImmediate(pc), 0, 0, 0)) return ABORT;
   if (watched) { unnote(); notePlace(WATCH_PORT, WRITES, port, bytes, value, value, 0); }
+  notePortBreakpoints(port, bytes);
   portWrite(port, bytes, value);
   return NEXT;
 }

@@ -17,6 +17,7 @@ import {
 import { countersAreInUse, countersAtBoundary, nextOverflow } from './performance-counters';
 import { performInit, startUp } from './reset';
 import { keepAwake, rest, schedule } from './scheduler';
+import { instructionBreakpoint, instructionsAreWatched, settleBreakpoints } from './breakpoints';
 import { segmentLimit } from './segments';
 import { requestStop } from './stop';
 import { extendSlice, mustBeSampled, sample, sliceOf } from './translations';
@@ -34,6 +35,7 @@ import { externalInterruptIsAcknowledged, externalInterruptsExit, interceptNmi, 
 
 /** The block that runs now is a single step for RFLAGS.TF. */
 let stepping: bool = false;
+export function forgetStep(): void { stepping = false; }
 /** Debug traps that `boundary` has just raised: a stop before their delivery leaves them pending. */
 let raisedTraps: u64 = 0;
 
@@ -54,6 +56,7 @@ export function proceed(ending: i32): u32 {
     // a trap after the instruction, unless it was abandoned
     if (load<u32>(CPU_ABORT_KIND) == 0) store<u64>(CPU_PENDING_DEBUG, load<u64>(CPU_PENDING_DEBUG) | BS);
   }
+  settleBreakpoints();
   // the accesses of an instruction that was abandoned have not taken place; those of one that ends in a VM exit have
   if (hasHits() && load<u32>(CPU_ABORT_KIND) != 0 && load<u32>(CPU_ABORT_KIND) != ABORT_EXITED) takeBackHits();
   while (true) {
@@ -71,9 +74,11 @@ export function proceed(ending: i32): u32 {
       boundary();
       if (load<u32>(CPU_ABORT_KIND) != 0 || load<u32>(M_STOP_KIND) != 0 || load<i32>(M_BUDGET) <= 0 || hasHits()) continue;
     }
-    if ((load<u64>(CPU_RFLAGS_SYSTEM) & TF) != 0) {
+    const steps = (load<u64>(CPU_RFLAGS_SYSTEM) & TF) != 0, guarded = instructionsAreWatched();
+    if (guarded && instructionBreakpoint(linearRip())) continue;
+    if (steps || guarded) {
       const block = single(true);
-      if (block != 0) { stepping = true; return block; }
+      if (block != 0) { stepping = steps; return block; }
       continue;
     }
     const block = findBlock();

@@ -2,7 +2,7 @@
 // A procedure (what the run loop calls for an instruction that is a procedure of the manual) returns NEXT, ABORT or JUMPED.
 import {
   CPU_ABORT_KIND, CPU_ALONE, CPU_CR0, CPU_CR4, CPU_CPL, CPU_EFER, CPU_FAULT_ADDRESS, CPU_FAULT_ERROR, CPU_FAULT_HAS_ERROR, CPU_FAULT_VECTOR, CPU_FLAGS_C,
-  CPU_FLAGS_R, CPU_GPR, CPU_INSTRUCTION_LENGTH, CPU_MODE, CPU_NON_ROOT, CPU_RFLAGS_SYSTEM, CPU_RIP, CPU_SHADOW_BITS, CPU_SHADOW_UNTIL, M_BUDGET, M_DEADLINE,
+  CPU_FLAGS_R, CPU_GPR, CPU_INSTRUCTION_LENGTH, CPU_MODE, CPU_NON_ROOT, CPU_RESUME_UNTIL, CPU_RFLAGS_SYSTEM, CPU_RIP, CPU_SHADOW_BITS, CPU_SHADOW_UNTIL, M_BUDGET, M_DEADLINE,
 } from './generated/layout';
 
 /** The procedure completed: RIP moves to the next instruction. */
@@ -105,11 +105,20 @@ export function setArithmeticFlags(v: u64): void {
   const pfFix = (((v >> 2) & 1) ^ 1 ^ parityOfR) << 8;
   store<u64>(CPU_FLAGS_C, (carry << 63) | ((carry ^ overflow) << 62) | (((v >> 4) & 1) << 3) | (((v >> 7) & 1) << 16) | pfFix);
 }
-export function rflags(): u64 { return load<u64>(CPU_RFLAGS_SYSTEM) | arithmeticFlags(); }
+export function rflags(): u64 {
+  const system = load<u64>(CPU_RFLAGS_SYSTEM);
+  return ((system & RF) != 0 && time() >= load<u64>(CPU_RESUME_UNTIL) ? system & ~RF : system) | arithmeticFlags();
+}
+/** Sets RFLAGS.RF for so many units from now. */
+export function resumeFlagFor(units: u32): void {
+  store<u64>(CPU_RFLAGS_SYSTEM, load<u64>(CPU_RFLAGS_SYSTEM) | RF);
+  store<u64>(CPU_RESUME_UNTIL, time() + units);
+}
 /** Sets all of RFLAGS as given (reserved bits forced), without any privilege rule. */
 export function setRflags(v: u64): void {
   setArithmeticFlags(v);
   store<u64>(CPU_RFLAGS_SYSTEM, (v & (TF | IF | DF | IOPL | NT | RF | VM | AC | VIF | VIP | ID)) | 2);
+  store<u64>(CPU_RESUME_UNTIL, time() + 1);
 }
 
 @inline export function aborted(): bool { return load<u32>(CPU_ABORT_KIND) != 0; }

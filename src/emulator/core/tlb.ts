@@ -13,6 +13,7 @@ import {
 } from './generated/layout';
 import { TLB_CONTEXT_BYTES, TLB_EXECUTE, TLB_INDEX_MASK, TLB_READ, TLB_WRITE } from './generated/decoder';
 import { MAXIMUM_VCPUS } from './generated/devices';
+import { breakpointsEnabled } from './breakpoints';
 import { clearPageCache } from './paging';
 import { modeBasedExecuteControl } from './vmx/controls';
 import { AC, CR0_AM, CR0_PG, CR0_WP, CR4_LA57, CR4_PAE, CR4_PCIDE, CR4_PKE, CR4_PSE, CR4_SMAP, CR4_SMEP, EFER_LMA, EFER_NXE } from './state';
@@ -85,6 +86,7 @@ function configuration(): u64 {
   if (cr4 & CR4_PKE) bits |= 0x4000;
   if (modeBasedExecuteControl()) bits |= 2048;
   if (load<u64>(CPU_APIC_ACCESS_END)) bits |= 4096;
+  if (breakpointsEnabled()) bits |= 8192;
   return bits;
 }
 

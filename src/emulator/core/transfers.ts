@@ -6,7 +6,7 @@ import {
 import { PRIVILEGED_SOFTWARE_EXCEPTION, SOFTWARE_EXCEPTION, SOFTWARE_INTERRUPT, softwareInterrupt } from './events';
 import { sensitive } from './flag-instructions';
 import { followingRip, immediate, rexW } from './operands';
-import { RIGHTS_UNUSABLE, segmentRights, setCpl, setSegment, updateMode } from './segments';
+import { RIGHTS_UNUSABLE, segmentBase, segmentLimit, segmentRights, setCpl, setSegment, updateMode } from './segments';
 import {
   ABORT, arithmeticFlags, attend, BP, CS, DB, DS, EFER_SCE, efer, ES, FS, GP, GS, IF, JUMPED, longModeActive, OF, OVERFLOW, raise, raiseError, RCX, RDX,
   realMode, reg, RF, rflags, RSP, SS_REG, setReg, setRflags, UD, VM,
@@ -31,7 +31,7 @@ export function dropInnerSegments(level: u32): void {
 function dropInner(i: u32, level: u32): void {
   const rights = segmentRights(i);
   if ((rights & RIGHTS_UNUSABLE) != 0 || (rights >> 5 & 3) >= level || (rights & 0x1c) == 0x1c) return;
-  setSegment(i, 0, 0, 0, RIGHTS_UNUSABLE);
+  setSegment(i, 0, segmentBase(i), segmentLimit(i), rights | RIGHTS_UNUSABLE);               // the base stays, which counts for FS and GS in 64-bit mode
 }
 
 // access rights of the flat segments that fast system calls load
