@@ -102,7 +102,7 @@ export interface RegisterFile {
 }
 
 /** 'rax'..'r15', 'rip', 'rflags', 'cr0' 'cr2' 'cr3' 'cr4' 'cr8', 'dr0'..'dr7', 'efer', 'gdtr.base' 'gdtr.limit' 'idtr.base' 'idtr.limit',
- * '<seg>.selector|base|limit|rights' for es cs ss ds fs gs ldtr tr, 'msr.<name>', 'xmm0.low' 'xmm0.high' ..., 'cpl', 'mxcsr'. */
+ * '<seg>.selector|base|limit|rights' for es cs ss ds fs gs ldtr tr, 'msr.<name>', 'xmm0.low' 'xmm0.high' ..., 'cpl', 'mxcsr', 'activity' (as in the VMCS: 1 = halted). */
 export type RegisterName = string;
 
 /** VMX state of a vCPU. Pointers are host-physical; undefined = none. */

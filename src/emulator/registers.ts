@@ -15,7 +15,7 @@ const add = (name: RegisterName, cell: string, index = 0): void => {
   slots.set(name, { offset: address - base + index * bytes, bytes });
 };
 gprNames.forEach((name, n) => add(name, 'gpr', n));
-for (const name of ['rip', 'cr0', 'cr2', 'cr3', 'cr4', 'xcr0', 'xss', 'efer', 'cpl', 'mxcsr']) add(name, name);
+for (const name of ['rip', 'cr0', 'cr2', 'cr3', 'cr4', 'xcr0', 'xss', 'efer', 'cpl', 'mxcsr', 'activity']) add(name, name);
 for (const n of [0, 1, 2, 3, 6, 7]) add(`dr${n}`, 'dr', n);
 for (const table of ['gdtr', 'idtr']) { add(`${table}.base`, `${table}Base`); add(`${table}.limit`, `${table}Limit`); }
 segments.forEach((name, n) => {

@@ -11,9 +11,13 @@ async function run(hypervisors, rounds, options) {
   return { ms: processorMs() - begin, exits: machine.counters().exits };
 }
 
-/** Milliseconds of processor time of a whole run: `none` records no event, `trace` feeds every event to the level tracker, as the debugger always does. */
+/**
+ * Milliseconds of processor time of a whole run. `none`: no event is recorded. `levels`: the level tracker follows every event. `trace`: it keeps the trace of
+ * exits, too, as the debugger always does.
+ */
 export async function runStack(hypervisors, rounds, watching) {
-  const machine = await newMachine(256 << 20), hypervisor = image('hypervisor.elf'), tracker = watching === 'trace' ? new LevelTracker({}) : undefined;
+  const machine = await newMachine(256 << 20), hypervisor = image('hypervisor.elf'), tracker = watching === 'none' ? undefined : new LevelTracker({});
+  if (watching === 'levels') tracker.switches.add = () => {};
   const middle = Array.from({ length: hypervisors - 1 }, (_, n) => ({ name: `hypervisor ${n + 1}`, bytes: hypervisor }));
   bootImages(machine, { program: hypervisor, commandLine: '', modules: [...middle, { name: 'guest', bytes: image('guest.elf'), commandLine: `rounds=${rounds}` }] });
   if (!tracker) machine.recordEvents([]);

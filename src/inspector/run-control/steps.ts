@@ -48,7 +48,7 @@ export function* stepPlan(world: World, context: Context, wish: StepWish): Plan 
 function* stepFrom(world: World, context: Context, wish: StepWish, start: LineRow | undefined): Plan {
   const byStatement = wish.granularity === 'statement' && start !== undefined;
   for (;;) {
-    const { vcpu } = context, before = positionOf(world.machine, vcpu);
+    const { vcpu } = context, before = positionOf(world.machine, vcpu), wasHalted = world.machine.registers(vcpu).get('activity') !== 0n;
     const progress = yield* one(vcpu);
     if (!isExecuting(world, context)) {
       const left = progress.switches.find(({ kind, fromContext }) => kind === 'exit' && fromContext === context.id);
@@ -68,6 +68,8 @@ function* stepFrom(world: World, context: Context, wish: StepWish, start: LineRo
       if (progress.delivered === 'interrupt' && context.state !== 'ended') continue;
     } else {
       const after = positionOf(world.machine, vcpu);
+      // Nothing has run: the processor waits for an interrupt.
+      if (wasHalted && after.rip === before.rip) continue;
       if (after.rip === before.rip && isRepeatedString(before)) continue;
       const returnAddress = returnAddressOfCall(world.machine, vcpu, before, after);
       if (returnAddress !== undefined) {
