@@ -92,7 +92,8 @@ describe.each(stacks)('%s', (_, program, modules, levels) => {
       // instructions that stay inside their level are all alike: a few of them will do
       if (!leaves && n % 97 !== 0) { n++; continue; }
       advance(stepped, Number(unit.time - stepped.machine.time()));
-      const kind = ([{ kind: 'in' }, { kind: 'over' }, { kind: 'in', level: Math.max(0, unit.level - 2) }, { kind: 'in' }, { kind: 'in' }] as const)[left % 5], entersGuest = isLaunch(stepped.machine.readLinear(0, unit.rip, 3));
+      const kind = ([{ kind: 'in' }, { kind: 'over' }, { kind: 'in', level: Math.max(0, unit.level - 2) }, { kind: 'in' }, { kind: 'in' }] as const)[left % 5];
+      const entersGuest = isLaunch(stepped.machine.readLinear(0, unit.rip, 3));
       const back = nextOf(trace, n, each => each.level === unit.level), name = `${kind.kind} of L${unit.level} at ${unit.rip.toString(16)}`;
       const result = await step(unit.level, kind);
       const awaited = kind.kind === 'over' || !leaves ? back : nextOf(trace, n, each => each.level === unit.level || ('level' in kind && unit.level > 0 ? each.level === kind.level
