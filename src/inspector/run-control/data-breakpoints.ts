@@ -63,7 +63,7 @@ export class DataBreakpoints {
     const fresh = requests.map(request => this.make(request, this.nextId++));
     this.groups.set(group, fresh);
     this.arm();
-    return fresh.map(({ id, place, problem }) => ({ id, verified: place !== undefined && this.machine !== undefined, ...problem !== undefined && { message: problem } }));
+    return fresh.map(breakpoint => this.stateOf(breakpoint));
   }
 
   /** The same breakpoints on another machine; ids stay, hit counts begin anew. */
@@ -76,7 +76,12 @@ export class DataBreakpoints {
   }
 
   /** All of them, for a client to whom they became known before there was a machine. */
-  describe(): BreakpointInfo[] { return this.all.map(({ id, place, problem }) => ({ id, verified: place !== undefined, ...problem !== undefined && { message: problem } })); }
+  describe(): BreakpointInfo[] { return this.all.map(breakpoint => this.stateOf(breakpoint)); }
+
+  private stateOf({ id, place, problem }: Breakpoint): BreakpointInfo {
+    const verified = place !== undefined && this.machine !== undefined, message = problem ?? (verified ? undefined : 'Watched when a machine runs.');
+    return { id, verified, ...message !== undefined && { message } };
+  }
 
   /** Looks at what the last run of the machine accessed; the stop that the user wants to see, if any. */
   judge(vcpu: number, levels: AccessLevels): DataStop | undefined {
