@@ -2,7 +2,7 @@
 // seed of each run is printed; ABYME_SEED repeats it.
 import { describe, expect, it } from 'vitest';
 import { bootImages } from '../../src/emulator/boot';
-import type { Machine, Snapshot } from '../../src/emulator/machine';
+import type { Machine, MachineOptions, Snapshot } from '../../src/emulator/machine';
 import { Timeline } from '../../src/emulator/replay/timeline';
 import { createTestMachine } from '../emulator/vmx/test-machine';
 import { guestImage, random, runTo, torture } from '../emulator/replay/torture';
@@ -10,21 +10,24 @@ import { guestImage, random, runTo, torture } from '../emulator/replay/torture';
 const seed = Number(process.env.ABYME_SEED ?? Math.floor(Math.random() * 2 ** 31));
 console.log(`ABYME_SEED=${seed}`);
 
-async function image(program: string, commandLine: string, above: readonly string[] = []): Promise<Machine> {
-  const machine = await createTestMachine({ memoryBytes: 64 << 20 });
+type BackEnd = MachineOptions['translator'];
+
+async function image(translator: BackEnd, program: string, commandLine: string, above: readonly string[] = []): Promise<Machine> {
+  const machine = await createTestMachine({ memoryBytes: 64 << 20, translator });
   bootImages(machine, { program: guestImage(program), commandLine, modules: above.map(name => ({ name, bytes: guestImage(name), commandLine })) });
   return machine;
 }
 const hundredMillion = 100_000_000;
-const images: readonly [string, () => Promise<Machine>][] = [
-  ['three hypervisors and their guest', () => image('hypervisor', 'shadowing=on ept=on', ['hypervisor', 'hypervisor', 'guest'])],
-  ['three hypervisors, the plain way', () => image('hypervisor', '', ['hypervisor', 'hypervisor', 'guest'])],
-  ['the loops of the benchmark', () => image('bench', 'sum=4000 sieve=40 page-fault=100 cpuid-exit=100 rounds=100')],
+const images: readonly [string, (translator: BackEnd) => Promise<Machine>][] = [
+  ['three hypervisors and their guest', t => image(t, 'hypervisor', 'shadowing=on ept=on', ['hypervisor', 'hypervisor', 'guest'])],
+  ['three hypervisors, the plain way', t => image(t, 'hypervisor', '', ['hypervisor', 'hypervisor', 'guest'])],
+  ['the loops of the benchmark', t => image(t, 'bench', 'sum=4000 sieve=40 page-fault=100 cpuid-exit=100 rounds=100')],
 ];
 
-describe('a hundred million instructions', () => {
+// recorded by one back end, repeated by both
+describe.each([['off', 'on'], ['on', 'off']] as const)('a hundred million instructions, recorded with the translator %s', (recorder, repeater) => {
   it.each(images)('%s: the same from every snapshot, whatever the slices', async (_, make) => {
-    const next = random(seed), machine = await make(), other = await make(), kept: [Snapshot, bigint][] = [[machine.snapshot(), machine.digest()]];
+    const next = random(seed), machine = await make(recorder), other = await make(repeater), kept: [Snapshot, bigint][] = [[machine.snapshot(), machine.digest()]];
     while (machine.time() < hundredMillion) {
       runTo(machine, Math.min(hundredMillion, Number(machine.time()) + 1 + next(12_000_000)), 2_000_000);
       kept.push([machine.snapshot(), machine.digest()]);
@@ -43,7 +46,7 @@ describe('a hundred million instructions', () => {
   });
 
   it('any instant of the stack can be gone to', async () => {
-    const next = random(seed + 1), timeline = new Timeline(await image('hypervisor', '', ['hypervisor', 'hypervisor', 'guest']), { every: 2_000_000 }), digests = new Map<bigint, bigint>();
+    const next = random(seed + 1), timeline = new Timeline(await image(recorder, 'hypervisor', '', ['hypervisor', 'hypervisor', 'guest']), { every: 2_000_000 }), digests = new Map<bigint, bigint>();
     while (timeline.time() < 40_000_000) {
       runTo(timeline, Number(timeline.time()) + 1 + next(3_000_000), 2_000_000);
       if (next(2)) timeline.sendSerial(next(256));

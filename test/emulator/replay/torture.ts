@@ -2,7 +2,7 @@
 // string instructions across pages, page tables changed with and without invalidation (what the TLB still holds decides what the program
 // sees), code that changes itself, faults, reads of clocks. One seed, one program; it runs for ever.
 import { readFileSync } from 'node:fs';
-import type { Machine } from '../../../src/emulator/machine';
+import type { Machine, MachineOptions } from '../../../src/emulator/machine';
 import * as asm from '../vmx/machine-code';
 import { createTestMachine } from '../vmx/test-machine';
 
@@ -97,8 +97,8 @@ function program(seed: number): number[] {
 }
 
 /** A machine about to run the program of a seed. */
-export async function torture(seed: number): Promise<Machine> {
-  const machine = await createTestMachine({ memoryBytes: 4 << 20 });
+export async function torture(seed: number, options: Partial<MachineOptions> = {}): Promise<Machine> {
+  const machine = await createTestMachine({ memoryBytes: 4 << 20, ...options });
   const write = (address: number, bytes: readonly number[]): void => { machine.writePhysical(BigInt(address), Uint8Array.from(bytes)); };
   const q = (address: number, value: bigint): void => write(address, asm.qword(value));
   q(at.pml4, BigInt(at.pdpt) | 3n); q(at.pdpt, BigInt(at.pd) | 3n); q(at.pdpt + 24, BigInt(at.pdHigh) | 3n);
