@@ -14,7 +14,8 @@ export interface Flow {
   readonly irreducible: ReadonlySet<number>;
 }
 
-export const dispatcher = -1;
+/** No distance: a block on the last byte of the page before a region's base stands at -1. */
+export const dispatcher = -(2 ** 31);
 
 export function flowOf(entries: readonly number[], successors: (node: number) => readonly number[]): Flow {
   const next = (node: number): readonly number[] => node === dispatcher ? entries : successors(node);

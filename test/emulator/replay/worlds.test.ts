@@ -118,6 +118,18 @@ describe('recorded by one back end, repeated by the other', () => {
     }
     if (process.env.TRANSLATOR === undefined) expect(translated.translations().regions).toBeGreaterThan(0);
   });
+  it('a function that begins on the last byte of the page before', async () => {
+    const digests = [];
+    for (const translator of ['off', 'on', 'always'] as const) {
+      const machine = await torture(1, { translator });
+      machine.writePhysical(0x30_0fffn, Uint8Array.of(0x90, 0xc3));                                                  // NOP; RET
+      machine.writePhysical(0x30_1010n, Uint8Array.of(0xe8, 0xea, 0xff, 0xff, 0xff, 0x48, 0xff, 0xc0, 0xeb, 0xf6)); // CALL; INC RAX; JMP
+      machine.registers(0).set('rip', 0x30_1010n);
+      runTo(machine, 200_000);
+      digests.push(machine.digest());
+    }
+    expect(digests).toEqual([digests[0], digests[0], digests[0]]);
+  });
   it('random programs', async () => {
     for (const seed of [21, 22]) {
       const interpreted = await torture(seed, { translator: 'off' }), translated = await torture(seed, { translator: 'always' }), next = random(seed);
