@@ -43,6 +43,9 @@ export async function listCode(iced: DisassemblerModule, target: TargetClient, {
   return listed.map(({ address, symbol, instruction, line }) => `${address}  ${symbol === undefined ? '' : `<${symbol}>  `}${instruction}${line === undefined ? '' : `  ; line ${line}`}`).join('\n');
 }
 
+/** As an editor's view shows it, which shows no symbols by itself: where one begins, it stands behind the instruction. */
+export const viewText = ({ instruction, symbol }: ListedInstruction): string => symbol === undefined || symbol.includes('+0x') ? instruction : `${instruction}  ; ${symbol}`;
+
 async function decodeForwards(iced: DisassemblerModule, target: TargetClient, prefix: string, from: bigint, count: number, bits: number): Promise<Decoded[]> {
   const { bytes } = await target.call('readMemory', [`${prefix}0x${from.toString(16)}`, 0, count * longestInstruction]);
   const decoded = decode(iced, bytes, from, bits, count);
@@ -93,6 +96,8 @@ function decode(iced: DisassemblerModule, bytes: Uint8Array, address: bigint, bi
   decoder.ip = address;
   formatter.hexPrefix = '0x';
   formatter.hexSuffix = '';
+  formatter.uppercaseHex = false;
+  formatter.branchLeadingZeros = false;
   formatter.firstOperandCharIndex = 8;
   formatter.spaceAfterOperandSeparator = true;
   const decoded: Decoded[] = [], instruction = new iced.Instruction();

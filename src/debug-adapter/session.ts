@@ -7,7 +7,7 @@ import type { BreakpointInfo, BreakpointRequest, FilterRequest, FilterResult, Fr
 import type { Adapter, AdapterHost, Disposable } from './adapter-types';
 import { BootProgress } from './boot-progress';
 import { capabilities } from './capabilities';
-import { disassemble, instructionText, listCode } from './disassembly';
+import { disassemble, instructionText, listCode, viewText } from './disassembly';
 import { FilterChoice } from './filter-choice';
 import { readLaunch, type Launch } from './launch-configuration';
 import { ArgumentReader } from './request-arguments';
@@ -33,7 +33,7 @@ export class AbymeSession extends DebugSession implements Adapter {
   private clientHas = { invalidated: false, progress: false };
   private readonly progress = new BootProgress({
     send: event => this.sendEvent(event), pause: () => this.client.call('pause', []),
-    message: async () => `Running: ${(await this.client.call('threads', [])).map(({ name }) => name).join(', ')}`,
+    message: async () => `${(await this.client.call('threads', [])).map(({ name }) => name).join(', ')} run`,
   });
   private readonly sources: Sources;
   private readonly filters = new FilterChoice();
@@ -253,7 +253,7 @@ export class AbymeSession extends DebugSession implements Adapter {
         });
         return {
           instructions: await Promise.all(instructions.map(async ({ source, line, ...instruction }): Promise<DebugProtocol.DisassembledInstruction> =>
-            ({ ...instruction, ...source !== undefined && { location: await this.sources.resolve(source) }, ...line !== undefined && { line: line - this.lineOffset } }))),
+            ({ ...instruction, instruction: viewText(instruction), ...source !== undefined && { location: await this.sources.resolve(source) }, ...line !== undefined && { line: line - this.lineOffset } }))),
         };
       },
       cancel: async args => { await this.progress.cancel(args.optionalString('progressId') ?? ''); },

@@ -8,7 +8,7 @@ import { resumingRequests, type GuardedAdapter } from './guarded-adapter';
 
 /** A step of a few milliseconds should not make the view flicker. */
 const runningShownAfterMs = 250;
-const levelsAskedAfterMs = 20;
+const levelsAskedAfterMs = 20, levelsAskedWhileRunningMs = 300;
 
 /** One debug session, as the views see it. */
 export class AbymeSession {
@@ -37,7 +37,8 @@ export class AbymeSession {
         this.refreshSoon();
         break;
       case 'thread': case 'invalidated':
-        if (this.stop) this.refreshSoon();
+        // While the machine boots, levels appear one by one.
+        this.refreshSoon(this.stop ? levelsAskedAfterMs : levelsAskedWhileRunningMs);
         break;
       case 'continued':
         this.resumed();
@@ -83,9 +84,9 @@ export class AbymeSession {
     clearTimeout(this.runningTimer);
   }
 
-  private refreshSoon(): void {
+  private refreshSoon(afterMs = levelsAskedAfterMs): void {
     clearTimeout(this.refreshTimer);
-    this.refreshTimer = setTimeout(() => void this.refresh(), levelsAskedAfterMs);
+    this.refreshTimer = setTimeout(() => void this.refresh(), afterMs);
   }
 }
 
