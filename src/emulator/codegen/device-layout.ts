@@ -92,7 +92,7 @@ const devices: readonly DeviceRows[] = [
     ['status', 'u32', 1, 'PM1_STS'], ['enable', 'u32', 1, 'PM1_EN'], ['control', 'u32', 1, 'PM1_CNT'],
   ] },
   { name: 'pci', instances: 1, rows: [['address', 'u32', 1, 'CONFIG_ADDRESS'], ['command', 'u32', 1, 'command register of the host bridge']] },
-  { name: 'testDevice', instances: 1, rows: [['data', 'u32', 1, 'ports E0h to E3h']] },
+  { name: 'testDevice', instances: 1, rows: [['data', 'u32', 1, 'ports E0h to E3h'], ['memory', 'u8', 4096, 'memory that is reached as a device, at FF000000h']] },
 ];
 
 /** Cells of one device; addresses are those of its first instance. */

@@ -20,7 +20,7 @@ import { POWER_PORTS, POWER_PORTS_END, powerRead, powerWrite, resetPower } from 
 import { cmosIndexWrite, cmosRead, cmosWrite, resetRtc } from './rtc';
 import { COM1, receiveSerialByte, resetSerial, sendSerialByte, serialRead, serialWrite } from './serial-port';
 import { fastA20Read, fastA20Write, portBRead, portBWrite, resetControlRead, resetControlWrite, resetSystemControl } from './system-control';
-import { debugExit, EXIT_PORT, LINE_PORTS, lineWrite, STORAGE_PORT, storageRead, storageWrite } from './test-device';
+import { debugExit, EXIT_PORT, LINE_PORTS, lineWrite, MEMORY_BYTES, MEMORY_PAGE, memoryRead, memoryWrite, STORAGE_PORT, storageRead, storageWrite } from './test-device';
 
 @inline const CONSOLE: u32 = 0xe9;
 @inline const FIRMWARE_CONSOLE: u32 = 0x402;
@@ -158,6 +158,7 @@ export function mmioRead(physical: u64, bytes: u32): u64 {
     return bytes == 8 ? low | <u64>apicPageRead(offset + 4 & 0xfff) << 32 : low & narrow(bytes);
   }
   if (physical - IO_APIC_PAGE < IO_APIC_BYTES) return <u64>ioApicRead(<u32>physical & 0xfc) >> ((physical & 3) << 3) & narrow(bytes);
+  if (physical - MEMORY_PAGE <= MEMORY_BYTES - bytes) return memoryRead(<u32>(physical - MEMORY_PAGE), bytes);
   return narrow(bytes);
 }
 @inline function narrow(bytes: u32): u64 { return bytes == 8 ? u64.MAX_VALUE : ((1 as u64) << (bytes << 3)) - 1; }
@@ -170,7 +171,7 @@ export function mmioWrite(physical: u64, value: u64, bytes: u32): void {
   } else if (physical - IO_APIC_PAGE < IO_APIC_BYTES) {
     // the index register is eight bits wide, and some software writes it so
     if (bytes >= 4 || physical == IO_APIC_PAGE) ioApicWrite(<u32>physical & 0xff, <u32>value);
-  }
+  } else if (physical - MEMORY_PAGE <= MEMORY_BYTES - bytes) memoryWrite(<u32>(physical - MEMORY_PAGE), value, bytes);
 }
 
 // ---- interrupts of the active vCPU
