@@ -8,7 +8,8 @@ export function registerTranslation(): vscode.Disposable {
     const address = item?.variable?.memoryReference ?? await vscode.window.showInputBox({ title: 'Watch Address Translation', prompt: 'An address: rsp, L2:0x1000, gpa1:0x1000', value: 'rsp' });
     if (!address) return;
     if (/^phys:/.test(address)) return void vscode.window.showInformationMessage('A host-physical address is the end of every translation.');
-    const expression = `walk ${address}`;
+    // Expressions mean the processor of the frame in view.
+    const expression = `walk ${address.replace(/^(L\d+|gpa\d+)\.\d+:/, '$1:')}`;
     const session = vscode.debug.activeDebugSession, frame = vscode.debug.activeStackItem;
     try {
       await session?.customRequest('evaluate', { expression, context: 'watch', frameId: frame instanceof vscode.DebugStackFrame ? frame.frameId : undefined });

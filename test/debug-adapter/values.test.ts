@@ -281,3 +281,48 @@ describe('levels that a launch configuration names', () => {
     } finally { await own.end(); }
   });
 });
+
+describe('VMCSs between stops', () => {
+  it('say how much changed, in the list, on their groups and at the fields', async () => {
+    const own = new SessionDriver();
+    try {
+      const { threadId } = await own.start();
+      await own.resume('continue');
+      const list = async (): Promise<DebugProtocol.Variable[]> => {
+        const scope = (await own.scopes((await own.stack(threadId!))[0].id)).find(({ name }) => name === 'All VMCSs')!;
+        return own.variables(scope.variablesReference);
+      };
+      const changed = (await list()).find(({ name, value: state }) => name.startsWith('L0:') && /; \d+ changed$/.test(state))!, groups = await own.variables(changed.variablesReference);
+      const group = groups.find(({ value: state }) => /^\d+ changed$/.test(state))!, fields = await own.variables(group.variablesReference);
+      expect(fields.filter(({ value: text }) => /\(changed/.test(text)).length).toBe(Number(/\d+/.exec(group.value)![0]));
+      expect((await list()).some(({ name, value: state }) => /^L[12]:/.test(name) && /changed/.test(state))).toBe(true);
+    } finally { await own.end(); }
+  });
+
+  it('of hypervisors that use shadowing tell shadow VMCSs and whose shadow they are', async () => {
+    const own = new SessionDriver(), image = (name: string): string => `${repository}/guests/images/${name}.elf`;
+    try {
+      const hypervisor = { image: image('hypervisor'), commandLine: 'shadowing=on' };
+      await own.start({ program: hypervisor.image, commandLine: 'shadowing=on', modules: [hypervisor, { image: image('guest') }], stopsFrom: 'guest' });
+      const { vmcss } = await own.request<{ vmcss: { name: string; level: number; state: string }[] }>('abyme/vmcss'), shadow = vmcss.find(({ state }) => /shadow of 0x/.test(state))!;
+      expect(shadow.state).toMatch(/\(shadow VMCS\)/);
+      expect(vmcss.some(({ name, state }) => shadow.state.includes(`shadow of ${name}`) && /controls L1/.test(state))).toBe(true);
+    } finally { await own.end(); }
+  });
+});
+
+it('values of another processor are those of its own thread, and so are the places they name', async () => {
+  const own = new SessionDriver();
+  try {
+    const launch = { program: `${repository}/guests/images/processors.elf`, commandLine: 'processors=2 passes=40', processors: 2, memory: 16, stopsFrom: 'reset' };
+    await own.start(launch, [], async () => { void own.request('setFunctionBreakpoints', { breakpoints: [{ name: 'count_up' }] }); });
+    const second = (await own.request<{ threads: { id: number; name: string }[] }>('threads')).threads.find(({ name }) => name.startsWith('vCPU 1'))!, frameId = (await own.stack(second.id))[0].id;
+    const evaluate = (expression: string): Promise<{ result: string; memoryReference: string }> => own.request('evaluate', { expression, frameId, context: 'watch' });
+    expect((await evaluate('rsp')).memoryReference).toMatch(/^L0\.1:0x/);
+    expect((await evaluate('u8[rip]')).memoryReference).toMatch(/^L0\.1:0x/);
+    const apic = (await own.scopes(frameId)).find(({ name }) => name === 'APIC')!;
+    expect((await own.variables(apic.variablesReference)).find(({ name }) => name === 'APICID')!.value).toBe('0x01000000');
+    await own.request('setExpression', { expression: 'rbx', value: '0x77', frameId });
+    expect((await evaluate('L0.rbx')).result).toMatch(/^0x77/);
+  } finally { await own.end(); }
+});

@@ -12,6 +12,7 @@ import { parseExpression, pathOf, type CPath, type Node, type Place } from '../e
 import { registerRow } from '../registers/register-table';
 import type { StackFrame, StackFrames } from '../images/stack-frames';
 import type { Context } from '../levels/context';
+import { prefixOf } from './addresses';
 import { bitNodes } from './bit-nodes';
 import { codeFrameOf, surroundingsOf, valueNode } from './c-variables';
 import type { ValueFormat } from './value-format';
@@ -55,10 +56,10 @@ export class Evaluator {
     const tree = parseExpression(text), typed = this.typed(tree, frame), { format } = this.parts;
     if (typed) return valueNode(typed, surroundingsOf(this.parts, frame), { name: text.trim(), path: text.trim() });
     const { context } = frame, scope = this.scopeOf(frame), { value, memory } = evaluateText(text, scope), digits = `0x${BigInt.asUintN(64, value).toString(16)}`;
-    const place = memory && `${memory.space === 'physical' ? 'phys' : `${memory.space === 'linear' ? 'L' : 'gpa'}${memory.level}`}:0x${memory.address.toString(16)}`;
+    const prefix = (space: Place['space'], level: number): string => prefixOf({ space, level, vcpu: context.vcpu }), place = memory && `${prefix(memory.space, memory.level)}0x${memory.address.toString(16)}`;
     const layout = layoutOfName(tree), both = value >= 0n && value < 10n ? digits : `${digits} (${value})`;
     return {
-      name: text, value: format.radix === 'decimal' ? String(value) : format.radix === 'hexadecimal' ? digits : both, memory: place ?? `L${context.level}:${digits}`, evaluateName: text.trim(),
+      name: text, value: format.radix === 'decimal' ? String(value) : format.radix === 'hexadecimal' ? digits : both, memory: place ?? `${prefix('linear', context.level)}${digits}`, evaluateName: text.trim(),
       ...layout && { children: () => bitNodes(layout, value) },
     };
   }
