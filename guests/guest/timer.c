@@ -27,6 +27,8 @@ void try_timer(u64 interrupts)
 {
 	if (interrupts == 0)
 		return;
+	out8(PIC_PRIMARY_DATA, 0xff); // what firmware has left running there has the vectors of exceptions
+	out8(PIC_SECONDARY_DATA, 0xff);
 	set_interrupt_gate(VECTOR, timer_interrupt);
 	write_apic(APIC_SPURIOUS, APIC_ENABLE | SPURIOUS_VECTOR);
 	write_apic(APIC_LVT_TIMER, VECTOR);

@@ -6,6 +6,7 @@
 #include "vmcs12.h"
 
 #include "../lib/descriptors.h"
+#include "../lib/processor.h"
 #include "../lib/serial.h"
 
 enum { FIRST_VECTOR = 32, VECTORS = 256, STUB_SIZE = 16, FLAG_INTERRUPTS = 1 << 9, BLOCKED_BY_STI_OR_MOV_SS = 3, EVENT_VALID = 1u << 31 };
@@ -17,8 +18,17 @@ static u64 captured[VECTORS / 64];
 static bool anything_captured;
 static bool window_of_vmcs01; // we have asked for interrupt-window exiting there
 
+/** Firmware leaves the old interrupt controller with vectors that are those of exceptions. Who wants it programs it anew. */
+static void mask_legacy_interrupts(void)
+{
+	out8(PIC_PRIMARY_DATA, 0xff);
+	out8(PIC_SECONDARY_DATA, 0xff);
+}
+
 void interrupts_start(void)
 {
+	if (self.level == 0)
+		mask_legacy_interrupts();
 	for (unsigned vector = FIRST_VECTOR; vector < VECTORS; vector++)
 		set_interrupt_gate((u8)vector, interrupt_stubs + (vector - FIRST_VECTOR) * STUB_SIZE);
 }

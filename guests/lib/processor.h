@@ -6,6 +6,8 @@
 static inline void out8(u16 port, u8 value) { asm volatile("outb %0, %1" : : "a"(value), "Nd"(port)); }
 static inline u8 in8(u16 port) { u8 value; asm volatile("inb %1, %0" : "=a"(value) : "Nd"(port)); return value; }
 
+enum { PIC_PRIMARY_DATA = 0x21, PIC_SECONDARY_DATA = 0xa1 };
+
 static inline u64 read_msr(u32 msr)
 {
 	u32 low, high;

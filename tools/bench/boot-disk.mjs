@@ -15,9 +15,9 @@ class Recorder {
 }
 
 /** Bytes of the image, ready to be written to a file. The geometry that Bochs wants: 16 heads, 63 sectors a track. */
-export function bootDisk(program, commandLine, memoryBytes) {
+export function bootDisk(program, commandLine, memoryBytes, modules = []) {
   const recorder = new Recorder(memoryBytes);
-  bootImages(recorder, { program, commandLine, modules: [] });
+  bootImages(recorder, { program, commandLine, modules });
   // the loader's area in the first MiB in one piece, the program in another
   const pieces = [recorder.writes.filter(w => w.address < 0xf_0000), recorder.writes.filter(w => w.address >= 0x10_0000)].map(writes => {
     const start = Math.min(...writes.map(w => w.address)), end = Math.max(...writes.map(w => w.address + w.bytes.length));

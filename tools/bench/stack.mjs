@@ -6,6 +6,7 @@ async function run(hypervisors, rounds, options) {
   const machine = await newMachine(256 << 20), hypervisor = image('hypervisor.elf');
   const middle = Array.from({ length: hypervisors - 1 }, (_, n) => ({ name: `hypervisor ${n + 1}`, bytes: hypervisor, commandLine: options }));
   bootImages(machine, { program: hypervisor, commandLine: options, modules: [...middle, { name: 'guest', bytes: image('guest.elf'), commandLine: `rounds=${rounds}` }] });
+  machine.recordEvents([]);                                             // the machine alone, as `abyme run` has it
   const begin = processorMs(), stop = runToStop(machine, ['debugExit']);
   if (stop.index !== 0) throw new Error(`the stack ended with code ${stop.index}: ${text(machine)}`);
   return { ms: processorMs() - begin, exits: machine.counters().exits };
