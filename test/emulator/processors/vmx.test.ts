@@ -5,6 +5,7 @@ import { defaultProcessorModel } from '../../../src/spec/processor-models';
 import * as asm from '../vmx/machine-code';
 import { at, type Fields } from '../vmx/valid-vmcs';
 import type { ControlRef } from '../../../src/spec/controls';
+import { LevelTracker } from '../../../src/inspector/levels/level-tracker';
 import { enter, World } from '../vmx/world';
 
 const apic = 0xfee0_0000;
@@ -139,4 +140,25 @@ it('a VMCS moves: VMCLEAR on one processor, VMPTRLD and VMLAUNCH on the other', 
   runTo(world, 'CPUID');
   expect([world.read32(place.mark), world.field('GUEST_RIP')]).toEqual([1, BigInt(at.guestCode)]);
   expect([world.machine.vmx(0).currentVmcs, world.machine.vmx(1).currentVmcs]).toEqual([undefined, BigInt(at.vmcs)]);
+});
+
+describe('levels of two processors', () => {
+  it('are told apart, and a guest that moves takes its level along', async () => {
+    const world = await pair({
+      first: enter(asm.vmlaunch), guest: asm.join(asm.cpuid, asm.vmcall), handler: asm.join(asm.vmclear(at.data + 8), set(place.flag, 1), asm.hlt),
+      second: asm.join(wait(place.flag, 1), asm.vmxon(place.vmxonPointer), asm.vmptrld(at.data + 8), asm.vmlaunch),
+    });
+    const { machine } = world, tracker = new LevelTracker({ vcpus: 2 });
+    machine.setStops({ everyEntry: true });
+    const step = (): number => {
+      const result = machine.run(200_000);
+      machine.drainEvents(event => tracker.feed(event));
+      return result.kind === 'vmEntry' ? result.vcpu : -1;
+    };
+    expect(step()).toBe(0);
+    const guest = tracker.executing(0);
+    expect([guest.level, guest.vcpu, tracker.executing(1).level, tracker.liveContexts.length]).toEqual([1, 0, 0, 3]);
+    expect(step()).toBe(1);
+    expect([tracker.executing(1).id, tracker.executing(1).level, guest.vcpu, tracker.executing(0).level, tracker.liveContexts.length]).toEqual([guest.id, 1, 1, 0, 3]);
+  });
 });
