@@ -13,7 +13,7 @@ export function random(seed: number): (n: number) => number {
 }
 
 const at = { idt: 0x1000, gdt: 0x3000, tss: 0x3800, counters: 0x3f00, pml4: 0x4000, pdpt: 0x5000, pd: 0x6000, pt: 0x7000, pdHigh: 0x8000, handlers: 0xa000, stack: 0x9_0000, window: 0x10_0000, code: 0x20_0000 } as const;
-const windowPages = 64, apic = 0xfee0_0000;
+const windowPages = 64, apic = 0xfee0_0000, wakePage = 0x9_8000;
 const { RAX, RCX, RDX, RBX, RSI, RDI } = asm;
 
 const bytesOf = (...parts: (readonly number[])[]): number[] => parts.flat();
@@ -41,7 +41,7 @@ function handler(vector: number): number[] {
   return plain;
 }
 
-function program(seed: number): number[] {
+function program(seed: number, vcpus: number): number[] {
   const next = random(seed), code: number[] = [];
   const put = (...parts: (readonly number[])[]): void => { code.push(...parts.flat()); };
   const page = (): number => at.window + next(windowPages) * 0x1000, place = (room = 64): number => at.window + next(windowPages * 0x1000 - room);
@@ -82,6 +82,16 @@ function program(seed: number): number[] {
     () => put([0xe8, 2, 0, 0, 0, 0xeb, 1, 0xc3]),
     () => put([0x48, 0x8d, 0x05, 3, 0, 0, 0, 0xff, 0xe0, 0x90]),
   ];
+  if (vcpus > 1) {
+    const toAny = (): number[] => apicWrite(0x310, next(vcpus) << 24);
+    snippets.push(
+      () => put(toAny(), apicWrite(0x300, 0x4040 + next(16))),
+      () => put(toAny(), apicWrite(0x300, 0x4400)),
+      () => put(apicWrite(0x300, 0xc_4040 + next(16))),
+      () => put([0xf0, 0x48, 0x0f, 0xc1, 0x04, 0x25, ...asm.dword(place())], [0x48, 0x87, 0x14, 0x25, ...asm.dword(place())]),   // LOCK XADD, XCHG
+      () => put(asm.pause, asm.pause),
+    );
+  }
   put(asm.sti);
   const length = 150 + next(150);
   for (let n = 0; n < length; n++) {
@@ -96,9 +106,9 @@ function program(seed: number): number[] {
   return code;
 }
 
-/** A machine about to run the program of a seed. */
+/** A machine about to run the program of a seed; with several vCPUs each runs one of its own over the same memory. */
 export async function torture(seed: number, options: Partial<MachineOptions> = {}): Promise<Machine> {
-  const machine = await createTestMachine({ memoryBytes: 4 << 20, ...options });
+  const machine = await createTestMachine({ memoryBytes: 4 << 20, ...options }), { vcpuCount } = machine;
   const write = (address: number, bytes: readonly number[]): void => { machine.writePhysical(BigInt(address), Uint8Array.from(bytes)); };
   const q = (address: number, value: bigint): void => write(address, asm.qword(value));
   q(at.pml4, BigInt(at.pdpt) | 3n); q(at.pdpt, BigInt(at.pd) | 3n); q(at.pdpt + 24, BigInt(at.pdHigh) | 3n);
@@ -111,19 +121,40 @@ export async function torture(seed: number, options: Partial<MachineOptions> = {
     write(address, handler(vector));
     q(at.idt + vector * 16, BigInt(address & 0xffff) | 8n << 16n | 0x8e00n << 32n | BigInt(address >>> 16) << 48n);
   }
-  write(at.code, program(seed));
-  const r = machine.registers(0);
+  write(at.code, program(seed, vcpuCount));
   const start: Record<string, number | bigint> = { cr0: 0x8000_0033n, cr3: at.pml4, cr4: 0x620, efer: 0x500, rip: at.code, rsp: at.stack, 'gdtr.base': at.gdt, 'gdtr.limit': 0x27, 'idtr.base': at.idt, 'idtr.limit': 0xfff,
     'cs.selector': 8, 'cs.base': 0, 'cs.limit': 0xffff_ffff, 'cs.rights': 0xa09b, 'tr.selector': 0x18, 'tr.base': at.tss, 'tr.limit': 0x67, 'tr.rights': 0x8b };
   for (const s of ['ss', 'ds', 'es', 'fs', 'gs']) Object.assign(start, { [`${s}.selector`]: 16, [`${s}.base`]: 0, [`${s}.limit`]: 0xffff_ffff, [`${s}.rights`]: 0xc093 });
-  for (const [name, value] of Object.entries(start)) r.set(name, BigInt(value));
+  const place = (vcpu: number, changes: Record<string, number>): void => { for (const [name, value] of Object.entries({ ...start, ...changes })) machine.registers(vcpu).set(name, BigInt(value)); };
+  if (vcpuCount > 1) {
+    // the others come up at the page of a start-up IPI and wait there for each other; then all are put where they are to begin
+    const wake = bytesOf(apicWrite(0x300, 0xc_4500), apicWrite(0x300, 0xc_4600 | wakePage >> 12)), rest = wakePage + wake.length;
+    write(wakePage, bytesOf(wake, asm.jumpSelf));
+    place(0, { rip: wakePage });
+    machine.run(20);
+    machine.addCodeHook(BigInt(wakePage));
+    for (let up = 0; up < vcpuCount - 1;) {
+      const { kind, vcpu } = machine.run(100_000);
+      if (kind !== 'codeHook' && kind !== 'budget') throw new Error(`${kind} before all processors are up`);
+      if (kind === 'budget') continue;
+      place(vcpu, { rip: rest });
+      up++;
+    }
+    machine.removeCodeHook(BigInt(wakePage));
+    for (let vcpu = 1; vcpu < vcpuCount; vcpu++) {
+      const own = at.code + vcpu * 0x8000;
+      write(own, bytesOf(apicWrite(0xf0, 0x1ff), program(seed + vcpu * 7919, vcpuCount)));
+      place(vcpu, { rip: own, rsp: at.stack - vcpu * 0x2000 });
+    }
+  }
+  place(0, {});
   // devices as the firmware of a PC and a kernel would leave them, by a program of their own that ends at a halt
   const setup = bytesOf(...[[0x20, 0x11], [0x21, 0x20], [0x21, 4], [0x21, 1], [0xa0, 0x11], [0xa1, 0x28], [0xa1, 2], [0xa1, 1], [0x21, 0], [0xa1, 0]].map(([port, value]) => out8(port!, value!)),
     out8(0x43, 0x34), out8(0x40, 0), out8(0x40, 8), out8(0x3f9, 1), out8(0x3fc, 8), [0xb0, 0x0a, 0xe6, 0x70, 0xb0, 0x23, 0xe6, 0x71, 0xb0, 0x0b, 0xe6, 0x70, 0xb0, 0x42, 0xe6, 0x71],
     apicWrite(0xf0, 0x1ff), apicWrite(0x3e0, 0xb), apicWrite(0x320, 0x2_0041), apicWrite(0x380, 90), [0xe9]);
   const first = at.code + 0x10_0000;
   write(first, [...setup, ...asm.dword(at.code - (first + setup.length + 4))]);
-  r.set('rip', BigInt(first));
+  machine.registers(0).set('rip', BigInt(first));
   return machine;
 }
 
