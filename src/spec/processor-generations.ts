@@ -61,7 +61,7 @@ function modelOf(count: number): ProcessorModel {
   const controls = new Set(known.flatMap((generation) => generation.controls));
   const options = new Set(known.flatMap((generation) => generation.options ?? []));
   const vmx: VmxModel = {
-    ...defaultProcessorModel.vmx, ...Object.fromEntries(vmxOptions.map((option) => [option, options.has(option)])),
+    ...defaultProcessorModel.vmx, timerShift: 5, ...Object.fromEntries(vmxOptions.map((option) => [option, options.has(option)])),
     without: new Set(allControls.filter((ref) => controlByRef(ref).implemented && !controls.has(ref))),
   };
   return { ...defaultProcessorModel, id, brand: `Abyme as ${brand}`, model, stepping, physicalBits, features, vmx };

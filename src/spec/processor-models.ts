@@ -58,7 +58,7 @@ export const defaultProcessorModel: ProcessorModel = {
   physicalBits: 46,
   linearBits: 48,
   features: implementedFeatures,
-  vmx: { revision: 0x0ab1_3e01, timerShift: 5, cr3Targets: 4, vmwriteAny: true, zeroLengthInjection: true, eptAccessedDirty: true, errorCodeFreedom: false, featureControlLocked: true, without: new Set() },
+  vmx: { revision: 0x0ab1_3e01, timerShift: 0, cr3Targets: 4, vmwriteAny: true, zeroLengthInjection: true, eptAccessedDirty: true, errorCodeFreedom: false, featureControlLocked: true, without: new Set() },
 };
 
 /** All that a model can have: what the entry checks that the machine runs are written for. */

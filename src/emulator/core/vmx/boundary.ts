@@ -74,7 +74,7 @@ export function nextVmxDeadline(): u64 {
 }
 
 /** Whether an event that was just delivered has made an exit due that comes before the first instruction of its handler. */
-export function vmxExitIsDue(): bool {
+@inline export function vmxExitIsDue(): bool {
   return load<u32>(CPU_APIC_EXIT) != 0 || ((load<u32>(CPU_VMX_BOUNDARY) & BOUNDARY_MTF) != 0 && mtfIsDue());
 }
 
