@@ -31,7 +31,7 @@ export function processorMs() {
   return (user + system) / 1000;
 }
 
-export const newMachine = (memoryBytes, modules = engineBytes()) => createMachine(modules, { memoryBytes });
+export const newMachine = (memoryBytes, modules = engineBytes(), translator = undefined) => createMachine(modules, { memoryBytes, ...(translator && { translator }) });
 
 /** Runs to the next stop that is not the end of a slice. Events go to `visit`, or are thrown away, as by a debugger that keeps up. */
 export function runToStop(machine, wanted = ['debugExit'], visit = () => {}) {
@@ -45,9 +45,12 @@ export function runToStop(machine, wanted = ['debugExit'], visit = () => {}) {
 }
 export const text = machine => new TextDecoder().decode(machine.takeSerialOutput()).trim();
 
-/** The benchmark image with a command line, from begin mark to end mark: one { units, ms, wallMs, exits, checksum } for each round. */
-export async function measure(commandLine, memoryBytes = 64 << 20) {
-  const machine = await newMachine(memoryBytes);
+/**
+ * The benchmark image with a command line, from begin mark to end mark: one { units, ms, wallMs, exits, checksum } for each round.
+ * `translator`: 'off' or 'on', by default what machines have by default.
+ */
+export async function measure(commandLine, translator = undefined, memoryBytes = 64 << 20) {
+  const machine = await newMachine(memoryBytes, engineBytes(), translator);
   bootImages(machine, { program: image('bench.elf'), commandLine, modules: [] });
   const rounds = [];
   for (;;) {

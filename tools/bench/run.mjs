@@ -24,17 +24,19 @@ const digits = (value, n = 0) => value === null ? '-' : value.toFixed(n);
 const child = what => JSON.parse(execFileSync(process.execPath, [join(dirname(fileURLToPath(import.meta.url)), 'start-up.mjs'), what], { encoding: 'utf8' }));
 
 // passes that make about `loopUnits` instructions, from one short run of each loop
-const passes = {}, units = {}, ours = {}, checksums = {};
+const passes = {}, units = {}, ours = {}, translated = {}, checksums = {};
 for (const name of loops) {
   const [short] = await measure(`${name}=1`), [longer] = await measure(`${name}=9`);
   passes[name] = Math.max(1, Math.round(loopUnits / ((longer.units - short.units) / 8)));
 }
 say(`Node ${process.versions.node}, ${cpus()[0].model}`);
 for (const name of loops) {
-  const rounds = await measure(`${name}=${passes[name]} rounds=${loopRounds}`);
+  const line = `${name}=${passes[name]} rounds=${loopRounds}`, rounds = await measure(line, 'off'), fast = await measure(line, 'on');
   units[name] = rounds[0].units;
   checksums[name] = rounds[0].checksum;
   ours[name] = rounds[0].units / best(rounds) / 1000;
+  translated[name] = fast[0].units / best(fast) / 1000;
+  if (fast[0].units !== units[name] || fast[0].checksum !== checksums[name]) throw new Error(`${name}: the translator computes ${fast[0].checksum} in ${fast[0].units} units, the interpreter ${checksums[name]} in ${units[name]}`);
 }
 const ourTrips = {};
 for (const [key, name] of Object.entries(trips)) ourTrips[key] = best(await measure(`${name}=${tripPasses} rounds=${tripRounds}`)) * 1e6 / (tripPasses * 1000);
@@ -55,12 +57,12 @@ if (version) {
 const hasStack = existsSync(join(root, 'guests/images/hypervisor.elf'));
 const three = hasStack ? await steadyState(3, 20000, { options: 'shadowing=on' }) : null, five = hasStack ? await steadyState(5, 50, { repeats: 2 }) : null;
 const startMs = Math.min(...Array.from({ length: 5 }, () => child('start').startMs)), { overheadMb } = child('memory');
-const ratios = version ? loops.map(name => ours[name] / theirs[name]) : null;
+const ratios = version ? loops.map(name => ours[name] / theirs[name]) : null, fastRatios = version ? loops.map(name => translated[name] / theirs[name]) : null;
 
 const round = (value, n = 2) => value === null ? null : Number(value.toFixed(n));
 const result = {
   interpreterVsBochs: ratios && round(geometricMean(ratios)), interpreterMips: Object.fromEntries(loops.map(name => [name, round(ours[name], 1)])),
-  translatorMips: null, translatorVsBochs: null,
+  translatorMips: Object.fromEntries(loops.map(name => [name, round(translated[name], 1)])), translatorVsBochs: fastRatios && round(geometricMean(fastRatios)),
   exitRoundTripNs: round(ourTrips.cpuidExit, 0), faultRoundTripNs: round(Math.max(ourTrips.pageFault, ourTrips.eptViolation), 0),
   stackedExitsPerSecond: three && round(three.exitsPerSecond, 0), fiveDeepCpuidSeconds: five && round(five.secondsPerRound, 4),
   engineStartMs: round(startMs, 1), overheadMb: round(overheadMb, 1),
@@ -71,9 +73,9 @@ const result = {
 if (json) console.log(JSON.stringify(result));
 else {
   say(version ? `beside ${version}` : 'Bochs is not installed: no ratios');
-  say(`\nmillions of instructions a second${' '.repeat(4)}interpreter${version ? '    Bochs   ratio' : ''}`);
-  for (const [n, name] of loops.entries()) say(`  ${name.padEnd(34)}${digits(ours[name]).padStart(11)}${version ? digits(theirs[name]).padStart(9) + digits(ratios[n], 2).padStart(8) : ''}`);
-  if (ratios) say(`  ${'geometric mean'.padEnd(54)}${digits(result.interpreterVsBochs, 2).padStart(8)}`);
+  say(`\nmillions of instructions a second${' '.repeat(4)}interpreter translator${version ? '    Bochs        ratios' : ''}`);
+  for (const [n, name] of loops.entries()) say(`  ${name.padEnd(34)}${digits(ours[name]).padStart(11)}${digits(translated[name]).padStart(11)}${version ? digits(theirs[name]).padStart(9) + digits(ratios[n], 2).padStart(7) + digits(fastRatios[n], 2).padStart(7) : ''}`);
+  if (ratios) say(`  ${'geometric mean'.padEnd(65)}${digits(result.interpreterVsBochs, 2).padStart(7)}${digits(result.translatorVsBochs, 2).padStart(7)}`);
   const names = { cpuidExit: 'CPUID exit, handler, re-entry', eptViolation: 'EPT violation, handler, re-entry', pageFault: 'page fault, handler, IRET' };
   say(`\nnanoseconds for a round trip`);
   for (const key of Object.keys(trips)) {

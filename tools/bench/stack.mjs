@@ -2,8 +2,8 @@
 import { bootImages, image, LevelTracker, newMachine, processorMs, runToStop, text } from './engine.mjs';
 
 /** Runs with `rounds` CPUIDs of the guest: { ms, exits } of the whole run. */
-async function run(hypervisors, rounds, options) {
-  const machine = await newMachine(256 << 20), hypervisor = image('hypervisor.elf');
+async function run(hypervisors, rounds, options, translator) {
+  const machine = await newMachine(256 << 20, undefined, translator), hypervisor = image('hypervisor.elf');
   const middle = Array.from({ length: hypervisors - 1 }, (_, n) => ({ name: `hypervisor ${n + 1}`, bytes: hypervisor, commandLine: options }));
   bootImages(machine, { program: hypervisor, commandLine: options, modules: [...middle, { name: 'guest', bytes: image('guest.elf'), commandLine: `rounds=${rounds}` }] });
   machine.recordEvents([]);                                             // the machine alone, as `abyme run` has it
@@ -28,9 +28,9 @@ export async function runStack(hypervisors, rounds, watching) {
 }
 
 /** The difference of a short and a long run: starting the hypervisors, and the compiler that warms up, cancel out. */
-export async function steadyState(hypervisors, rounds, { options = '', repeats = 3 } = {}) {
+export async function steadyState(hypervisors, rounds, { options = '', repeats = 3, translator = undefined } = {}) {
   const few = Math.max(1, Math.round(rounds / 10)), measured = [];
-  for (let n = 0; n < repeats; n++) measured.push({ short: await run(hypervisors, few, options), long: await run(hypervisors, rounds, options) });
+  for (let n = 0; n < repeats; n++) measured.push({ short: await run(hypervisors, few, options, translator), long: await run(hypervisors, rounds, options, translator) });
   const short = Math.min(...measured.map(m => m.short.ms)), long = Math.min(...measured.map(m => m.long.ms)), { exits } = measured[0].long;
   const ms = Math.max(long - short, 1e-3), counted = exits - measured[0].short.exits;
   return { exitsPerSecond: counted / ms * 1000, secondsPerRound: ms / 1000 / (rounds - few), exitsPerRound: counted / (rounds - few) };

@@ -7,7 +7,7 @@ import { controlWords } from '../../spec/controls';
 import { exitReasons } from '../../spec/exit-reasons';
 import { vmcsFields, vmcsOffset } from '../../spec/vmcs-fields';
 import { blockFields, blockHeaderBytes, cpuCells, cpuStateBytes, descriptorFields, descriptorHeaderBytes, eventFields, eventKinds, eventSlotBytes, eventSlots, machineCells, mostWatchHits,
-  processorCells, ramBase, recordBytes, recordFields, regions, registerSlot, stopKinds, translationEntryBytes, translationFields, translationRefused, translationSlotBytes, translationSlots,
+  processorCells, ramBase, recordBytes, recordFields, regions, registerSlot, stopKinds, translationEntryBytes, translationFields, translationMember, translationRefused, translationSlotBytes, translationSlots,
   vmxInstructions, vmxOutcomes, watchHitBytes, watchHitFields, watchSegmentBytes, watchSpaces } from './state-layout';
 
 const upper = (camel: string): string => camel.replace(/([a-z0-9])([A-Z])/g, '$1_$2').replace(/[^A-Za-z0-9]+/g, '_').toUpperCase();
@@ -31,7 +31,7 @@ export function layoutModule(): string {
   for (const [name, offset] of Object.entries(translationFields)) lines.push(constant(`TRANSLATION_${upper(name)}`, offset, 'usize'));
   lines.push(constant('TRANSLATION_SLOT_BYTES', translationSlotBytes, 'usize'), constant('TRANSLATION_SLOTS', translationSlots),
     constant('TRANSLATION_ENTRY_BYTES', translationEntryBytes, 'usize'),
-    constant('TRANSLATION_REFUSED', translationRefused));
+    constant('TRANSLATION_REFUSED', translationRefused), constant('TRANSLATION_MEMBER', translationMember));
   lines.push(constant('EVENT_SLOTS', eventSlots), constant('EVENT_SLOT_BYTES', eventSlotBytes));
   for (const [name, offset] of Object.entries(eventFields)) lines.push(constant(`EV_${upper(name)}`, offset, 'usize'));
   eventKinds.forEach((k, i) => lines.push(constant(`EVENT_${upper(k)}`, i)));

@@ -266,8 +266,8 @@ export const blockFields = { units: 0, samples: 4, slot: 8, entry: 12 } as const
 /** Before the 4,096 block addresses of a page's code descriptor (one per mode). `granules` (64 bytes each) hold code; `drops` of translated code. */
 export const descriptorFields = { next: 0, mode: 4, granules: 8, translated: 16, drops: 20 } as const;
 export const descriptorHeaderBytes = 32;
-/** In `samples`: the block is not to be translated. */
-export const translationRefused = 0x8000_0000;
+/** In `samples`, beside their number: the block is not to be translated; it is part of a region without being an entry. */
+export const translationRefused = 0x8000_0000, translationMember = 0x4000_0000;
 
 /** A slot of the region `translations`: state (0 free, 1 live, 2 dead), the entry blocks (in the code heap: block, units, case of its first record), RAM pages. */
 export const translationFields = { state: 0, entryCount: 4, entries: 8, pageCount: 12, pages: 16 } as const;

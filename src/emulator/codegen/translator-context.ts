@@ -40,6 +40,8 @@ export const regionLocals = {
   a: local(21), b: local(22), result: local(23), carry: local(24), ea: local(25), generation: local(26),
   budget: local(27), lazy: local(28), mapped: local(29), tlb: local(30), ending: local(31),
 } as const;
+/** What regions call of the core beside what interpreted instructions call. */
+const regionFunctions = [...coreFunctions, { name: 'moreBudget', type: { params: [I32], results: [I32] } }];
 const temporaries32 = 24, temporariesVector = 16, first32 = 32;
 const { a: A, b: B, result: RESULT, carry: CARRY } = regionLocals;
 export const leave = '$leave';
@@ -145,9 +147,9 @@ export class TranslatorContext extends InstructionContext {
   }
   /** RIP as a linear address, by its distance from the region's base. */
   setRip(distance: number): void { this.get(regionLocals.base); this.i64(distance); this.emit('i64_add'); this.set(regionLocals.rip); }
-  protected override callCore(name: CoreFunction): void {
+  override callCore(name: CoreFunction): void {
     let index = this.imports.findIndex(i => i.name === name);
-    if (index < 0) index = this.imports.push(coreFunctions.find(f => f.name === name)!) - 1;
+    if (index < 0) index = this.imports.push(regionFunctions.find(f => f.name === name)!) - 1;
     this.call(index);
   }
   protected override raise(vector: StopOrFault): void { this.i32(exceptionVectors[vector]); this.callCore('raiseException'); }

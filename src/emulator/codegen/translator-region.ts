@@ -168,8 +168,12 @@ export class RegionEmitter {
     const to = flow.placeOf.get(distance)!;
     if (to > place && !flow.isMerge[to] && !flow.headsLoop[to] && flow.dominator[to] === place) { this.tree(to); return; }
     if (to <= place) {
-      e.get(at.budget); e.i32(this.units.get(distance)!); e.emit('i32_lt_s');
+      const units = this.units.get(distance)!;
+      e.get(at.budget); e.i32(units); e.emit('i32_lt_s');
+      e.if();
+      e.get(at.budget); e.callCore('moreBudget'); e.tee(at.budget); e.i32(units); e.emit('i32_lt_s');
       e.if(); this.leaveAt(distance); e.close();
+      e.close();
     }
     this.settleFlags(this.need.get(distance)!);
     if (to > place && !flow.isMerge[to] && flow.dominator[to] === place) { this.tree(to); return; }

@@ -5,10 +5,11 @@ import { instructions } from '../instructions';
 import { enumerateCases, type Case } from './cases';
 import { memoryPages } from './interpreter-builder';
 import {
-  blockFields, blockHeaderBytes, cpuCell, descriptorFields, machineCell, recordFields, region as memoryRegion, translationEntryBytes, translationFields, translationRefused, translationSlotBytes, translationSlots,
+  blockFields, blockHeaderBytes, cpuCell, descriptorFields, machineCell, recordFields, region as memoryRegion, translationEntryBytes, translationFields, translationMember, translationRefused, translationSlotBytes, translationSlots,
 } from './state-layout';
-import { BlockReader, type Region, type RegionPage } from './translator-blocks';
+import { BlockReader, successorsOf, type Region, type RegionPage } from './translator-blocks';
 import { TranslatorContext, type DecodedRecord, type FlagUse } from './translator-context';
+import { flowOf } from './translator-flow';
 import { RegionEmitter, regionType, type RegionEntry } from './translator-region';
 import { assembleModule, TypeSection } from './wasm-emitter';
 
@@ -23,7 +24,11 @@ export interface TranslatorStatistics { regions: number; blocks: number; bytes: 
 /** Regions at one time: each holds a module of some ten kilobytes. */
 const mostRegions = 512;
 /** Blocks in a region: what V8's optimising compiler takes in reasonable time; fewer where everything is translated. */
-const mostBlocks = 100, mostBlocksOfTests = 16;
+const mostBlocks = 64, mostBlocksOfTests = 16;
+/** Blocks that are tried as heads of a loop. */
+const mostHeaders = 24;
+/** How often a region is replaced by one that has more. */
+const mostGrowths = 6;
 /** A page whose translated code was dropped so often is left to the interpreter. */
 const mostDrops = 8;
 /** A region without a loop that is shorter is not worth the call. */
@@ -41,8 +46,8 @@ export class Translator {
   private readonly reader: BlockReader;
   private readonly uses = new Map<string, FlagUse | undefined>();
   private readonly imports: WebAssembly.Imports;
-  /** By the code descriptor of the page that a region grew from: its slot and roots there. */
-  private readonly grown = new Map<number, { slot: number; roots: number[] }>();
+  /** By the code descriptor of the page that a region grew from, for the last one: its slot, entries there, blocks and where they lead, and how often it grew. */
+  private readonly grown = new Map<number, { slot: number; roots: number[]; reach: ReadonlySet<number>; times: number }>();
 
   constructor(memory: WebAssembly.Memory, private readonly core: TranslatorCore, private readonly table: WebAssembly.Table, private readonly always: boolean) {
     this.view = new DataView(memory.buffer);
@@ -76,37 +81,43 @@ export class Translator {
     const page = this.reader.page(this.view.getBigUint64(cpuCell('pageBase').address, true), 0, 0);
     if (!page || this.reader.blockAt(page, offset) !== block || (this.reader.drops(page) >= mostDrops && !this.always)) return false;
     this.sweep();
-    const before = this.always ? undefined : this.grown.get(page.table), roots = [offset];
-    if (before && this.stateOf(before.slot) === live) {
-      roots.push(...before.roots);
-      this.core.dropTranslation(before.slot);
-      this.release(before.slot);
-    }
-    const most = this.always ? mostBlocksOfTests : mostBlocks;
-    let grown = this.reader.grow(page, roots, mode, most);
+    const grown: Region & { replaces?: boolean } = this.always ? this.reader.grow(page, [offset], mode, mostBlocksOfTests) : this.grow(page, offset, mode);
     if (!grown.blocks.has(offset)) return false;
-    // what is not reached from here: other blocks of the page that were seen running, and all of them if jumps go through a table
-    const jumpsAnywhere = [...grown.blocks.values()].find(b => b.ending === 'indirectJump' && b.page === page)?.at;
-    const others = this.otherBlocks(page, jumpsAnywhere).filter(o => !grown.blocks.has(o));
-    if (others.length > 0 && !this.always) { roots.push(...others); grown = this.reader.grow(page, roots, mode, most); }
     const slot = this.takeSlot();
     if (slot === 0) return false;
     const table = [...grown.blocks.values()].some(b => b.ending === 'indirectJump' || b.ending === 'indirectCall' || b.ending === 'return') ? this.core.allocate(4096) >>> 0 : 0;
     const emitted = new RegionEmitter(this.context, grown, slot, table).emit();
-    const hot = emitted.entries.find(e => e.block.address === block);
-    if (!hot || (!this.always && !hot.loops && hot.units < shortestRegion)) return false;
+    if (!grown.blocks.has(offset) || (!this.always && emitted.entries.every(e => !e.loops && e.units < shortestRegion))) return false;
     const bytes = this.moduleOf(emitted.code), instance = new WebAssembly.Instance(new WebAssembly.Module(bytes as BufferSource), this.imports);
     if (table !== 0) {
       this.bytes.fill(0, table, table + 4096);
       emitted.entries.forEach(({ block: { at } }, n) => { if (at >= 0 && at < 4096 && n < 255) this.bytes[table + at] = n + 1; });
     }
     this.table.set(slot, instance.exports.region as () => void);
+    const before = this.grown.get(page.table), roots = [...grown.roots].filter(at => at >= 0 && at < 4096);
+    if (grown.replaces && before && this.stateOf(before.slot) === live) { this.core.dropTranslation(before.slot); this.release(before.slot); }
     this.install(slot, grown, emitted.entries);
-    this.grown.set(page.table, { slot, roots: roots.filter(o => grown.roots.has(o)) });
+    for (const { address } of grown.blocks.values()) if (!emitted.entries.some(e => e.block.address === address)) this.put(address + blockFields.samples, translationMember);
+    this.grown.set(page.table, { slot, roots, reach: reachOf(grown), times: grown.replaces && before ? before.times + 1 : 1 });
     this.statistics.regions++;
     this.statistics.blocks += grown.blocks.size;
     this.statistics.bytes += bytes.length;
     return true;
+  }
+  /** The region of a hot block: by itself, or in the place of the one that its page has, if code goes from one to the other and both fit. */
+  private grow(page: RegionPage, offset: number, mode: number): Region & { replaces?: boolean } {
+    const found = this.reader.grow(page, [offset], mode, mostBlocks), root = headerFor(found, offset), before = this.grown.get(page.table);
+    if (root === undefined) return found;
+    const alone = root === offset ? found : this.reader.grow(page, [root], mode, mostBlocks);
+    const related = before && this.stateOf(before.slot) === live && before.times < mostGrowths && [...alone.blocks.keys()].some(at => before.reach.has(at));
+    let roots = related ? [root, ...before.roots] : [root];
+    let grown = related ? this.reader.grow(page, roots, mode, mostBlocks) : alone;
+    const replaces = related && grown.blocks.size < mostBlocks;
+    if (!replaces) { roots = [root]; grown = alone; }
+    // what is not reached from here: other blocks of the page that were seen running, and all of them if jumps go through a table
+    const jumpsAnywhere = [...grown.blocks.values()].find(b => b.ending === 'indirectJump' && b.page === page)?.at;
+    const others = this.otherBlocks(page, jumpsAnywhere).filter(o => !grown.blocks.has(o));
+    return { ...(others.length > 0 ? this.reader.grow(page, [...roots, ...others], mode, mostBlocks) : grown), replaces };
   }
   /** Blocks of a page that samples were taken of; with `near` all blocks, the nearest first. */
   private otherBlocks(page: RegionPage, near: number | undefined): number[] {
@@ -114,8 +125,8 @@ export class Translator {
     for (let offset = 0; offset < 4096; offset++) {
       const block = this.reader.blockAt(page, offset);
       if (block === 0) continue;
-      const samples = this.u32(block + blockFields.samples);
-      if (near !== undefined ? samples < translationRefused : samples > 0 && samples < translationRefused) found.push(offset);
+      const samples = this.u32(block + blockFields.samples), taken = samples > 0 && samples < translationMember;
+      if (near !== undefined ? samples < translationRefused : taken) found.push(offset);
     }
     return near === undefined ? found : found.sort((a, b) => Math.abs(a - near) - Math.abs(b - near));
   }
@@ -173,4 +184,34 @@ export class Translator {
     this.uses.set(key, use);
     return use;
   }
+}
+
+/**
+ * Where a region is best entered that grew from a hot block: there, or at a block of the same loop (on the same page) from which all flow is
+ * reducible: the loop's head. undefined: the hot block is none.
+ */
+function headerFor(region: Region, hot: number): number | undefined {
+  const { blocks } = region, next = (at: number): number[] => successorsOf(blocks.get(at)!, blocks);
+  if (!blocks.has(hot)) return undefined;
+  const clumsiness = (at: number): number => flowOf([at], next).irreducible.size;
+  const reaches = (at: number): boolean => {
+    const seen = new Set<number>(), stack = [at];
+    while (stack.length > 0) for (const s of next(stack.pop()!)) { if (s === hot) return true; if (!seen.has(s)) { seen.add(s); stack.push(s); } }
+    return false;
+  };
+  let best = hot, least = clumsiness(hot);
+  if (least === 0) return hot;
+  for (const at of [...flowOf([hot], next).order].filter(at => at >= 0 && at < 4096 && at !== hot).slice(0, mostHeaders)) {
+    if (!reaches(at)) continue;
+    const found = clumsiness(at);
+    if (found < least) { best = at; least = found; }
+    if (least === 0) break;
+  }
+  return best;
+}
+/** The blocks of a region and the places to which it is left. */
+function reachOf({ blocks }: Region): Set<number> {
+  const reach = new Set(blocks.keys());
+  for (const b of blocks.values()) { if (b.ending !== 'indirectJump' && b.ending !== 'return') { reach.add(b.target); reach.add(b.next); } }
+  return reach;
 }

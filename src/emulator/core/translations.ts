@@ -3,7 +3,7 @@
 // as code of one of its pages is dropped: its entry blocks then are what the decoder made of them.
 import {
   BLOCK_ENTRY, BLOCK_HEADER, BLOCK_SAMPLES, BLOCK_SLOT, BLOCK_UNITS, M_ARMED_END, M_BUDGET, M_DEADLINE, M_SLICE_END, M_TRANSLATION, M_TRANSLATION_REQUEST, REC_CASE_ID,
-  REGION_CODE_HEAP, REGION_TRANSLATIONS, TRANSLATION_ENTRIES, TRANSLATION_ENTRY_BYTES, TRANSLATION_ENTRY_COUNT, TRANSLATION_PAGE_COUNT, TRANSLATION_PAGES, TRANSLATION_REFUSED,
+  REGION_CODE_HEAP, REGION_TRANSLATIONS, TRANSLATION_ENTRIES, TRANSLATION_ENTRY_BYTES, TRANSLATION_ENTRY_COUNT, TRANSLATION_MEMBER, TRANSLATION_PAGE_COUNT, TRANSLATION_PAGES, TRANSLATION_REFUSED,
   TRANSLATION_SLOT_BYTES, TRANSLATION_SLOTS, TRANSLATION_STATE,
 } from './generated/layout';
 import { CASE_TRANSLATED } from './generated/decoder';
@@ -14,6 +14,7 @@ import { CASE_TRANSLATED } from './generated/decoder';
 /** Units between two samples: odd, so that loops do not keep step with it; the longest when all that is seen runs translated. */
 @inline const SHORTEST_SLICE: u32 = 2039;
 @inline const LONGEST_SLICE: u32 = 1_000_003;
+@inline const PROBE: u64 = 97;
 /** Samples that make a block hot. */
 @inline const HOT: u32 = 3;
 
@@ -21,6 +22,8 @@ let slice: u32 = SHORTEST_SLICE;
 /** Time of the next sample. */
 let nextSample: u64 = 0;
 let sampleDue: bool = false;
+/** Translated code has run since the last sample. */
+let ranTranslated: bool = false;
 
 @inline export function isTranslated(block: usize): bool { return load<u16>(block + BLOCK_HEADER + REC_CASE_ID) == CASE_TRANSLATED; }
 /** Blocks of one run are not in the code heap: each time they are built anew. */
@@ -31,7 +34,8 @@ let sampleDue: bool = false;
 
 /** The budget up to `end`, or to the next sample. */
 export function sliceOf(now: u64, end: u64): u64 {
-  if (now >= nextSample || nextSample > now + LONGEST_SLICE) { sampleDue = true; nextSample = now + slice; }
+  // where something was due, the budget may have ended in the middle of a block: the sample is of a block that is reached a little later
+  if (now >= nextSample || nextSample > now + LONGEST_SLICE) nextSample = now + PROBE;
   const budget = end > now ? min<u64>(end - now, load<u32>(M_TRANSLATION) == 1 ? nextSample - now : LONGEST_BUDGET) : 1;
   store<u64>(M_ARMED_END, end);
   store<u64>(M_SLICE_END, now + budget);
@@ -53,14 +57,28 @@ export function sample(block: usize): bool {
   if (!sampleDue && !always()) return false;
   sampleDue = false;
   if (load<u32>(M_TRANSLATION) == 0 || isTransient(block)) return false;
-  if (isTranslated(block)) { slice = min<u32>(slice << 1, LONGEST_SLICE); return false; }
+  if (isTranslated(block)) { goesOnTranslated(); return false; }
   slice = SHORTEST_SLICE;
   const samples = load<u32>(block, BLOCK_SAMPLES);
   if (samples & TRANSLATION_REFUSED) return false;
+  // a region that was left in its middle, for an interrupt or the end of a run, will be entered again
+  if ((samples & TRANSLATION_MEMBER) != 0 && ranTranslated) { ranTranslated = false; return false; }
   store<u32>(block, samples + 1, BLOCK_SAMPLES);
-  if (samples + 1 < HOT && !always()) return false;
+  if (((samples + 1) & ~TRANSLATION_MEMBER) < HOT && !always()) return false;
   store<u32>(M_TRANSLATION_REQUEST, <u32>block);
   return true;
+}
+@inline function goesOnTranslated(): void {
+  slice = min<u32>(slice << 1, LONGEST_SLICE);
+  ranTranslated = true;
+}
+/** A region has come to a place where it must leave if there is no more budget than that; returns what there is. */
+export function moreBudget(budget: i32): i32 {
+  store<i32>(M_BUDGET, budget);
+  goesOnTranslated();
+  extendSlice();
+  sampleDue = false;
+  return load<i32>(M_BUDGET);
 }
 /** In tests that translate everything: a link to this block goes over `proceed`. */
 export function mustBeSampled(block: usize): bool { return always() && !isTransient(block) && !isTranslated(block) && (load<u32>(block, BLOCK_SAMPLES) & TRANSLATION_REFUSED) == 0; }
