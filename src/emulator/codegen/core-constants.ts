@@ -6,7 +6,7 @@ import { tlbContextBytes, tlbIndexMask, tlbTables } from './instruction-context'
 import { controlWords } from '../../spec/controls';
 import { exitReasons } from '../../spec/exit-reasons';
 import { vmcsFields, vmcsOffset } from '../../spec/vmcs-fields';
-import { blockFields, blockHeaderBytes, cpuCells, cpuStateBytes, descriptorFields, descriptorHeaderBytes, eventFields, eventKinds, eventSlotBytes, eventSlots, machineCells, mostWatchHits,
+import { blockFields, blockHeaderBytes, cpuCells, cpuStateBytes, descriptorFields, descriptorHeaderBytes, entryFields, eventFields, eventKinds, eventSlotBytes, eventSlots, machineCells, mostWatchHits,
   processorCells, ramBase, recordBytes, recordFields, regions, registerSlot, stopKinds, translationEntryBytes, translationFields, translationMember, translationRefused, translationSlotBytes, translationSlots,
   vmxInstructions, vmxOutcomes, watchHitBytes, watchHitFields, watchSegmentBytes, watchSpaces } from './state-layout';
 
@@ -28,6 +28,7 @@ export function layoutModule(): string {
   lines.push(constant('DESCRIPTOR_HEADER', descriptorHeaderBytes, 'usize'));
   for (const [name, offset] of Object.entries(descriptorFields)) lines.push(constant(`D_${upper(name)}`, offset, 'usize'));
   for (const [name, offset] of Object.entries(blockFields)) lines.push(constant(`BLOCK_${upper(name)}`, offset, 'usize'));
+  for (const [name, offset] of Object.entries(entryFields)) lines.push(constant(`ENTRY_${upper(name)}`, offset, 'usize'));
   for (const [name, offset] of Object.entries(translationFields)) lines.push(constant(`TRANSLATION_${upper(name)}`, offset, 'usize'));
   lines.push(constant('TRANSLATION_SLOT_BYTES', translationSlotBytes, 'usize'), constant('TRANSLATION_SLOTS', translationSlots),
     constant('TRANSLATION_ENTRY_BYTES', translationEntryBytes, 'usize'),

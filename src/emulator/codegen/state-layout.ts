@@ -269,9 +269,12 @@ export const descriptorHeaderBytes = 32;
 /** In `samples`, beside their number: the block is not to be translated; it is part of a region without being an entry. */
 export const translationRefused = 0x8000_0000, translationMember = 0x4000_0000;
 
-/** A slot of the region `translations`: state (0 free, 1 live, 2 dead), the entry blocks (in the code heap: block, units, case of its first record), RAM pages. */
+/** A slot of the region `translations`: state (0 free, 1 live, 2 dead), the entries (in the code heap), RAM pages. */
 export const translationFields = { state: 0, entryCount: 4, entries: 8, pageCount: 12, pages: 16 } as const;
-export const translationSlotBytes = 64, translationSlots = region('translations').size / translationSlotBytes, translationEntryBytes = 12, translationPages = 8;
+export const translationSlotBytes = 64, translationSlots = region('translations').size / translationSlotBytes, translationPages = 8;
+/** An entry of a region: its block (0: given back to the interpreter), what the block was before, runs from there and the units that they retired. */
+export const entryFields = { block: 0, units: 4, caseId: 8, runs: 12, retired: 16 } as const;
+export const translationEntryBytes = 20;
 
 export function cell(cells: readonly Cell[], name: string): Cell {
   const found = cells.find(c => c.name === name);

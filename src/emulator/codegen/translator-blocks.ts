@@ -3,7 +3,7 @@
 import type { Case } from './cases';
 import { tlbIndexMask, tlbTables } from './instruction-context';
 import {
-  blockFields, blockHeaderBytes, cpuCell, descriptorFields, descriptorHeaderBytes, ramBase, recordBytes, recordFields as field, translationEntryBytes, translationFields, translationPages, translationSlotBytes,
+  blockFields, blockHeaderBytes, cpuCell, descriptorFields, descriptorHeaderBytes, entryFields, ramBase, recordBytes, recordFields as field, translationEntryBytes, translationFields, translationPages, translationSlotBytes,
   region,
 } from './state-layout';
 import type { DecodedRecord, FlagUse } from './translator-context';
@@ -51,7 +51,7 @@ export class BlockReader {
     if (this.cases[caseId].definition.name !== 'TRANSLATED') return caseId;
     const slot = region('translations').base + this.u32(block + blockFields.slot) * translationSlotBytes;
     const entries = this.u32(slot + translationFields.entries), count = this.u32(slot + translationFields.entryCount);
-    for (let at = entries; at < entries + count * translationEntryBytes; at += translationEntryBytes) if (this.u32(at) === block) return this.u32(at + 8);
+    for (let at = entries; at < entries + count * translationEntryBytes; at += translationEntryBytes) if (this.u32(at + entryFields.block) === block) return this.u32(at + entryFields.caseId);
     throw new Error('a translated block is not among the entries of its region');
   }
   private record(at: number, caseId: number): DecodedRecord {

@@ -38,11 +38,11 @@ const local = (index: number): Local => new Local(index);
 export const regionLocals = {
   entry: local(0), register: Array.from({ length: 16 }, (_, n) => local(1 + n)), flagsR: local(17), flagsC: local(18), base: local(19), rip: local(20),
   a: local(21), b: local(22), result: local(23), carry: local(24), ea: local(25), generation: local(26),
-  budget: local(27), lazy: local(28), mapped: local(29), tlb: local(30), ending: local(31),
+  budget: local(27), lazy: local(28), mapped: local(29), tlb: local(30), ending: local(31), entered: local(32), atEntry: local(33),
 } as const;
 /** What regions call of the core beside what interpreted instructions call. */
-const regionFunctions = [...coreFunctions, { name: 'moreBudget', type: { params: [I32], results: [I32] } }];
-const temporaries32 = 24, temporariesVector = 16, first32 = 32;
+const regionFunctions = [...coreFunctions, { name: 'moreBudget', type: { params: [I32], results: [I32] } }, { name: 'judgeEntry', type: { params: [I32], results: [] } }];
+const temporaries32 = 24, temporariesVector = 16, first32 = 34;
 const { a: A, b: B, result: RESULT, carry: CARRY } = regionLocals;
 export const leave = '$leave';
 
@@ -80,7 +80,7 @@ export class TranslatorContext extends InstructionContext {
   }
   get locals(): [number, number][] {
     if (this.maxUsed.i32 > temporaries32 || this.maxUsed.v128 > temporariesVector) throw new Error('too many temporaries');
-    return [[26, I64], [5 + temporaries32, I32], [temporariesVector, V128], [this.maxUsed.i64, I64]];
+    return [[26, I64], [7 + temporaries32, I32], [temporariesVector, V128], [this.maxUsed.i64, I64]];
   }
   /** Fresh temporaries for code of the region's own. */
   scratch(where: string): void { this.begin(3, { kind: 'register', field: 'dst' }, { kind: 'register', field: 'src' }, where); }

@@ -5,12 +5,14 @@
 // Budget: a block takes its instructions at its start. It is looked at only where something can repeat, on retreating edges and in the
 // dispatcher: there it must hold all units up to the next such place, else the region is left in front of the block.
 import { tlbIndexMask, tlbTables } from './instruction-context';
-import { blockFields, cpuCell, machineCell } from './state-layout';
+import { blockFields, cpuCell, entryFields, machineCell, translationEntryBytes } from './state-layout';
 import { successorsOf, type Region, type RegionBlock, type RegionPage } from './translator-blocks';
 import { leave, regionLocals as at, type TranslatorContext } from './translator-context';
 import { flowOf, type Flow } from './translator-flow';
 import { Constant, I32, type Value } from './wasm-emitter';
 
+/** A run of more units counts as one of so many; runs after which an entry is judged. */
+const longRun = 0x1_0000, runsToJudge = 256;
 /** How much of the flags a block's start needs: nothing, what a way out can make the pair of, or a form known there. */
 type Need = 0 | 1 | 2;
 export interface EmittedRegion { readonly code: Uint8Array; readonly entries: readonly RegionEntry[] }
@@ -28,8 +30,8 @@ export class RegionEmitter {
   private numberOf!: Map<number, number>;
   private anyEntryReadsFlags = false;
 
-  /** `table`: room for a byte per offset of the page at distance 0, 1 + number of the entry there; 0: no such table. */
-  constructor(private readonly e: TranslatorContext, private readonly region: Region, private readonly slot: number, private readonly table: number) {}
+  /** `list`: place of the entries' records. `table`: room for a byte per offset of the page at distance 0, 1 + number of the entry there; 0: no such table. */
+  constructor(private readonly e: TranslatorContext, private readonly region: Region, private readonly slot: number, private readonly table: number, private readonly list: number) {}
 
   emit(): EmittedRegion {
     const { e } = this;
@@ -224,12 +226,13 @@ export class RegionEmitter {
     e.scratch('indirect jump');
     const entry = e.local32(), block = e.local32(), word = e.local32();
     if (this.table !== 0) {
-      // the usual target: an entry on the page at distance 0
-      e.open('block', '$elsewhere');
-      e.get(at.rip); e.i64(-4096); e.emit('i64_and'); e.get(at.base); e.emit('i64_ne'); e.branchIf('$elsewhere');
-      e.get(at.rip); e.emit('i32_wrap_i64'); e.i32(4095); e.emit('i32_and'); e.memory('i32_load8_u', this.table); e.tee(block); e.emit('i32_eqz'); e.branchIf('$elsewhere');
-      e.get(at.budget); e.i32(Math.max(...[...this.numberOf.keys()].map(distance => this.units.get(distance)!))); e.emit('i32_lt_s'); e.branchIf('$elsewhere');
-      if (this.region.pages.length > 1) { e.get(at.mapped); e.i32(1); e.emit('i32_and', 'i32_eqz'); e.branchIf('$elsewhere'); }
+      // the usual target: an entry on the page at distance 0. One branch: those before an indirect jump cost its prediction history
+      e.get(at.rip); e.i64(-4096); e.emit('i64_and'); e.get(at.base); e.emit('i64_ne');
+      e.get(at.rip); e.emit('i32_wrap_i64'); e.i32(4095); e.emit('i32_and'); e.memory('i32_load8_u', this.table); e.tee(block); e.emit('i32_eqz', 'i32_or');
+      e.get(at.budget); e.i32(Math.max(...[...this.numberOf.keys()].map(distance => this.units.get(distance)!))); e.emit('i32_lt_s', 'i32_or');
+      if (this.region.pages.length > 1) { e.get(at.mapped); e.i32(1); e.emit('i32_and', 'i32_eqz', 'i32_or'); }
+      e.emit('i32_eqz');
+      e.if();
       e.get(block); e.i32(1); e.emit('i32_sub'); e.set(at.entry);
       e.branch(dispatch);
       e.close();
@@ -268,6 +271,19 @@ export class RegionEmitter {
       e.i32(1); e.get(at.entry); e.i32(24); e.emit('i32_shr_u', 'i32_shl'); e.set(at.mapped);
     }
     e.get(at.entry); e.i32(0xffff); e.emit('i32_and'); e.set(at.entry);
+    e.get(at.entry); e.i32(translationEntryBytes); e.emit('i32_mul'); e.i32(this.list); e.emit('i32_add'); e.set(at.entered);
+    e.get(at.budget); e.set(at.atEntry);
+  }
+  /** A run from an entry is over: how many units did it retire? (Budget that was added meanwhile makes it look shorter: it is long then anyway.) */
+  private countRun(): void {
+    const { e } = this;
+    e.scratch('end of a run');
+    const runs = e.local32(), retired = e.local32();
+    e.get(at.atEntry); e.get(at.budget); e.emit('i32_sub'); e.tee(retired); e.i32(longRun); e.get(retired); e.i32(longRun); e.emit('i32_lt_u', 'select'); e.set(retired);
+    e.get(at.entered); e.get(at.entered); e.memory('i32_load', entryFields.retired); e.get(retired); e.emit('i32_add'); e.memory('i32_store', entryFields.retired);
+    e.get(at.entered); e.get(at.entered); e.memory('i32_load', entryFields.runs); e.i32(1); e.emit('i32_add'); e.tee(runs); e.memory('i32_store', entryFields.runs);
+    e.get(runs); e.i32(runsToJudge); e.emit('i32_eq');
+    e.if(); e.get(at.entered); e.callCore('judgeEntry'); e.close();
   }
   /** Registers, flags, budget and RIP to memory; then the block at RIP, if it is decoded and the TLB knows its page. */
   private epilogue(): void {
@@ -277,6 +293,7 @@ export class RegionEmitter {
     e.i32(0); e.get(at.flagsR); e.memory('i64_store', cpu('flagsR'));
     e.i32(0); e.get(at.flagsC); e.memory('i64_store', cpu('flagsC'));
     e.i32(0); e.get(at.budget); e.memory('i32_store', machineCell('budget').address);
+    this.countRun();
     if (!e.in64BitMode) { e.get(at.rip); e.i64(0xffff_ffffn); e.emit('i64_and'); e.set(at.rip); }
     e.i32(0); e.get(at.rip); e.i32(0); e.memory('i64_load', cpu('segBase') + 8); e.emit('i64_sub'); e.memory('i64_store', cpu('rip'));
     e.get(at.ending); e.if(); e.get(at.ending); e.emit('return'); e.close();

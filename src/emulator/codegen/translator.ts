@@ -5,7 +5,7 @@ import { instructions } from '../instructions';
 import { enumerateCases, type Case } from './cases';
 import { memoryPages } from './interpreter-builder';
 import {
-  blockFields, blockHeaderBytes, cpuCell, descriptorFields, machineCell, recordFields, region as memoryRegion, translationEntryBytes, translationFields, translationMember, translationRefused, translationSlotBytes, translationSlots,
+  blockFields, blockHeaderBytes, cpuCell, descriptorFields, entryFields, machineCell, recordFields, region as memoryRegion, translationEntryBytes, translationFields, translationMember, translationRefused, translationSlotBytes, translationSlots,
 } from './state-layout';
 import { BlockReader, successorsOf, type Region, type RegionPage } from './translator-blocks';
 import { TranslatorContext, type DecodedRecord, type FlagUse } from './translator-context';
@@ -86,7 +86,8 @@ export class Translator {
     const slot = this.takeSlot();
     if (slot === 0) return false;
     const table = [...grown.blocks.values()].some(b => b.ending === 'indirectJump' || b.ending === 'indirectCall' || b.ending === 'return') ? this.core.allocate(4096) >>> 0 : 0;
-    const emitted = new RegionEmitter(this.context, grown, slot, table).emit();
+    const list = this.core.allocate(grown.blocks.size * translationEntryBytes) >>> 0;
+    const emitted = new RegionEmitter(this.context, grown, slot, table, list).emit();
     if (!grown.blocks.has(offset) || (!this.always && emitted.entries.every(e => !e.loops && e.units < shortestRegion))) return false;
     const bytes = this.moduleOf(emitted.code), instance = new WebAssembly.Instance(new WebAssembly.Module(bytes as BufferSource), this.imports);
     if (table !== 0) {
@@ -96,7 +97,7 @@ export class Translator {
     this.table.set(slot, instance.exports.region as () => void);
     const before = this.grown.get(page.table), roots = [...grown.roots].filter(at => at >= 0 && at < 4096);
     if (grown.replaces && before && this.stateOf(before.slot) === live) { this.core.dropTranslation(before.slot); this.release(before.slot); }
-    this.install(slot, grown, emitted.entries);
+    this.install(slot, list, grown, emitted.entries);
     for (const { address } of grown.blocks.values()) if (!emitted.entries.some(e => e.block.address === address)) this.put(address + blockFields.samples, translationMember);
     this.grown.set(page.table, { slot, roots, reach: reachOf(grown), times: grown.replaces && before ? before.times + 1 : 1 });
     this.statistics.regions++;
@@ -151,20 +152,22 @@ export class Translator {
     return 0;
   }
   /** Makes the entry blocks enter the region. A block that enters another region already stays as it is. */
-  private install(slot: number, { pages }: Region, entries: readonly RegionEntry[]): void {
-    const own = entries.filter((e, n) => this.view.getUint16(e.block.address + blockHeaderBytes, true) !== this.translatedCase && entries.findIndex(o => o.block.address === e.block.address) === n);
-    const list = this.core.allocate(own.length * translationEntryBytes) >>> 0, at = this.slotAt(slot);
-    own.forEach(({ block: { address }, word, units }, n) => {
-      const saved = list + n * translationEntryBytes, firstRecord = address + blockHeaderBytes;
-      this.put(saved, address);
-      this.put(saved + 4, this.u32(address + blockFields.units));
-      this.put(saved + 8, this.view.getUint16(firstRecord + recordFields.caseId, true));
+  private install(slot: number, list: number, { pages }: Region, entries: readonly RegionEntry[]): void {
+    const at = this.slotAt(slot);
+    entries.forEach(({ block: { address }, word, units }, n) => {
+      const saved = list + n * translationEntryBytes, firstRecord = address + blockHeaderBytes, isTaken = this.view.getUint16(firstRecord, true) === this.translatedCase;
+      this.put(saved + entryFields.block, isTaken ? 0 : address);
+      this.put(saved + entryFields.runs, 0);
+      this.put(saved + entryFields.retired, 0);
+      if (isTaken) return;
+      this.put(saved + entryFields.units, this.u32(address + blockFields.units));
+      this.put(saved + entryFields.caseId, this.view.getUint16(firstRecord + recordFields.caseId, true));
       this.put(address + blockFields.units, units);
       this.put(address + blockFields.slot, slot);
       this.put(address + blockFields.entry, word);
       this.view.setUint16(firstRecord + recordFields.caseId, this.translatedCase, true);
     });
-    this.put(at + translationFields.entryCount, own.length);
+    this.put(at + translationFields.entryCount, entries.length);
     this.put(at + translationFields.entries, list);
     this.put(at + translationFields.pageCount, pages.length);
     pages.forEach((p, n) => {

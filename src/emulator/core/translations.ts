@@ -2,7 +2,7 @@
 // blocks enter a region that the translator has compiled. Such a block has the case TRANSLATED in its first record; a region goes as soon
 // as code of one of its pages is dropped: its entry blocks then are what the decoder made of them.
 import {
-  BLOCK_ENTRY, BLOCK_HEADER, BLOCK_SAMPLES, BLOCK_SLOT, BLOCK_UNITS, M_ARMED_END, M_BUDGET, M_DEADLINE, M_SLICE_END, M_TRANSLATION, M_TRANSLATION_REQUEST, REC_CASE_ID,
+  BLOCK_ENTRY, BLOCK_HEADER, BLOCK_SAMPLES, BLOCK_SLOT, BLOCK_UNITS, ENTRY_BLOCK, ENTRY_CASE_ID, ENTRY_RETIRED, ENTRY_RUNS, ENTRY_UNITS, M_ARMED_END, M_BUDGET, M_DEADLINE, M_SLICE_END, M_TRANSLATION, M_TRANSLATION_REQUEST, REC_CASE_ID,
   REGION_CODE_HEAP, REGION_TRANSLATIONS, TRANSLATION_ENTRIES, TRANSLATION_ENTRY_BYTES, TRANSLATION_ENTRY_COUNT, TRANSLATION_MEMBER, TRANSLATION_PAGE_COUNT, TRANSLATION_PAGES, TRANSLATION_REFUSED,
   TRANSLATION_SLOT_BYTES, TRANSLATION_SLOTS, TRANSLATION_STATE,
 } from './generated/layout';
@@ -14,6 +14,8 @@ import { CASE_TRANSLATED } from './generated/decoder';
 /** Units between two samples: odd, so that loops do not keep step with it; the longest when all that is seen runs translated. */
 @inline const SHORTEST_SLICE: u32 = 2039;
 @inline const LONGEST_SLICE: u32 = 1_000_003;
+/** Units of a run through a region, on average, that make it worth while. */
+@inline const SHORTEST_RUN: u32 = 16;
 @inline const PROBE: u64 = 97;
 /** Samples that make a block hot. */
 @inline const HOT: u32 = 3;
@@ -94,13 +96,24 @@ export function dropTranslation(n: u32): void {
   store<u32>(slot + TRANSLATION_STATE, DEAD);
   let entry = <usize>load<u32>(slot + TRANSLATION_ENTRIES);
   for (let left = load<u32>(slot + TRANSLATION_ENTRY_COUNT); left != 0; left--, entry += TRANSLATION_ENTRY_BYTES) {
-    const block = <usize>load<u32>(entry);
-    store<u32>(block, load<u32>(entry, 4), BLOCK_UNITS);
-    store<u32>(block, 0, BLOCK_SAMPLES);
-    store<u32>(block, 0, BLOCK_SLOT);
-    store<u32>(block, 0, BLOCK_ENTRY);
-    store<u16>(block + BLOCK_HEADER + REC_CASE_ID, load<u16>(entry, 8));
+    if (load<u32>(entry, ENTRY_BLOCK) != 0) giveBack(entry, 0);
   }
+}
+function giveBack(entry: usize, samples: u32): void {
+  const block = <usize>load<u32>(entry, ENTRY_BLOCK);
+  store<u32>(entry, 0, ENTRY_BLOCK);
+  store<u32>(block, load<u32>(entry, ENTRY_UNITS), BLOCK_UNITS);
+  store<u32>(block, samples, BLOCK_SAMPLES);
+  store<u32>(block, 0, BLOCK_SLOT);
+  store<u32>(block, 0, BLOCK_ENTRY);
+  store<u16>(block + BLOCK_HEADER + REC_CASE_ID, load<u16>(entry, ENTRY_CASE_ID));
+}
+/** After so many runs from an entry: where they retire but a few units each, going in and out costs more than interpreting. */
+export function judgeEntry(entry: usize): void {
+  const worthIt = load<u32>(entry, ENTRY_RETIRED) >= SHORTEST_RUN * load<u32>(entry, ENTRY_RUNS);
+  store<u32>(entry, 0, ENTRY_RUNS);
+  store<u32>(entry, 0, ENTRY_RETIRED);
+  if (!worthIt && load<u32>(entry, ENTRY_BLOCK) != 0 && !always()) giveBack(entry, TRANSLATION_REFUSED);
 }
 /** All regions with code of a RAM page. */
 export function dropTranslationsOf(page: u32): void {
