@@ -21,7 +21,7 @@ export interface MachineOptions {
   readonly vcpus?: number;
   /** What the processors are; the default model has all that is implemented. */
   readonly processor?: ProcessorModel;
-  /** Whether hot code is translated: 'always' translates every block before it runs (tests). The state of the machine does not depend on it. */
+  /** Whether hot code is translated at run time ('on' unless given); 'always' translates every block before it runs (tests). The machine's state does not depend on it. */
   readonly translator?: 'off' | 'on' | 'always';
 }
 

@@ -44,7 +44,7 @@ const defaultEvents: readonly EventKind[] = ['reset', 'vmxInstruction', 'vmExit'
 
 /** Makes a machine in its state after RESET. Throws RangeError for options that no machine can have, or when the memory is not to be had. */
 export async function createMachine(modules: EngineModules, options: MachineOptions): Promise<Machine> {
-  const { memoryBytes, vcpus = 1, processor = defaultProcessorModel, translator = 'off' } = options;
+  const { memoryBytes, vcpus = 1, processor = defaultProcessorModel, translator = 'on' } = options;
   if (!Number.isInteger(memoryBytes) || memoryBytes < 0x20_0000 || memoryBytes > largestMemory || memoryBytes % 0x20_0000 !== 0) {
     throw new RangeError('the memory of a machine is 2 MiB to 3.5 GiB, in steps of 2 MiB');
   }
@@ -60,7 +60,8 @@ export async function createMachine(modules: EngineModules, options: MachineOpti
   const interpreter = await WebAssembly.instantiate(interpreterModule, { core: { ...core.exports, memory, translations } });
   new Uint8Array(memory.buffer).set(modules.decodeTables, region('decodeTables').base);
   const machine = new WasmMachine(memory, core.exports as unknown as CoreExports, interpreter.exports.run as () => void, memoryBytes, vcpus, processor);
-  if (translator !== 'off') machine.translateWith(new Translator(memory, core.exports as TranslatorCore, translations, translator === 'always'), translator === 'always');
+  const always = translator === 'always';
+  if (translator !== 'off') machine.translateWith(() => new Translator(memory, core.exports as TranslatorCore, translations, always), always);
   return machine;
 }
 
@@ -80,6 +81,7 @@ class WasmMachine implements Machine {
   private serialTail = 0;
   private readonly snapshots: Snapshots;
   private translator: Translator | undefined;
+  private makeTranslator: (() => Translator) | undefined;
 
   constructor(memory: WebAssembly.Memory, private readonly core: CoreExports, private readonly enter: () => void, readonly memoryBytes: number, readonly vcpuCount: number,
     readonly processor: ProcessorModel) {
@@ -135,14 +137,15 @@ class WasmMachine implements Machine {
     if (skip !== linearRip) this.view.setBigUint64(cpuAt.hookSkip + offset, noAddress, true);
   }
   /** Hot blocks are translated from now on. */
-  translateWith(translator: Translator, always: boolean): void {
-    this.translator = translator;
+  translateWith(make: () => Translator, always: boolean): void {
+    this.makeTranslator = make;
     this.view.setUint32(at.translation, always ? 2 : 1, true);
   }
   /** The run loop has left only to have a block translated. */
   private wantsTranslation(): boolean {
     if (this.view.getUint32(at.translationRequest, true) === 0) return false;
-    this.translator!.serve();
+    this.translator ??= this.makeTranslator!();
+    this.translator.serve();
     return true;
   }
 

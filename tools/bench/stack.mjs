@@ -29,7 +29,7 @@ export async function runStack(hypervisors, rounds, watching) {
 
 /** The difference of a short and a long run: starting the hypervisors, and the compiler that warms up, cancel out. */
 export async function steadyState(hypervisors, rounds, { options = '', repeats = 3, translator = undefined } = {}) {
-  const few = Math.max(1, Math.round(rounds / 10)), measured = [];
+  const few = Math.max(1, Math.round(rounds / 4)), measured = [];
   for (let n = 0; n < repeats; n++) measured.push({ short: await run(hypervisors, few, options, translator), long: await run(hypervisors, rounds, options, translator) });
   const short = Math.min(...measured.map(m => m.short.ms)), long = Math.min(...measured.map(m => m.long.ms)), { exits } = measured[0].long;
   const ms = Math.max(long - short, 1e-3), counted = exits - measured[0].short.exits;

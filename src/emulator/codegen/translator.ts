@@ -24,7 +24,7 @@ export interface TranslatorStatistics { regions: number; blocks: number; bytes: 
 /** Regions at one time: each holds a module of some ten kilobytes. */
 const mostRegions = 512;
 /** Blocks in a region: what V8's optimising compiler takes in reasonable time; fewer where everything is translated. */
-const mostBlocks = 64, mostBlocksOfTests = 16;
+const mostBlocks = 48, mostBlocksOfTests = 16;
 /** Blocks that are tried as heads of a loop. */
 const mostHeaders = 24;
 /** How often a region is replaced by one that has more. */
@@ -34,6 +34,9 @@ const mostDrops = 8;
 /** A region without a loop that is shorter is not worth the call. */
 const shortestRegion = 10;
 const free = 0, live = 1, dead = 2;
+
+/** The cases of the interpreter, made when the first machine translates. */
+let allCases: readonly Case[] | undefined;
 
 export class Translator {
   readonly statistics: TranslatorStatistics = { regions: 0, blocks: 0, bytes: 0, milliseconds: 0, failures: [] };
@@ -52,7 +55,7 @@ export class Translator {
   constructor(memory: WebAssembly.Memory, private readonly core: TranslatorCore, private readonly table: WebAssembly.Table, private readonly always: boolean) {
     this.view = new DataView(memory.buffer);
     this.bytes = new Uint8Array(memory.buffer);
-    this.cases = enumerateCases(instructions.definitions);
+    this.cases = allCases ??= enumerateCases(instructions.definitions);
     this.translatedCase = this.cases.find(c => c.definition.name === 'TRANSLATED')!.id;
     this.imports = { core: { ...core, memory } as Record<string, WebAssembly.ImportValue> };
     this.reader = new BlockReader(this.view, this.cases, records => this.useOf(records));
