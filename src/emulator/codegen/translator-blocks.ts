@@ -3,8 +3,8 @@
 import type { Case } from './cases';
 import { tlbIndexMask, tlbTables } from './instruction-context';
 import {
-  blockFields, blockHeaderBytes, cpuCell, descriptorFields, descriptorHeaderBytes, entryFields, ramBase, recordBytes, recordFields as field, translationEntryBytes, translationFields, translationPages, translationSlotBytes,
-  region,
+  blockFields, blockHeaderBytes, cpuCell, descriptorFields, descriptorHeaderBytes, entryFields, ramBase, recordBytes, recordFields as field, region, translationEntryBytes,
+  translationFields, translationPages, translationSlotBytes,
 } from './state-layout';
 import type { DecodedRecord, FlagUse } from './translator-context';
 

@@ -5,7 +5,8 @@ import { instructions } from '../instructions';
 import { enumerateCases, type Case } from './cases';
 import { memoryPages } from './interpreter-builder';
 import {
-  blockFields, blockHeaderBytes, cpuCell, descriptorFields, entryFields, machineCell, recordFields, region as memoryRegion, translationEntryBytes, translationFields, translationMember, translationRefused, translationSlotBytes, translationSlots,
+  blockFields, blockHeaderBytes, cpuCell, descriptorFields, entryFields, machineCell, recordFields, region as memoryRegion, translationEntryBytes, translationFields,
+  translationMember, translationRefused, translationSlotBytes, translationSlots,
 } from './state-layout';
 import { BlockReader, successorsOf, type Region, type RegionPage } from './translator-blocks';
 import { TranslatorContext, type DecodedRecord, type FlagUse } from './translator-context';
