@@ -199,7 +199,7 @@ export interface Machine {
   /** VM exits and entries since creation. */
   counters(): { exits: number; entries: number };
   /** What the run-time translator has done. `failures`: texts of its own mistakes; code that it could not translate is interpreted. */
-  translations(): { readonly regions: number; readonly blocks: number; readonly bytes: number; readonly milliseconds: number; readonly failures: readonly string[] };
+  translations(): { readonly regions: number; readonly blocks: number; readonly bytes: number; readonly failures: readonly string[] };
 }
 
 export type { Snapshot } from './replay/snapshots';

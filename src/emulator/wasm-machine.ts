@@ -362,7 +362,7 @@ class WasmMachine implements Machine {
     this.serialTail = head;
     return out;
   }
-  translations(): TranslatorStatistics { return this.translator?.statistics ?? { regions: 0, blocks: 0, bytes: 0, milliseconds: 0, failures: [] }; }
+  translations(): TranslatorStatistics { return this.translator?.statistics ?? { regions: 0, blocks: 0, bytes: 0, failures: [] }; }
   counters(): { exits: number; entries: number } {
     return { exits: Number(this.view.getBigUint64(at.exits, true)), entries: Number(this.view.getBigUint64(at.entries, true)) };
   }

@@ -20,7 +20,7 @@ export interface TranslatorCore extends Record<string, unknown> {
   dropTranslation(slot: number): void;
   dropCode(): void;
 }
-export interface TranslatorStatistics { regions: number; blocks: number; bytes: number; milliseconds: number; readonly failures: string[] }
+export interface TranslatorStatistics { regions: number; blocks: number; bytes: number; readonly failures: string[] }
 
 /** Regions at one time: each holds a module of some ten kilobytes. */
 const mostRegions = 512;
@@ -40,7 +40,7 @@ const free = 0, live = 1, dead = 2;
 let allCases: readonly Case[] | undefined;
 
 export class Translator {
-  readonly statistics: TranslatorStatistics = { regions: 0, blocks: 0, bytes: 0, milliseconds: 0, failures: [] };
+  readonly statistics: TranslatorStatistics = { regions: 0, blocks: 0, bytes: 0, failures: [] };
   private readonly view: DataView;
   private readonly bytes: Uint8Array;
   private readonly cases: readonly Case[];
@@ -72,11 +72,9 @@ export class Translator {
     const cell = machineCell('translationRequest').address, block = this.u32(cell);
     this.put(cell, 0);
     if (block === 0) return;
-    const begun = performance.now();
     let done = false;
     try { done = this.translate(block); } catch (error) { this.statistics.failures.push(error instanceof Error ? error.message : String(error)); }
     if (!done) this.put(block + blockFields.samples, translationRefused);
-    this.statistics.milliseconds += performance.now() - begun;
   }
 
   private translate(block: number): boolean {
