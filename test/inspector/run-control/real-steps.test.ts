@@ -77,7 +77,7 @@ const stacks: readonly [name: string, program: Image, modules: readonly Image[],
 
 describe.each(stacks)('%s', (_, program, modules, levels) => {
   it('steps by instruction end where the truth says, at every level, and change nothing', async () => {
-    const [truth, stepped] = await twice(program, modules, levels), { trace, digests } = record(truth, 40_000), seen = new Set<string>();
+    const [truth, stepped] = await twice(program, modules, levels), { trace, digests } = record(truth, 60_000), seen = new Set<string>();
     let left = 0;
     const first = trace[0].time, at = (unit: Unit): number => Number(unit.time - first);
     const step = async (level: number, wish: Partial<StepWish>): Promise<{ time: bigint; level: number; note?: string }> => {
