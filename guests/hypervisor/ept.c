@@ -12,7 +12,6 @@
 enum { ENTRIES = 512, POOL_PAGES = 128, TABLE_PAGES = 6, FOUR_LEVELS = 3 << 3, WRITE_BACK = 6, LEAF_WRITE_BACK = WRITE_BACK << 3, LARGE = 0x80 };
 enum { RIGHTS_IN_QUALIFICATION = 3, TOP_SHIFT = 39, LARGE_SHIFT = 21, PAGE_SHIFT = 12 };
 #define ADDRESS_BITS 0x000ffffffffff000ull
-#define MAPPED_BYTES (1ull << 32)
 
 extern const char image_start[], image_end[];
 
@@ -89,10 +88,7 @@ static u64 pointer_to(const u64 *root) { return physical_of(root) | FOUR_LEVELS 
 
 u64 ept_pointer(void) { return pointer_to(own_root); }
 
-bool ept_allows(u64 guest_physical, enum ept_rights rights)
-{
-	return guest_physical < MAPPED_BYTES && (!self.use_ept || (walk(own_root, guest_physical).rights & rights) == rights);
-}
+bool ept_own_map_allows(u64 guest_physical, enum ept_rights rights) { return (walk(own_root, guest_physical).rights & rights) == rights; }
 
 static bool uses_ept(struct nested_vmcs *vmcs)
 {

@@ -13,8 +13,17 @@ void ept_start(const struct multiboot_info *info);
 /** EPT pointer for vmcs01, as the VMCS field has it. */
 u64 ept_pointer(void);
 
+/** What every map maps, and what is mapped at all without EPT: the boot protocol's identity map. */
+#define MAPPED_BYTES (1ull << 32)
+
+/** What our own map says of an address below MAPPED_BYTES. */
+bool ept_own_map_allows(u64 guest_physical, enum ept_rights rights);
+
 /** Whether the guest may use the page at this guest-physical address: what it names in a VMX instruction we access on its behalf. */
-bool ept_allows(u64 guest_physical, enum ept_rights rights);
+static inline bool ept_allows(u64 guest_physical, enum ept_rights rights)
+{
+	return guest_physical < MAPPED_BYTES && (!self.use_ept || ept_own_map_allows(guest_physical, rights));
+}
 
 /** EPT pointer for vmcs02: our own map if the guest uses no EPT for its guest, else tables that hold what both maps allow. */
 u64 ept_pointer_for_nested(struct nested_vmcs *vmcs);

@@ -72,6 +72,7 @@ static void write_merged_controls(struct nested_vmcs *vmcs)
 {
 	u64 pin_based = nested_read(vmcs, PIN_BASED_CONTROLS);
 	vmwrite(PIN_BASED_CONTROLS, self.preemption_ticks ? pin_based | ACTIVATE_PREEMPTION_TIMER : pin_based);
+	vmcs->has_timer = preemption_is_needed(vmcs);
 	u64 primary = nested_read(vmcs, PRIMARY_CONTROLS);
 	u64 secondary = primary & ACTIVATE_SECONDARY_CONTROLS ? nested_read(vmcs, SECONDARY_CONTROLS) : 0;
 	if (self.use_ept) {
@@ -119,7 +120,7 @@ void continue_nested(struct nested_vmcs *vmcs)
 	}
 	if (vmcs->controls_stale || nested_has_changed_controls(vmcs))
 		write_merged_controls(vmcs);
-	if (preemption_is_needed(vmcs))
+	if (vmcs->has_timer)
 		preemption_start_nested(vmcs);
 	nested_write_changes(vmcs);
 	self.in_nested = true;

@@ -56,6 +56,7 @@ struct nested_vmcs {
 	u64 shadow_values[SHADOWED_FIELDS]; // what it holds, but for what a guest has written since
 	bool prepared;                // the hardware VMCS has our host state
 	bool hardware_launched;
+	bool has_timer;               // vmcs02 uses the preemption timer
 	u64 timer_left, timer_programmed; // ticks: of the guest's time for its guest, and in the hardware VMCS (preemption.c)
 	bool window_is_ours;          // interrupt-window exiting is on for us (interrupts.c)
 	bool has_vpid;                // the guest's guest runs under a VPID
