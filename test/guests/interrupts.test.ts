@@ -23,14 +23,13 @@ describe('the APIC\'s timer, used by the guest', () => {
   });
 
   test.each([[1, ''], [2, ''], [3, ''], [2, both], [3, both], [5, both]])('%i hypervisors that capture and inject them, options "%s"', async (hypervisors, options) => {
-    const run = await runImages(stackOf(hypervisors, `capture=on ${options}`.trim(), 'guest rounds=1 interrupts=5'), 400_000_000);
+    const run = await runImages(stackOf(hypervisors, `capture=on ${options}`.trim(), 'guest rounds=1 interrupts=20'), 400_000_000);
     expect([run.kind, run.code]).toEqual(['debugExit', 0]);
-    expect(run.lines.map(line => line.trim())).toContain('guest: 5 timer interrupts, 0 of them while masked');
-    // the guest's vector, 61h; it depends on the instant which levels see it, the lowest always does
-    const captured = run.lines.filter(line => line.includes('captured an interrupt')).map(line => line.trim());
-    expect(run.lines).toContain('hypervisor: captured an interrupt, vector 97');
-    expect(new Set(captured)).toEqual(new Set(['hypervisor: captured an interrupt, vector 97']));
-    if (hypervisors >= 3) expect(captured.length).toBeGreaterThan(1);
+    expect(run.lines.map(line => line.trim())).toContain('guest: 20 timer interrupts, 0 of them while masked');
+    // the guest's vector, 61h; which levels see one depends on the instants at which the timer runs out
+    const captured = run.lines.filter(line => line.includes('captured an interrupt'));
+    expect(new Set(captured.map(line => line.trim()))).toEqual(new Set(['hypervisor: captured an interrupt, vector 97']));
+    expect(new Set(captured).size).toBe(captured.length);
     if (hypervisors >= 3) expect(exitsFor(run, 'INTERRUPT_WINDOW')).toBeGreaterThan(0);
   });
 });
