@@ -103,6 +103,25 @@ describe('stops before an instruction', () => {
   });
 });
 
+it('the same bytes are other instructions in compatibility mode', async () => {
+  // S: INC RAX, which in 32-bit code is DEC EAX; INC EAX; then RETF. Run in 64-bit mode, then in compatibility mode, then HLT
+  const s = code + 0x100, frame = (at: number, value: number): number[] => [0xc7, 0x44, 0x24, at, ...[0, 8, 16, 24].map(n => value >> n & 255)];
+  const first = [...frame(0, 0), ...frame(4, 8), 0xe9, 0, 0, 0, 0], second = [...frame(0, s), ...frame(4, 0x18), ...frame(8, 0), ...frame(12, 8), 0xcb];
+  await start([0x90]);
+  const put = (at: number, bytes: number[]): void => { machine.writePhysical(BigInt(at), Uint8Array.from(bytes)); }, little = (value: number): number[] => [0, 8, 16, 24].map(n => value >> n & 255);
+  first.splice(4, 4, ...little(code + first.length));
+  first.splice(first.length - 4, 4, ...little(s - code - first.length));
+  second.splice(20, 4, ...little(code + first.length + second.length));
+  put(code, [...first, ...second, 0xf4]);
+  put(s, [0x48, 0xff, 0xc0, 0xcb]);
+  put(0x30_0000, [0n, 0x00af_9b00_0000_ffffn, 0x00cf_9300_0000_ffffn, 0x00cf_9b00_0000_ffffn].flatMap(d => [...little(Number(d & 0xffff_ffffn)), ...little(Number(d >> 32n))]));
+  machine.registers(0).set('gdtr.base', 0x30_0000n);
+  machine.registers(0).set('gdtr.limit', 0x1fn);
+  machine.registers(0).set('rsp', 0x40_0000n - 64n);
+  expect(machine.run(1000).kind).toBe('idle');
+  expect([register('rip'), register('rax')]).toEqual([BigInt(code + first.length + second.length + 1), 1n]);
+});
+
 describe('self-modifying code', () => {
   it('a store into the running block takes effect at once', async () => {
     // mov byte [rip+1], 5 ; mov al, 1 (becomes 5) ; hlt
