@@ -96,6 +96,14 @@ describe('stops before an instruction', () => {
     expect(machine.run(100)).toMatchObject({ kind: 'exception', index: 6, units: 0 });
     expect(machine.run(100).kind).toBe('shutdown');
   });
+  it('and before the exception of a debug register leave the exception to come', async () => {
+    await start([0x90, 0x90, 0xeb, 0xfc]);
+    machine.registers(0).set('dr0', BigInt(code + 1));
+    machine.registers(0).set('dr7', 0x401n);
+    machine.setStops({ exceptions: [1] });
+    expect(machine.run(100)).toMatchObject({ kind: 'exception', index: 1, units: 1 });
+    expect(machine.run(100).kind).toBe('shutdown');                       // there is no handler
+  });
   it('are made each time that a loop comes there', async () => {
     await start([0xeb, 0xfe]);
     machine.addCodeHook(BigInt(code));

@@ -1,8 +1,8 @@
 // Breakpoints of the debug registers: SDM 3B 18.2 'Debug Registers'. One on an instruction is a fault before it, those on data and ports are traps
 // after the instruction that makes the access. While some are enabled, data of their pages is reached through the slow paths alone (the TLB context in
 // use gives them no entries) and, for instructions, each instruction runs in a block of its own: a processor without them pays nothing.
-import { CPU_ABORT_KIND, CPU_DR, CPU_FAULT_ADDRESS, CPU_PENDING_DEBUG } from './generated/layout';
-import { attend, CR4_DE, cr4, DB, interruptShadow, raise, resumeFlagFor, RF, rflags } from './state';
+import { CPU_ABORT_KIND, CPU_DR, CPU_FAULT_ADDRESS, CPU_PENDING_DEBUG, CPU_RESUME_UNTIL, CPU_RFLAGS_SYSTEM } from './generated/layout';
+import { attend, CR4_DE, cr4, DB, interruptShadow, raise, resumeFlagFor, RF, rflags, time } from './state';
 
 @inline const DR7: usize = CPU_DR + 7 * 8;
 // the kinds of R/W, and sets of them as bits
@@ -43,6 +43,13 @@ export function instructionBreakpoint(linear: u64): bool {
   raise(DB);
   store<u64>(CPU_FAULT_ADDRESS, bits);
   return true;
+}
+
+/** The run stops before that exception is delivered: it will come again. */
+export function withdrawInstructionBreakpoint(): void {
+  if (load<u64>(CPU_RESUME_UNTIL) != time() + 2) return;
+  store<u64>(CPU_RFLAGS_SYSTEM, load<u64>(CPU_RFLAGS_SYSTEM) & ~RF);
+  store<u64>(CPU_RESUME_UNTIL, 0);
 }
 
 // ---- data and ports

@@ -17,7 +17,7 @@ import {
 import { countersAreInUse, countersAtBoundary, nextOverflow } from './performance-counters';
 import { performInit, startUp } from './reset';
 import { keepAwake, rest, schedule } from './scheduler';
-import { instructionBreakpoint, instructionsAreWatched, settleBreakpoints } from './breakpoints';
+import { instructionBreakpoint, instructionsAreWatched, settleBreakpoints, withdrawInstructionBreakpoint } from './breakpoints';
 import { segmentLimit } from './segments';
 import { requestStop } from './stop';
 import { extendSlice, mustBeSampled, sample, sliceOf } from './translations';
@@ -103,6 +103,7 @@ function handleAbort(kind: u32): u32 {
   switch (kind) {
     case ABORT_EXCEPTION:
       deliverRecordedException();
+      if (load<u32>(M_STOP_KIND) == STOP_EXCEPTION) withdrawInstructionBreakpoint();
       if (raisedTraps != 0) {
         if (load<u32>(M_STOP_KIND) == STOP_EXCEPTION) store<u64>(CPU_PENDING_DEBUG, raisedTraps);
         raisedTraps = 0;
@@ -183,6 +184,7 @@ function boundary(): void {
   const ran = load<u32>(CPU_ID);
   if (load<u32>(M_VCPU_COUNT) > 1) schedule();
   const now = time();
+  boundaryTime = now;
   if (now >= load<u64>(M_RUN_END)) { requestStop(STOP_BUDGET, ran, 0); return; }
   if (nextDeviceDeadline() <= now) runDeviceTimers();
   if (countersAreInUse()) countersAtBoundary(now);
@@ -266,11 +268,13 @@ function nextDeadline(): u64 {
   return load<u32>(CPU_NON_ROOT) != 0 ? min<u64>(devices, nextVmxDeadline()) : devices;
 }
 
+/** Time of the boundary that is looked at. */
+let boundaryTime: u64 = 0;
 /** Gives the run loop a budget up to the next instant that matters. */
 function arm(): void {
   const now = time(), shadowEnd = load<u64>(CPU_SHADOW_UNTIL), runEnd = load<u64>(M_RUN_END);
-  // what was taken here was the last unit, or has made an exit due that precedes the handler
-  if (now >= runEnd || (load<u32>(CPU_NON_ROOT) != 0 && vmxExitIsDue())) { store<u64>(M_DEADLINE, now); store<i32>(M_BUDGET, 0); keepAwake(); return; }
+  // After a delivery or an exit there is another boundary: it may be the end of the run, and what has become due precedes the next instruction.
+  if (now >= runEnd || now != boundaryTime || (load<u32>(CPU_NON_ROOT) != 0 && vmxExitIsDue())) { store<u64>(M_DEADLINE, now); store<i32>(M_BUDGET, 0); keepAwake(); return; }
   let end = min<u64>(nextDeadline(), runEnd);
   if (shadowEnd > now) end = min<u64>(end, shadowEnd);
   else end = min<u64>(end, load<u64>(M_QUANTUM_END));
