@@ -27,6 +27,8 @@ export class EventReader {
   /** Moves to the slot with that absolute number. */
   seek(slot: number): void { this.at = ring.base + (slot % eventSlots) * eventSlotBytes; }
 
+  /** Index in `eventKinds`. */
+  get kindNumber(): number { return this.view.getUint8(this.at + F.kind); }
   get kind(): EventKind { return eventKinds[this.view.getUint8(this.at + F.kind)]; }
   get slots(): number { return this.view.getUint8(this.at + F.slots); }
   get vcpu(): number { return this.view.getUint8(this.at + F.vcpu); }

@@ -122,17 +122,21 @@ class WasmMachine implements Machine {
     if (!Number.isInteger(maxUnits) || maxUnits < 1 || maxUnits > 0x7fff_ffff) throw new RangeError('a run is 1 to 2147483647 units long');
     if (this.hooksChanged) this.writeHooks();
     for (let vcpu = 0; vcpu < this.vcpuCount; vcpu++) this.checkPassedHook(this.offsetOf(vcpu));
-    const before = this.time();
+    const before = this.clock();
     this.core.beginRun(maxUnits);
     do this.enter(); while (this.wantsTranslation());
-    const kind = stopKinds[this.view.getUint32(at.stopKind, true)], index = this.view.getUint32(at.stopReasonIndex, true), units = Number(this.time() - before);
+    const kind = stopKinds[this.view.getUint32(at.stopKind, true)], index = this.view.getUint32(at.stopReasonIndex, true), units = this.clock() - before;
     // at the end of the budget the index is the vCPU that retired the last unit; the turn may have passed to another one
     return { kind, vcpu: kind === 'budget' ? index : this.activeVcpu, units, index: kind === 'budget' ? 0 : index, address: this.view.getBigUint64(at.stopAddress, true) };
   }
+  /** Virtual time as a number: deadline less budget. */
+  private clock(): number {
+    return this.view.getUint32(at.deadline, true) + this.view.getUint32(at.deadline + 4, true) * 0x1_0000_0000 - this.view.getInt32(at.budget, true);
+  }
   /** A hook that was stopped at is passed once, but only when the run goes on from there. */
   private checkPassedHook(offset: number): void {
+    if (this.view.getInt32(cpuAt.hookSkip + offset, true) === -1 && this.view.getInt32(cpuAt.hookSkip + offset + 4, true) === -1) return;
     const skip = this.view.getBigUint64(cpuAt.hookSkip + offset, true);
-    if (skip === noAddress) return;
     const linearRip = this.view.getBigUint64(cpuAt.rip + offset, true) + this.view.getBigUint64(cpuAt.segBase + 8 + offset, true);
     if (skip !== linearRip) this.view.setBigUint64(cpuAt.hookSkip + offset, noAddress, true);
   }

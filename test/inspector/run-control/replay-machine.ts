@@ -2,7 +2,7 @@
 // change it, so that a line of units is all that run control can see of a machine. Traces come from the nested stack of the tracker's tests,
 // with plain instructions of the levels put between.
 import type { Machine, RegisterFile, RunResult, StopMask } from '../../../src/emulator/machine';
-import type { EventKind } from '../../../src/emulator/codegen/state-layout';
+import { eventKinds, type EventKind } from '../../../src/emulator/codegen/state-layout';
 import { EventReader } from '../../../src/emulator/event-ring';
 import { NestedStack, type StackOptions } from '../levels/nested-stack';
 
@@ -98,7 +98,7 @@ export class ReplayMachine {
     for (const slot of this.unread) { this.reader.seek(slot); visit(this.reader); }
     this.unread = [];
     // Deliveries have no record in the trace: the reader is only asked for its kind.
-    for (const kind of this.deliveredUnread) visit({ kind, view: this.trace.stack.stream.view, at: 0 } as unknown as EventReader);
+    for (const kind of this.deliveredUnread) visit({ kind, kindNumber: eventKinds.indexOf(kind), view: this.trace.stack.stream.view, at: 0 } as unknown as EventReader);
     this.deliveredUnread = [];
   }
   takeSerialOutput(): Uint8Array { return new Uint8Array(); }
