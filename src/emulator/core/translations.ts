@@ -15,6 +15,8 @@ import { CASE_TRANSLATED } from './generated/decoder';
 /** Units between two samples: odd, so that loops do not keep step with it; the longest when all that is seen runs translated. */
 @inline const SHORTEST_SLICE: u32 = 2039;
 @inline const LONGEST_SLICE: u32 = 1_000_003;
+/** The longest where what is seen is not to be translated, but other code may be. */
+@inline const LONGEST_REFUSED_SLICE: u32 = 16_381;
 /** Units of a run through a region, on average, that make it worth while. */
 @inline const SHORTEST_RUN: u32 = 16;
 @inline const PROBE: u64 = 97;
@@ -61,9 +63,9 @@ export function sample(block: usize): bool {
   sampleDue = false;
   if (load<u32>(M_TRANSLATION) == 0 || isTransient(block)) return false;
   if (isTranslated(block)) { goesOnTranslated(); return false; }
-  slice = SHORTEST_SLICE;
   const samples = load<u32>(block, BLOCK_SAMPLES);
-  if (samples & TRANSLATION_REFUSED) return false;
+  if (samples & TRANSLATION_REFUSED) { slice = min<u32>(slice << 1, LONGEST_REFUSED_SLICE); return false; }
+  slice = SHORTEST_SLICE;
   // a region that was left in its middle, for an interrupt or the end of a run, will be entered again
   if ((samples & TRANSLATION_MEMBER) != 0 && ranTranslated) { ranTranslated = false; return false; }
   store<u32>(block, samples + 1, BLOCK_SAMPLES);
