@@ -107,6 +107,8 @@ function compileName(node: Node & { kind: 'name' }, { isExit }: CompileOptions):
     return bitOfLayout(node, { kind: 'integer', run }, layout, bitNames, name);
   }
   if (isVmcsFieldId(first.toUpperCase())) return vmcsField(node, parts, level);
+  // a member of a C object could be anything, but for a name that is written as the manual writes fields
+  if (rest.length > 0 && isVmcsFieldId(rest[0])) throw new ExpressionError(`there is no VMCS ${first}: vmcs.${rest[0]} is the field`, node.at, node.end - node.at);
   const path = parts.length > 1 ? pathOf(node) : undefined;
   if (path) return { kind: 'integer', run: compilePath(path, {}) };
   if (parts.length > 1) throw new ExpressionError(`there is no register ${parts.join('.')}`, node.at, node.end - node.at);

@@ -68,6 +68,7 @@ describe('mistakes say where they are', () => {
     expect((caught as ExpressionError).message).toContain(message);
     expect((caught as ExpressionError).position).toBe(position);
   });
+  it('a misspelt VMCS is not taken for a C object', () => { expect(() => compileCondition('vmsc.GUEST_RIP == 1')).toThrow('there is no VMCS vmsc: vmcs.GUEST_RIP is the field'); });
   it('nesting has an end', () => { expect(() => compileValue('('.repeat(10_000))).toThrow(ExpressionError); expect(() => compileValue('-'.repeat(10_000) + '1')).toThrow(ExpressionError); });
 });
 
