@@ -46,7 +46,11 @@ let version = bochsVersion();
 const theirs = {}, theirTrips = {};
 if (version) {
   const line = [...loops.map(name => `${name}=${passes[name]}`), ...Object.entries(trips).map(([key, name]) => `${name}=${bochsTripPasses[key]}`), `rounds=${bochsRounds}`].join(' ');
-  const rounds = await measureOnBochs(image('bench.elf'), line).catch(error => { console.error(`no comparison: ${error.message}; Debian's Bochs needs the package bochs-term where there is no screen`); version = undefined; return []; });
+  const rounds = await measureOnBochs(image('bench.elf'), line).catch(error => {
+    console.error(`no comparison: ${error.message}; Debian's Bochs needs the package bochs-term where there is no screen`);
+    version = undefined;
+    return [];
+  });
   for (const name of version ? loops : []) {
     const mine = rounds.filter(r => r.name === name);
     if (mine.some(r => r.checksum !== checksums[name])) throw new Error(`${name}: Bochs computes ${mine[0].checksum}, we ${checksums[name]}`);

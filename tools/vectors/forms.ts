@@ -20,7 +20,8 @@ export const notRecorded: readonly (readonly [names: string, why: string])[] = [
   ['SYSCALL SYSRET SYSENTER SYSEXIT INT INT3 INT1 IRET CALLfar JMPfar RETfar MOVtoSreg POPsreg LSS', own],
   ['CPUID RDTSC RDTSCP RDPMC XGETBV XSETBV RDPID RDRAND RDSEED SLDT STR SGDT SIDT SMSW LAR LSL VERR VERW MONITOR MWAIT RDFSBASE FXRSTOR FXSAVE', machine],
   ['RCPPS RCPSS RSQRTPS RSQRTSS', 'estimates differ between processors'],
-  ['GETSEC RSM INVPCID SWAPGS HOOK UD END ADDRESS ABSOLUTE UD0 UD1', 'not user-mode, or of another vendor'],
+  ['GETSEC RSM INVPCID SWAPGS HOOK UD END ADDRESS ABSOLUTE UD0 UD1 XSAVES XRSTORS', 'not user-mode, or of another vendor'],
+  ['XSAVE XSAVEOPT XSAVEC XRSTOR RDPKRU WRPKRU FNOP', 'of processor state that the recording process does not own, or that has no vectors of its own'],
 ];
 const excluded = new Set(notRecorded.flatMap(([names]) => names.split(' ')));
 

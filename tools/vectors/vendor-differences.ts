@@ -20,6 +20,7 @@ const has = (v: Vector, prefix: number): boolean => opcodeAt(v).prefixes.include
 export const vendorDifferences: readonly Difference[] = [
   { names: 'NOP', when: v => { const { at } = opcodeAt(v); return v.code[at] === 0x0f && v.code[at + 1] === 0x0d && v.code[at + 2] >= 0xc0; },
     why: '0F 0D with a register: #UD on AMD, a reserved NOP on Intel.' },
+  { names: 'PAUSE', when: v => (opcodeAt(v).rex & 1) !== 0, why: 'F3 90 with REX.B: XCHG with R8 on AMD, PAUSE on Intel.' },
   { names: 'LOOP LOOPE LOOPNE JRCXZ', when: v => has(v, 0x66), why: 'In 64-bit mode AMD cuts the target to 16 bits by the operand-size prefix, Intel ignores the prefix (SDM 2A "LOOP").' },
   { names: 'INS OUTS', when: v => has(v, 0xf2) || has(v, 0xf3), why: 'With a count of 0 AMD still checks the I/O permission; the repeat loop of the manual is not entered (SDM 2B "REP").' },
   { names: 'SHLDimm SHLDcl SHRDimm SHRDcl', when: v => has(v, 0x66) && !(opcodeAt(v).rex & 8), why: 'A 16-bit operand and a count above 16: the result is undefined, AMD turns in other bits than Intel.' },

@@ -43,6 +43,7 @@ export const acceptedDifferences: readonly Difference[] = [
   { id: 'wbnoinvd', why: 'WBNOINVD is WBINVD on a processor without it (SDM 2D "WBNOINVD").', when: d => d.code === 'Wbnoinvd' && d.definition === 'WBINVD' && d.length === d.ours },
   { id: 'mmx-registers', why: 'Forms of SSE instructions on MMX registers: there is no MMX.', when: d => d.definition === 'UD' && /(^|_)mm(m64|m32)?(_|$)/.test(d.code) },
   { id: 'crc32', why: 'CRC32 is there although the rest of SSE4.2 is not, so CPUID does not announce it.', when: d => d.definition.startsWith('CRC32') && d.length === d.ours },
+  { id: 'fnop', why: 'FNOP is there, for its #NM, although the rest of the x87 unit is not.', when: d => d.definition === 'FNOP' && d.length === d.ours },
 ];
 
 const prefixes = [0x66, 0xf2, 0xf3, 0xf0, 0x67, 0x2e, 0x65, 0x64, 0x48, 0x41, 0x40, 0x4f];
