@@ -52,10 +52,14 @@ const steps = [
     name: 'a condition with a hit count lets exits pass',
     run: async (context) => {
       const { workbench, picture } = context, row = filterRow(context, 'VM exit: CPUID');
-      await row.hover();
-      await row.locator('.codicon-edit, .codicon-debug-breakpoint-conditional, .action-label[aria-label*="Edit Condition"]').first().click();
       const input = workbench.page.locator('.debug-breakpoints .inputBoxContainer input, .debug-breakpoints .monaco-inputbox input').first();
-      await input.waitFor();
+      const edit = row.locator('.codicon-edit, .codicon-debug-breakpoint-conditional, .action-label[aria-label*="Edit Condition"]').first();
+      // the view draws its rows anew while the session reports, and the button of a row goes with it
+      await until('the condition to edit', async () => {
+        await row.hover();
+        await edit.click({ timeout: 1500 }).catch(() => {});
+        return input.isVisible();
+      });
       await input.fill('leaf == 0x4abe0000 && level == 3; hits % 5');
       await picture('condition-edited');
       await workbench.press('Enter');

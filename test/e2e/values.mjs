@@ -112,6 +112,8 @@ const steps = [
       const lines = () => workbench.page.locator('.editor-group-container .view-line').allInnerTexts();
       await until('its lines', async () => (await lines()).some((line) => /L3:0x/.test(line)));
       await workbench.command('Abyme: View Memory');
+      await workbench.page.locator('.quick-input-widget .quick-input-title', { hasText: 'View Memory' }).waitFor();
+      await workbench.page.keyboard.press('Control+A');
       await workbench.page.keyboard.type('phys:0x5000');
       await workbench.press('Enter');
       await until('physical memory', async () => (await lines()).some((line) => /phys:0x0000000000005000/.test(line)));
