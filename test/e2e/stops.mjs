@@ -54,11 +54,11 @@ const steps = [
       const { workbench, picture } = context, row = filterRow(context, 'VM exit: CPUID');
       const input = workbench.page.locator('.debug-breakpoints .inputBoxContainer input, .debug-breakpoints .monaco-inputbox input').first();
       const edit = row.locator('.codicon-edit, .codicon-debug-breakpoint-conditional, .action-label[aria-label*="Edit Condition"]').first();
-      // the view draws its rows anew while the session reports, and the button of a row goes with it
+      // the hover of the row above can lie over the button: it is pressed without the mouse
       await until('the condition to edit', async () => {
-        await row.hover();
-        await edit.click({ timeout: 1500 }).catch(() => {});
-        return input.isVisible();
+        if (await input.isVisible()) return true;
+        await edit.evaluate((button) => button.click(), undefined, { timeout: 1500 }).catch(() => {});
+        return input.waitFor({ timeout: 1500 }).then(() => true, () => false);
       });
       await input.fill('leaf == 0x4abe0000 && level == 3; hits % 5');
       await picture('condition-edited');
