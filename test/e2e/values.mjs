@@ -5,33 +5,13 @@ import assert from 'node:assert/strict';
 import { cp } from 'node:fs/promises';
 import path from 'node:path';
 import { failures, stopped } from './session.mjs';
+import { open, reveal } from './variables-view.mjs';
 import { until } from './workbench.mjs';
 
 const panes = ['Watch', 'Call Stack', 'Breakpoints', 'Levels'];
 
 /** The row of the Variables view that begins so. */
 const row = ({ workbench }, text) => workbench.page.locator('.debug-variables .monaco-list-row').filter({ hasText: text }).first();
-
-/** Scrolls the Variables view until the row is there: the list holds only the rows that can be seen. */
-async function reveal(context, name) {
-  const { page } = context.workbench, found = row(context, name), list = await page.locator('.debug-variables').boundingBox();
-  for (let turn = 0; turn < 40 && !await found.isVisible(); turn++) {
-    await page.mouse.move(list.x + list.width / 2, list.y + list.height / 2);
-    await page.mouse.wheel(0, turn < 20 ? 150 : -300);
-    await page.waitForTimeout(100);
-  }
-  await found.waitFor({ timeout: 5000 });
-  return found;
-}
-
-/** Opens rows of the Variables view one below the other, and waits for the last one's children. */
-async function open(context, ...names) {
-  for (const name of names) {
-    const found = await reveal(context, name);
-    if (await found.getAttribute('aria-expanded') === 'false') await found.click();
-    await until(`the children of ${name}`, async () => await found.getAttribute('aria-expanded') === 'true');
-  }
-}
 
 async function close(context, ...names) {
   for (const name of names.reverse()) {
