@@ -1,4 +1,4 @@
-// Page-modification logging: SDM 3C 29.3.6 'Page-Modification Logging'. 512 entries of 8 bytes, filled downward; the index is a guest-state field.
+// Page-modification logging: SDM 3C 'Page-Modification Logging'. 512 entries of 8 bytes, filled downward; the index is a guest-state field.
 import { VMCS_PML_ADDRESS, VMCS_PML_INDEX } from '../generated/vmx';
 import { writePhysical64 } from '../memory';
 import { currentVmcs, field, field32, markVmcsWritten, setField } from './vmcs';

@@ -1,4 +1,4 @@
-// Virtualization exceptions: SDM 3C 26.5.7 'Virtualization Exceptions'. EPT violations that the hypervisor does not suppress become #VE in the
+// Virtualization exceptions: SDM 3C 'Virtualization Exceptions'. EPT violations that the hypervisor does not suppress become #VE in the
 // guest, told in an information area, whose second dword the guest clears when it has read it.
 import { CPU_CR0, CPU_EVENT_VECTORING, CPU_EXIT_QUALIFICATION, CPU_FAULT_ADDRESS, CPU_GUEST_PHYSICAL_FAULT, CPU_SUPPRESS_VE } from '../generated/layout';
 import { EXIT_EPT_VIOLATION, VMCS_EPTP_INDEX, VMCS_VE_INFORMATION_ADDRESS } from '../generated/vmx';
