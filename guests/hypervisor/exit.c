@@ -124,7 +124,9 @@ void handle_exit(struct guest_registers *registers)
 		absence_end();
 	u32 reason = (u32)vmread(EXIT_REASON);
 	self.exits++;
-	if (!self.in_nested)
+	if (self.in_nested)
+		nested_note_exit(self.believed, reason);
+	else
 		self.vmcs01_launched = true;
 	policy_on_exit(reason, registers);
 	if (self.in_nested) {

@@ -198,7 +198,6 @@ static bool handle_ept_violation(struct nested_vmcs *vmcs)
 		refuse_access();
 	else
 		repeat_interrupted_event();
-	nested_expect_changes(vmcs);
 	return true;
 }
 
@@ -209,13 +208,11 @@ void deliver_exit(u32 reason)
 		return;
 	if ((reason == EXIT_INTERRUPT_WINDOW && interrupts_window_was_ours()) || (reason == EXIT_PREEMPTION_TIMER && preemption_handle_nested(vmcs))) {
 		note_launched(vmcs);
-		nested_expect_changes(vmcs);
 		return; // the guest's guest goes on
 	}
 	self.in_nested = false;
 	if (!(reason & ENTRY_FAILURE))
 		note_launched(vmcs);
-	nested_note_exit(vmcs, reason);
 	if (self.answers_entries)
 		note_delivery(vmcs);
 	if (!self.use_shadowing)

@@ -243,7 +243,7 @@ static void advance_levels_between(struct nested_vmcs *from, struct nested_vmcs 
 	}
 }
 
-static bool answer_vmresume(struct nested_vmcs *from, u32 reason)
+static bool answer_vmresume(struct nested_vmcs *from)
 {
 	unsigned level = from->world.level;
 	struct nested_vmcs *to = level ? runs(from) : NULL;
@@ -256,7 +256,6 @@ static bool answer_vmresume(struct nested_vmcs *from, u32 reason)
 	if (self.use_shadowing && !merge_shadow(to, from))
 		return false;
 	merge_writes(to);
-	nested_note_exit(from, reason);
 	advance_levels_between(from, to);
 	self.believed = to;
 	self.answers_now = true;
@@ -278,7 +277,7 @@ bool observe_exit(u32 reason, const struct guest_registers *registers)
 	case EXIT_VMXON:
 	case EXIT_VMXOFF: note_instruction(vmcs, reason, registers); return false;
 	case EXIT_VMRESUME:
-		if (answer_vmresume(vmcs, reason))
+		if (answer_vmresume(vmcs))
 			return true;
 		break;
 	case EXIT_VMLAUNCH: break;

@@ -254,7 +254,7 @@ static bool is_copied(enum vmcs_field field)
 	}
 }
 
-void nested_expect_changes(struct nested_vmcs *vmcs)
+static void expect_changes(struct nested_vmcs *vmcs)
 {
 	for (unsigned word = 0; word < ROW_WORDS; word++)
 		vmcs->newest_in_region.words[word] &= ~changed_by_processor.words[word];
@@ -263,7 +263,7 @@ void nested_expect_changes(struct nested_vmcs *vmcs)
 void nested_note_entry_without_us(struct nested_vmcs *vmcs)
 {
 	memset(&vmcs->to_write, 0, sizeof vmcs->to_write);
-	nested_expect_changes(vmcs);
+	expect_changes(vmcs);
 	remove_row(&vmcs->newest_in_region, (unsigned)row_of_field(VMCS_LINK_POINTER)); // that the level below has merged too
 	vmcs->shadow_is_newer = false;
 	vmcs->hardware_launched = true;
@@ -280,12 +280,15 @@ void nested_write_changes(struct nested_vmcs *vmcs)
 		}
 		vmcs->to_write.words[word] = 0;
 	}
-	nested_expect_changes(vmcs);
 }
 
 void nested_note_exit(struct nested_vmcs *vmcs, u32 reason)
 {
 	unsigned row = row_of(EXIT_REASON);
+	if (reason & ENTRY_FAILURE)
+		remove_row(&vmcs->newest_in_region, row_of(EXIT_QUALIFICATION)); // nothing else was touched
+	else
+		expect_changes(vmcs);
 	vmcs->region->values[row] = reason;
 	add_row(&vmcs->newest_in_region, row);
 }

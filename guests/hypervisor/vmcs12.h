@@ -124,12 +124,10 @@ void nested_note_entry_without_us(struct nested_vmcs *vmcs);
 /** No vmcs02 has EPT tables any more. */
 void nested_forget_ept(void);
 
-/** The guest's guest has run since, or will: what the processor may change is newer in the hardware VMCS. */
-void nested_expect_changes(struct nested_vmcs *vmcs);
-
 /** Brings the hardware VMCS, which must be current, up to date: called before an entry.
  * Controls that depend on ours too are left to the caller: pin-based, primary, secondary and exit controls, the VPID, the EPT pointer and the link pointer. */
 void nested_write_changes(struct nested_vmcs *vmcs);
 
-/** Notes the exit reason, which the caller has read already. */
+/** The guest's guest has run, or its entry has failed in the guest state: what the processor has changed is newer in the hardware VMCS now. Not called
+ * for an entry that was refused, which changes nothing: a hardware VMCS that was never left may hold what was there before its guest's. */
 void nested_note_exit(struct nested_vmcs *vmcs, u32 reason);
