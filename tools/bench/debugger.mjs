@@ -2,7 +2,7 @@
 // unless said otherwise. `-- --json` prints one object and nothing else on standard output.
 import { readFileSync } from 'node:fs';
 import { median, Session, startAdapter, timed } from './debugger-client.mjs';
-import { runStack } from './stack.mjs';
+import { runInTurns } from './stack.mjs';
 
 const json = process.argv.includes('--json');
 const say = (text = '') => { if (!json) console.log(text); };
@@ -87,15 +87,11 @@ try {
   result.conditionalExits = passed;
   await session.end();
 
-  // the same work with the trace of exits and without it, and on the machine alone
-  const rounds = 2000, bare = [], levels = [], traced = [];
-  for (let n = 0; n < 5; n++) {
-    bare.push(await runStack(3, rounds, 'none'));
-    levels.push(await runStack(3, rounds, 'levels'));
-    traced.push(await runStack(3, rounds, 'trace'));
-  }
-  result.traceOverhead = Math.min(...traced) / Math.min(...levels);
-  result.levelsOverhead = Math.min(...levels) / Math.min(...bare);
+  // the same work with the trace of exits and without it, and on the machine alone: turn by turn
+  const turns = await runInTurns(3, 4000, ['none', 'levels', 'trace']);
+  const ratio = (of, to) => median(turns[of].map((ms, n) => ms / turns[to][n]));
+  result.traceOverhead = ratio('trace', 'levels');
+  result.levelsOverhead = ratio('levels', 'none');
 
   for (const [name, value] of Object.entries(result)) if (typeof value === 'number') result[name] = Number(value.toFixed(2));
   if (json) console.log(JSON.stringify(result));

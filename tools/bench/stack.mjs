@@ -12,19 +12,44 @@ async function run(hypervisors, rounds, options, translator) {
   return { ms: processorMs() - begin, exits: machine.counters().exits };
 }
 
+/** Units that each machine runs before the next one has its turn. */
+const turn = 500_000;
+
 /**
- * Milliseconds of processor time of a whole run. `none`: no event is recorded. `levels`: the level tracker follows every event. `trace`: it keeps the trace of
- * exits, too, as the debugger always does.
+ * The same work on several machines that take turns of some milliseconds, so that whatever else the computer does hits all of them alike: milliseconds of
+ * processor time of each turn, by how the machine is watched. `none`: no event is recorded. `levels`: the level tracker follows every event. `trace`: it
+ * keeps the trace of exits, too, as the debugger always does. The first half of the turns, in which the compiler warms up, is left out.
  */
-export async function runStack(hypervisors, rounds, watching) {
-  const machine = await newMachine(256 << 20), hypervisor = image('hypervisor.elf'), tracker = watching === 'none' ? undefined : new LevelTracker({});
-  if (watching === 'levels') tracker.switches.add = () => {};
-  const middle = Array.from({ length: hypervisors - 1 }, (_, n) => ({ name: `hypervisor ${n + 1}`, bytes: hypervisor }));
-  bootImages(machine, { program: hypervisor, commandLine: '', modules: [...middle, { name: 'guest', bytes: image('guest.elf'), commandLine: `rounds=${rounds}` }] });
-  if (!tracker) machine.recordEvents([]);
-  const begin = processorMs(), stop = runToStop(machine, ['debugExit'], tracker && (event => tracker.feed(event)));
-  if (stop.index !== 0) throw new Error(`the stack ended with code ${stop.index}: ${text(machine)}`);
-  return processorMs() - begin;
+export async function runInTurns(hypervisors, rounds, watched) {
+  const machines = [], hypervisor = image('hypervisor.elf');
+  for (const watching of watched) {
+    const machine = await newMachine(256 << 20), tracker = watching === 'none' ? undefined : new LevelTracker({});
+    if (watching === 'levels') tracker.switches.add = () => {};
+    const middle = Array.from({ length: hypervisors - 1 }, (_, n) => ({ name: `hypervisor ${n + 1}`, bytes: hypervisor }));
+    bootImages(machine, { program: hypervisor, commandLine: '', modules: [...middle, { name: 'guest', bytes: image('guest.elf'), commandLine: `rounds=${rounds}` }] });
+    if (!tracker) machine.recordEvents([]);
+    machines.push({ watching, machine, visit: tracker ? event => tracker.feed(event) : () => {}, ended: false, turns: [] });
+  }
+  for (let n = 0; !machines[0].ended; n++) {
+    for (let i = 0; i < machines.length; i++) {
+      const each = machines[(n + i) % machines.length], begin = processorMs();
+      each.ended = runTurn(each);
+      each.turns.push(processorMs() - begin);
+    }
+  }
+  return Object.fromEntries(machines.map(({ watching, turns }) => [watching, turns.slice(turns.length >> 1, -1)]));
+}
+
+/** True when the image has ended. */
+function runTurn({ machine, visit }) {
+  for (let left = turn; left > 0;) {
+    const result = machine.run(left);
+    machine.drainEvents(visit);
+    left -= result.units;
+    if (result.kind === 'debugExit' && result.index === 0) return true;
+    if (result.kind !== 'budget' && result.kind !== 'ringFull') throw new Error(`the stack stopped with ${result.kind} (${result.index}): ${text(machine)}`);
+  }
+  return false;
 }
 
 /** The difference of a short and a long run: starting the hypervisors, and the compiler that warms up, cancel out. */

@@ -124,7 +124,7 @@ export class LevelTracker {
       // Watching began inside a guest: what the VMCS carries is all there is to go by.
       from = this.guestOfUnknownEntry(vcpu, wordsToNumber(words, at + word.b));
     }
-    from.last.take(words, at);
+    from.last.take(this.records, at);
     from.switches++;
     from.exitedAt = this.sequence;
     from.state = 'suspended';
@@ -137,7 +137,7 @@ export class LevelTracker {
     } else from.suspension = 'exit';
     this.leaveToRoot(vcpu);
     vcpu.lastExited = from;
-    this.switches.add(switchNumber.exit, number, from.level, from.id, 0, root.id, reason, reasonField >>> 31 ? flagEntryFailed : 0, this.time, words, at);
+    this.switches.add(switchNumber.exit, from.level, from.id, 0, root.id, reason, reasonField >>> 31 ? flagEntryFailed : 0, this.records, at);
   }
 
   /** Root operation runs on, whatever ran before. */
@@ -152,9 +152,9 @@ export class LevelTracker {
   private failedEntry(vcpu: VcpuState, words: Uint32Array, at: number, reason: number): void {
     vcpu.failureReason = reason;
     vcpu.failedAt = this.sequence;
-    vcpu.failure.take(words, at);
+    vcpu.failure.take(this.records, at);
     const intended = this.intendedGuest(vcpu, wordsToNumber(words, at + word.b));
-    this.switches.add(switchNumber.exit, words[at] >>> 24, intended.level, intended.id, 0, vcpu.root.id, reason, flagEntryFailed, this.time, words, at);
+    this.switches.add(switchNumber.exit, intended.level, intended.id, 0, vcpu.root.id, reason, flagEntryFailed, this.records, at);
   }
 
   /** Level and context for which an entry that failed was meant: the guest of the deepest unanswered intent, else what the VMCS carries. */
@@ -198,7 +198,7 @@ export class LevelTracker {
     to.intent = undefined;
     this.markServed(to, vmcs, root);
 
-    root.last.take(words, at);
+    root.last.take(this.records, at);
     root.switches++;
     root.state = 'suspended';
     root.suspension = words[at + word.aux] & 1 ? 'vmresume' : 'vmlaunch';
@@ -219,11 +219,11 @@ export class LevelTracker {
   }
 
   private logEntry(kind: number, vcpu: VcpuState, to: Context, reading: Match['reading'], uncertain: boolean, words: Uint32Array, at: number): void {
-    const root = vcpu.root, flags = uncertain ? flagUncertain : 0, number = root.vcpu;
+    const root = vcpu.root, flags = uncertain ? flagUncertain : 0;
     if (kind !== switchNumber.deliver) {
       const launched = words[at + word.aux] & 1 ? exitReason.vmresume : exitReason.vmlaunch;
       const reason = reading === 'continue' ? to.last.basicReason : to.parent && to.parent.level > 0 && to.parent.switches > 0 ? to.parent.last.basicReason : launched;
-      this.switches.add(kind, number, 0, root.id, to.level, to.id, reason, flags, this.time, words, at);
+      this.switches.add(kind, 0, root.id, to.level, to.id, reason, flags, this.records, at);
       return;
     }
     // The exit delivered is the newest one made inside the context since it entered its guest.
@@ -232,14 +232,14 @@ export class LevelTracker {
     for (const c of this.tree.live) if (c.exitedAt > opened && (!source || c.exitedAt > source.exitedAt) && to.isBelow(c)) source = c;
     to.delivered = source;
     to.deliveredExit = source?.exitedAt ?? 0;
-    if (source) this.switches.add(kind, number, source.level, source.id, to.level, to.id, source.last.basicReason, flags | (source.last.entryFailed ? flagEntryFailed : 0), this.time, words, at);
+    if (source) this.switches.add(kind, source.level, source.id, to.level, to.id, source.last.basicReason, flags | (source.last.entryFailed ? flagEntryFailed : 0), this.records, at);
     else {
       // Nothing ran: the software below, or the processor, refused the entry. The level that should have been entered is the deepest one asked for.
       let holder = to;
       for (const c of this.tree.live) if (to.isBelow(c) && c.intent && !c.intent.served && c.level > holder.level) holder = c;
       const reason = vcpu.failedAt > opened ? vcpu.failureReason : exitReason.invalidGuestState;
       const guest = holder.intent?.vmcs && holder.space.children.get(holder.intent.vmcs.pointer);
-      this.switches.add(kind, number, holder.level + 1, guest ? guest.id : -1, to.level, to.id, reason, flags | flagEntryFailed, this.time, words, at);
+      this.switches.add(kind, holder.level + 1, guest ? guest.id : -1, to.level, to.id, reason, flags | flagEntryFailed, this.records, at);
     }
   }
 
@@ -344,7 +344,7 @@ export class LevelTracker {
       }
     }
     if (outcome === outcomeNumber.failInvalid || outcome === outcomeNumber.failValid) {
-      this.switches.add(switchNumber.vmfail, root.vcpu, 0, root.id, 0, root.id, reasonOfInstruction[instruction], 0, this.time, words, at);
+      this.switches.add(switchNumber.vmfail, 0, root.id, 0, root.id, reasonOfInstruction[instruction], 0, this.records, at);
       return;
     }
     if (outcome !== outcomeNumber.success) return;

@@ -1,6 +1,6 @@
 // The last world switches as the user understands them, in a ring of plain numbers: nothing is allocated per switch. With each switch goes what the
-// machine's record says of it beyond levels and reason, copied word by word, so that any exit still held can be told in full.
-import { word, wordsToBigInt } from './event-words';
+// machine's record says of it beyond levels and reason, so that any exit still held can be told in full.
+import { word, wordsToBigInt, wordsToNumber, type Words } from './event-words';
 
 /**
  * `exit`: a level left for L0 (`to` is 0). `deliver`: an entry into the handler of level `to` for an exit of level `from`. `enter`: an entry that
@@ -30,100 +30,100 @@ export interface WorldSwitch {
   readonly time: number;
 }
 
-const stride = 8;
-/** Words copied from the record of a switch, in this order; a 64-bit field takes two. */
-const copied = [
-  word.aux, word.rip, word.rip + 1, word.a, word.a + 1, word.b, word.b + 1, word.c, word.c + 1, word.d, word.d + 1, word.instructionLength, word.interruptionInfo, word.interruptionError,
-  word.vectoringInfo, word.vectoringError, word.instructionInfo, word.failedCheck, word.gpr, word.gpr + 1, word.gpr + 2, word.gpr + 3, word.gpr + 4, word.gpr + 5,
-] as const;
-const slot = Object.fromEntries(copied.map((of, n) => [of, n]));
 /**
- * After the copied words stand three general registers, of those that an exit may name: in bits 11:8 of the qualification (accesses to control and
- * debug registers), in bits 6:3 and in bits 31:28 of the instruction information (VMREAD and VMWRITE).
+ * A row, in 64-bit words. First come kind, flags and reason (8, 8 and 16 bits) with the levels (16 bits each), then the two contexts, then what is copied of the
+ * record: the words with these fields (in that of `head` stands the number of the vCPU). `named` are three general registers of those that an exit may name: in
+ * bits 11:8 of the qualification (accesses to control and debug registers), in bits 6:3 and in bits 31:28 of the instruction information (VMREAD and VMWRITE).
  */
-const namedRegisters = copied.length;
-const detailWords = copied.length + 3 * 2;
-const offsets = Int32Array.from(copied);
-const firstCapacity = 1 << 12;
+const column = {
+  head: 2, time: 3, rip: 4, a: 5, b: 6, c: 7, d: 8, instructionLength: 9, interruptionError: 10, vectoringError: 11, failedCheck: 12, rax: 13, rcx: 14, rdx: 15, named: 16,
+} as const;
+const rowQuads = 19, rowWords = rowQuads * 2, firstCapacity = 1 << 12;
+/** Index among the words of a row of a word of the record, which lies in that column. */
+const half = (at: number, field: number): number => at * 2 + (field & 1);
 
 /** What the record of a switch says: of an exit as the processor recorded it; of an entry, where the guest goes on, and in `interruptionInfo` the event injected. */
 export class SwitchRecord {
+  /** The words of its row. */
   constructor(private readonly words: Uint32Array) {}
-  get reasonField(): number { return this.words[slot[word.aux]]; }
-  get rip(): bigint { return this.wide(word.rip); }
+  get reasonField(): number { return this.words[half(column.head, word.aux)]; }
+  get rip(): bigint { return this.wide(column.rip); }
   /** Of an entry record: the host-physical VMCS pointer. */
-  get qualification(): bigint { return this.wide(word.a); }
+  get qualification(): bigint { return this.wide(column.a); }
   /** Of an exit record: the host-physical VMCS pointer; of an entry record: the EPT pointer. */
-  get second(): bigint { return this.wide(word.b); }
-  get guestPhysical(): bigint { return this.wide(word.c); }
-  get guestLinear(): bigint { return this.wide(word.d); }
-  get instructionLength(): number { return this.words[slot[word.instructionLength]]; }
-  get interruptionInfo(): number { return this.words[slot[word.interruptionInfo]]; }
-  get interruptionError(): number { return this.words[slot[word.interruptionError]]; }
-  get vectoringInfo(): number { return this.words[slot[word.vectoringInfo]]; }
-  get vectoringError(): number { return this.words[slot[word.vectoringError]]; }
-  get instructionInfo(): number { return this.words[slot[word.instructionInfo]]; }
-  get failedCheck(): number { return this.words[slot[word.failedCheck]]; }
+  get second(): bigint { return this.wide(column.b); }
+  get guestPhysical(): bigint { return this.wide(column.c); }
+  get guestLinear(): bigint { return this.wide(column.d); }
+  get instructionLength(): number { return this.words[half(column.instructionLength, word.instructionLength)]; }
+  get interruptionInfo(): number { return this.words[half(column.instructionLength, word.interruptionInfo)]; }
+  get interruptionError(): number { return this.words[half(column.interruptionError, word.interruptionError)]; }
+  get vectoringInfo(): number { return this.words[half(column.interruptionError, word.vectoringInfo)]; }
+  get vectoringError(): number { return this.words[half(column.vectoringError, word.vectoringError)]; }
+  get instructionInfo(): number { return this.words[half(column.vectoringError, word.instructionInfo)]; }
+  get failedCheck(): number { return this.words[half(column.failedCheck, word.failedCheck)]; }
   /** RAX, RCX, RDX, and the registers that the exit names; the others were not kept and read 0. */
   gpr(n: number): bigint {
-    if (n < 3) return this.wide(word.gpr + n * 2);
-    const info = this.instructionInfo, named = [this.words[slot[word.a]] >>> 8 & 15, info >>> 3 & 15, info >>> 28].indexOf(n);
-    return named < 0 ? 0n : wordsToBigInt(this.words, namedRegisters + named * 2);
+    if (n < 3) return this.wide(column.rax + n);
+    const info = this.instructionInfo, named = [this.words[column.a * 2] >>> 8 & 15, info >>> 3 & 15, info >>> 28].indexOf(n);
+    return named < 0 ? 0n : this.wide(column.named + named);
   }
-  private wide(field: number): bigint { return wordsToBigInt(this.words, slot[field]); }
+  private wide(at: number): bigint { return wordsToBigInt(this.words, at * 2); }
 }
 
 export class SwitchLog {
   /** Switches ever logged: the number of the next one. */
   count = 0;
   private room: number;
-  private rows: Int32Array;
-  private details: Uint32Array;
-  private times: Float64Array;
+  private words: Uint32Array;
+  private quads: BigUint64Array;
+  /** Index in `quads` of the next row. */
+  private next = 0;
 
   /** `capacity`: switches held; the room grows up to it as they come. */
   constructor(private readonly capacity = 1 << 17) {
     this.room = Math.min(capacity, firstCapacity);
-    this.rows = new Int32Array(this.room * stride);
-    this.details = new Uint32Array(this.room * detailWords);
-    this.times = new Float64Array(this.room);
+    this.quads = new BigUint64Array(this.room * rowQuads);
+    this.words = new Uint32Array(this.quads.buffer);
   }
 
   /** Logs a switch; the words from `record` on are the machine's record that told of it. */
-  add(
-    kind: number, vcpu: number, from: number, fromContext: number, to: number, toContext: number, reason: number, flags: number, time: number, words: Uint32Array, record: number,
-  ): void {
-    if (this.count >= this.room && this.room < this.capacity) this.grow();
-    const row = this.count % this.capacity, at = row * stride, rows = this.rows;
-    rows[at] = kind;
-    rows[at + 1] = vcpu;
-    rows[at + 2] = from;
-    rows[at + 3] = fromContext;
-    rows[at + 4] = to;
-    rows[at + 5] = toContext;
-    rows[at + 6] = reason;
-    rows[at + 7] = flags;
-    this.times[row] = time;
-    const details = this.details, first = row * detailWords;
-    for (let i = 0; i < offsets.length; i++) details[first + i] = words[record + offsets[i]];
-    const info = words[record + word.instructionInfo], general = record + word.gpr;
-    this.copyRegister(first + namedRegisters, words, general + (words[record + word.a] >>> 8 & 15) * 2);
-    this.copyRegister(first + namedRegisters + 2, words, general + (info >>> 3 & 15) * 2);
-    this.copyRegister(first + namedRegisters + 4, words, general + (info >>> 28) * 2);
+  add(kind: number, from: number, fromContext: number, to: number, toContext: number, reason: number, flags: number, source: Words, record: number): void {
+    if (this.next === this.quads.length) this.makeRoom();
+    const row = this.next, words = this.words, quads = this.quads, records = source.quads, first = record >> 1;
+    words[row * 2] = kind | flags << 8 | reason << 16;
+    words[row * 2 + 1] = from | to << 16;
+    words[row * 2 + 2] = fromContext;
+    words[row * 2 + 3] = toContext;
+    // written out: in a loop over a table this takes twice the time
+    quads[row + column.head] = records[first + (word.head >> 1)];
+    quads[row + column.time] = records[first + (word.time >> 1)];
+    quads[row + column.rip] = records[first + (word.rip >> 1)];
+    quads[row + column.a] = records[first + (word.a >> 1)];
+    quads[row + column.b] = records[first + (word.b >> 1)];
+    quads[row + column.c] = records[first + (word.c >> 1)];
+    quads[row + column.d] = records[first + (word.d >> 1)];
+    quads[row + column.instructionLength] = records[first + (word.instructionLength >> 1)];
+    quads[row + column.interruptionError] = records[first + (word.interruptionError >> 1)];
+    quads[row + column.vectoringError] = records[first + (word.vectoringError >> 1)];
+    quads[row + column.failedCheck] = records[first + (word.failedCheck >> 1)];
+    const general = first + (word.gpr >> 1), named = row + column.named, info = source.words[record + word.instructionInfo];
+    quads[row + column.rax] = records[general];
+    quads[row + column.rcx] = records[general + 1];
+    quads[row + column.rdx] = records[general + 2];
+    quads[named] = records[general + (source.words[record + word.a] >>> 8 & 15)];
+    quads[named + 1] = records[general + (info >>> 3 & 15)];
+    quads[named + 2] = records[general + (info >>> 28)];
+    this.next = row + rowQuads;
     this.count++;
   }
 
-  private copyRegister(to: number, words: Uint32Array, from: number): void {
-    this.details[to] = words[from];
-    this.details[to + 1] = words[from + 1];
-  }
-
-  private grow(): void {
+  /** For the next row: more of it, or from the front again. */
+  private makeRoom(): void {
+    if (this.room === this.capacity) { this.next = 0; return; }
+    const { quads } = this;
     this.room = Math.min(this.capacity, this.room * 4);
-    const { rows, details, times } = this;
-    (this.rows = new Int32Array(this.room * stride)).set(rows);
-    (this.details = new Uint32Array(this.room * detailWords)).set(details);
-    (this.times = new Float64Array(this.room)).set(times);
+    (this.quads = new BigUint64Array(this.room * rowQuads)).set(quads);
+    this.words = new Uint32Array(this.quads.buffer);
   }
 
   /** The first number still held. */
@@ -131,27 +131,31 @@ export class SwitchLog {
   private holds(number: number): boolean { return Number.isInteger(number) && number >= this.oldest && number < this.count; }
 
   // One column of a switch that is held: what a scan of the whole log reads, without an object for each switch.
-  kind(number: number): number { return this.rows[number % this.capacity * stride]; }
-  vcpu(number: number): number { return this.rows[number % this.capacity * stride + 1]; }
-  from(number: number): number { return this.rows[number % this.capacity * stride + 2]; }
-  fromContext(number: number): number { return this.rows[number % this.capacity * stride + 3]; }
-  to(number: number): number { return this.rows[number % this.capacity * stride + 4]; }
-  toContext(number: number): number { return this.rows[number % this.capacity * stride + 5]; }
-  reason(number: number): number { return this.rows[number % this.capacity * stride + 6]; }
-  failed(number: number): boolean { return (this.rows[number % this.capacity * stride + 7] & 1) !== 0; }
-  time(number: number): number { return this.times[number % this.capacity]; }
+  kind(number: number): number { return this.words[this.row(number)] & 0xff; }
+  vcpu(number: number): number { return this.words[this.row(number) + column.head * 2] >>> 24; }
+  from(number: number): number { return this.words[this.row(number) + 1] & 0xffff; }
+  fromContext(number: number): number { return this.words[this.row(number) + 2] | 0; }
+  to(number: number): number { return this.words[this.row(number) + 1] >>> 16; }
+  toContext(number: number): number { return this.words[this.row(number) + 3] | 0; }
+  reason(number: number): number { return this.words[this.row(number)] >>> 16; }
+  failed(number: number): boolean { return (this.words[this.row(number)] & 0x100) !== 0; }
+  private uncertain(number: number): boolean { return (this.words[this.row(number)] & 0x200) !== 0; }
+  time(number: number): number { return wordsToNumber(this.words, this.row(number) + column.time * 2); }
+  private row(number: number): number { return number % this.capacity * rowWords; }
 
   at(number: number): WorldSwitch | undefined {
     if (!this.holds(number)) return undefined;
-    const row = number % this.capacity, [kind, vcpu, from, fromContext, to, toContext, reason, flags] = this.rows.subarray(row * stride, row * stride + stride);
-    return { number, kind: switchKinds[kind], vcpu, from, to, fromContext, toContext, reason, entryFailed: (flags & 1) !== 0, uncertain: (flags & 2) !== 0, time: this.times[row] };
+    return {
+      number, kind: switchKinds[this.kind(number)], vcpu: this.vcpu(number), from: this.from(number), to: this.to(number), fromContext: this.fromContext(number), toContext: this.toContext(number),
+      reason: this.reason(number), entryFailed: this.failed(number), uncertain: this.uncertain(number), time: this.time(number),
+    };
   }
 
   /** The record behind a switch; undefined when it is not held any more. A copy: it outlives the next run. */
   record(number: number): SwitchRecord | undefined {
     if (!this.holds(number)) return undefined;
-    const first = number % this.capacity * detailWords;
-    return new SwitchRecord(this.details.slice(first, first + detailWords));
+    const row = this.row(number);
+    return new SwitchRecord(this.words.slice(row, row + rowWords));
   }
 
   /** Switches from `number` (or the oldest held) to the newest. */

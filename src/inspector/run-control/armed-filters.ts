@@ -39,6 +39,8 @@ const any = Array.from({ length: 128 }, (_, i) => i);
 
 export class ArmedFilters {
   private filters: readonly ArmedFilter[] = [];
+  /** The same by the stop that they are for: a stop is asked about hundreds of thousands of times a second. */
+  private readonly byStop = new Map<RunResult['kind'], ArmedFilter[]>();
   private isArmed: boolean;
   /** Changes with the mask. */
   version = 0;
@@ -65,6 +67,8 @@ export class ArmedFilters {
       }
     });
     this.filters = filters;
+    this.byStop.clear();
+    for (const filter of filters) this.byStop.set(stopKindOf[filter.kind], [...this.byStop.get(stopKindOf[filter.kind]) ?? [], filter]);
     this.version++;
     return results;
   }
@@ -102,12 +106,16 @@ export class ArmedFilters {
     };
   }
 
+  /** Whether there are filters for that kind of stop. */
+  concern(kind: RunResult['kind']): boolean { return this.byStop.has(kind); }
+
   /** The first filter that wants this stop of `context`. */
   match(result: RunResult, context: Context): string | undefined {
-    if (!this.isArmed || this.levels && !this.levels.wants(context.level)) return undefined;
+    const filters = this.byStop.get(result.kind);
+    if (!filters || !this.isArmed || this.levels && !this.levels.wants(context.level)) return undefined;
     let stopping: string | undefined;
-    for (const { id, kind, index, level, rules } of this.filters) {
-      if (stopKindOf[kind] !== result.kind || index !== undefined && index !== result.index || level !== undefined && level !== context.level) continue;
+    for (const { id, index, level, rules } of filters) {
+      if (index !== undefined && index !== result.index || level !== undefined && level !== context.level) continue;
       if (stopping !== undefined && !rules.message || !rules.ask(context, result)) continue;
       if (rules.message) this.output.log(logText(rules.message, expression => this.output.format(expression, context)));
       else stopping = id;

@@ -54,7 +54,8 @@ export class DataBreakpoints {
 
   constructor(private readonly machine: Machine | undefined, private readonly scope: DataScope) {}
 
-  get any(): boolean { return this.all.length > 0; }
+  /** Whether there are any. Asked at every stop of the machine. */
+  any = false;
   /** An access waits for its level to go on: every VM entry has to be looked at. */
   get awaits(): boolean { return this.waiting.length > 0; }
 
@@ -138,6 +139,7 @@ export class DataBreakpoints {
   }
 
   private arm(): void {
+    this.any = this.all.length > 0;
     this.machine?.setWatches(this.all.flatMap(({ place, request }) => place ? [watchOf(place, request.accessType)] : []));
     if (!this.any) this.waiting = [];
   }

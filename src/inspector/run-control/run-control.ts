@@ -192,7 +192,7 @@ export class RunControl {
 
   /** What a VM entry means for the level that it runs: an answer of the software below, or that the level runs again. */
   private judgeEntry(result: RunResult, context: Context): Halt | undefined {
-    const emulated = this.levels.lastSwitch;
+    const emulated = this.filters.concern('entryFailure') || this.filters.concern('vmfail') ? this.levels.lastSwitch : undefined;
     if (emulated && emulated.toContext === context.id && context.level > 0) {
       const failed = emulated.kind === 'deliver' && emulated.entryFailed, answered = emulated.kind === 'vmfail';
       // A VMLAUNCH or VMRESUME that the software below fails is a failed entry too.
@@ -205,6 +205,7 @@ export class RunControl {
   }
 
   private judgeSwitch(result: RunResult, context: Context): Halt | undefined {
+    if (!this.filters.concern('vmEntry')) return undefined;
     const last = this.levels.lastSwitch, as: RunResult = { ...result, kind: 'vmEntry', index: last?.kind === 'deliver' ? deliverSwitch : 0 }, filter = this.filters.match(as, context);
     return filter === undefined ? undefined : { kind: 'filter', context, filter, result: as, rip: this.executingRip() };
   }
@@ -248,7 +249,7 @@ export class RunControl {
   private keepFailure(event: EventReader): void {
     const at = this.records.at(event);
     this.failure = new EventRecord();
-    this.failure.take(this.records.words, at);
+    this.failure.take(this.records, at);
   }
 
   /** Passes on what the guest has sent. */

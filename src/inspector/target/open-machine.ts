@@ -75,7 +75,14 @@ export async function openMachine(configuration: TargetConfiguration, hooks: Ope
     compile: text => evaluator.accessCondition(text), log, get level() { return hooks.level; },
     format(expression, access) { try { return evaluator.accessText(expression, access); } catch (error) { return `<${reasonOf(error)}>`; } },
   });
-  const seen = (): boolean => tracker.liveContexts.some(({ level }) => level >= deepest);
+  let seenAt = -1, isSeen = false;
+  const seen = (): boolean => {
+    if (seenAt !== tracker.revision) {
+      isSeen = tracker.liveContexts.some(({ level }) => level >= deepest);
+      seenAt = tracker.revision;
+    }
+    return isSeen;
+  };
   const control = new RunControl(machine, tracker, filters, breakpoints, data, {
     ...outputHooks(hooks.emit, { tracker, registers, images }),
     levelsChanged() {

@@ -1,7 +1,7 @@
 // Logs of world switches for the tests of the trace: one written by hand, with known times, and one of a stack of hypervisors.
 import { SwitchLog, switchKinds, type SwitchKind } from '../../../src/inspector/levels/switch-log';
 import { LevelTracker } from '../../../src/inspector/levels/level-tracker';
-import { word } from '../../../src/inspector/levels/event-words';
+import { EventRecord, word } from '../../../src/inspector/levels/event-words';
 import { NestedStack } from '../levels/nested-stack';
 
 /** `[time, kind, from, to, reason]`, and more where it matters. A context's id is its level + 1. */
@@ -9,14 +9,16 @@ export type Switch = readonly [time: number, kind: SwitchKind, from: number, to:
 interface More { vcpu?: number; failed?: boolean; qualification?: number; rip?: number; rax?: number }
 
 export function logOf(switches: readonly Switch[], capacity?: number): SwitchLog {
-  const log = new SwitchLog(capacity), record = new Uint32Array(64);
+  const log = new SwitchLog(capacity), source = new EventRecord(), record = source.words;
   for (const [time, kind, from, to, reason, { vcpu = 0, failed = false, qualification = 0, rip = 0x1000, rax = 0 } = {}] of switches) {
     record.fill(0);
+    record[word.head] = vcpu << 24;
+    record[word.time] = time;
     record[word.aux] = reason + (failed ? 0x8000_0000 : 0);
     record[word.rip] = rip;
     record[word.a] = qualification;
     record[word.gpr] = rax;
-    log.add(switchKinds.indexOf(kind), vcpu, from, from + 1, to, to + 1, reason, failed ? 1 : 0, time, record, 0);
+    log.add(switchKinds.indexOf(kind), from, from + 1, to, to + 1, reason, failed ? 1 : 0, source, 0);
   }
   return log;
 }
