@@ -1,15 +1,15 @@
 // The façade's promises: exact budgets, determinism, hooks, self-modifying code, page-crossing instructions, devices in their place.
 import { beforeEach, describe, expect, it } from 'vitest';
 import { bootImages } from '../../src/emulator/boot';
-import type { Machine } from '../../src/emulator/machine';
+import type { Machine, MachineOptions } from '../../src/emulator/machine';
 import { createTestMachine } from './vmx/test-machine';
 
 const code = 0x20_0000;
 let machine: Machine;
 
 /** A machine in 64-bit mode over an identity map, with `bytes` at `at` and RIP there. */
-async function start(bytes: readonly number[], at = code): Promise<Machine> {
-  machine = await createTestMachine({ memoryBytes: 16 * 2 ** 20 });
+async function start(bytes: readonly number[], at = code, options: Partial<MachineOptions> = {}): Promise<Machine> {
+  machine = await createTestMachine({ memoryBytes: 16 * 2 ** 20, ...options });
   bootImages(machine, { program: elf(Uint8Array.from([0xf4])), commandLine: '', modules: [] });
   machine.writePhysical(BigInt(at), Uint8Array.from(bytes));
   machine.registers(0).set('rip', BigInt(at));
@@ -223,5 +223,28 @@ describe('images that cannot be booted are refused with a reason', () => {
   ])('%s', async (_, program, message) => { await expect(boot(program)).rejects.toThrow(message); });
   it('a module larger than memory', async () => {
     await expect(boot(elf(text), [{ name: 'big', bytes: new Uint8Array(8 * 2 ** 20), commandLine: '' }])).rejects.toThrow(/does not fit/);
+  });
+});
+
+describe('translation', () => {
+  it('gives code up for good that leaves its regions after a few instructions', async () => {
+    // a loop of three blocks, none of which gets far before the RDMSR of a function; only in its first round it takes a longer way, through more blocks than a region has
+    const pieces: Record<number, readonly number[]> = {
+      0x00: [0xb9, 0x10, 0, 0, 0, 0x85, 0xed, 0x75, 0x37],                                                // first: mov ecx, 10h; test ebp, ebp; jnz longer
+      0x09: [0xe8, 0xb2, 0, 0, 0],                                                                        // second: call function
+      0x0e: [0x85, 0xc9, 0x74, 0x06, 0x90, 0x90, 0x90, 0x90, 0xeb, 0xe8, 0xf4],                           // test ecx, ecx; jz end; four times nop; jmp first; end: hlt
+      0x40: [...Array.from({ length: 48 }, () => [0x74, 0]).flat(), 0x31, 0xed, 0xe9, 0x62, 0xff, 0xff, 0xff],   // longer: 48 times jz to the next; xor ebp, ebp; jmp second
+      0xc0: [0x0f, 0x32, 0xc3],                                                                           // function: rdmsr; ret
+    };
+    const bytes = new Array<number>(0x100).fill(0x90);
+    for (const [at, piece] of Object.entries(pieces)) piece.forEach((byte, n) => { bytes[Number(at) + n] = byte; });
+    await start(bytes, code, { translator: 'on' });
+    machine.registers(0).set('rbp', 1n);
+    // runs of many lengths, so that samples are taken all over the loop
+    const run = (times: number): number => { for (let n = 0; n < times; n++) machine.run(10_000 + n * 37 % 5000); return machine.translations().regions; };
+    const regions = run(1000);
+    expect(machine.translations().failures).toEqual([]);
+    expect(regions).toBeGreaterThan(0);
+    expect(run(3000)).toBe(regions);
   });
 });

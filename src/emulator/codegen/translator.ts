@@ -90,7 +90,7 @@ export class Translator {
     const table = [...grown.blocks.values()].some(b => b.ending === 'indirectJump' || b.ending === 'indirectCall' || b.ending === 'return') ? this.core.allocate(4096) >>> 0 : 0;
     const list = this.core.allocate(grown.blocks.size * translationEntryBytes) >>> 0;
     const emitted = new RegionEmitter(this.context, grown, slot, table, list).emit();
-    if (!grown.blocks.has(offset) || (!this.always && emitted.entries.every(e => !e.loops && e.units < shortestRegion))) return false;
+    if (!grown.blocks.has(offset) || (!this.always && (emitted.entries.every(e => !e.loops && e.units < shortestRegion) || this.gainsNothing(block, emitted.entries)))) return false;
     const bytes = this.moduleOf(emitted.code), instance = new WebAssembly.Instance(new WebAssembly.Module(bytes as BufferSource), this.imports);
     if (table !== 0) {
       this.bytes.fill(0, table, table + 4096);
@@ -100,12 +100,21 @@ export class Translator {
     const before = this.grown.get(page.table), roots = [...grown.roots].filter(at => at >= 0 && at < 4096);
     if (grown.replaces && before && this.stateOf(before.slot) === live) { this.core.dropTranslation(before.slot); this.release(before.slot); }
     this.install(slot, list, grown, emitted.entries);
-    for (const { address } of grown.blocks.values()) if (!emitted.entries.some(e => e.block.address === address)) this.put(address + blockFields.samples, translationMember);
+    for (const { address } of grown.blocks.values()) {
+      if (!this.isRefused(address) && !emitted.entries.some(e => e.block.address === address)) this.put(address + blockFields.samples, translationMember);
+    }
     this.grown.set(page.table, { slot, roots, reach: reachOf(grown), times: grown.replaces && before ? before.times + 1 : 1 });
     this.statistics.regions++;
     this.statistics.blocks += grown.blocks.size;
     this.statistics.bytes += bytes.length;
     return true;
+  }
+  private isRefused(block: number): boolean { return (this.u32(block + blockFields.samples) & translationRefused) !== 0; }
+  private isEntry(block: number): boolean { return this.view.getUint16(block + blockHeaderBytes + recordFields.caseId, true) === this.translatedCase; }
+  /** A block that is hot though a region has it: another one is of no use where each entry has one already, or was found not worth while. */
+  private gainsNothing(block: number, entries: readonly RegionEntry[]): boolean {
+    if ((this.u32(block + blockFields.samples) & translationMember) === 0) return false;
+    return entries.every(({ block: { address } }) => this.isRefused(address) || this.isEntry(address));
   }
   /** The region of a hot block: by itself, or in the place of the one that its page has, if code goes from one to the other and both fit. */
   private grow(page: RegionPage, offset: number, mode: number): Region & { replaces?: boolean } {
@@ -157,7 +166,7 @@ export class Translator {
   private install(slot: number, list: number, { pages }: Region, entries: readonly RegionEntry[]): void {
     const at = this.slotAt(slot);
     entries.forEach(({ block: { address }, word, units }, n) => {
-      const saved = list + n * translationEntryBytes, firstRecord = address + blockHeaderBytes, isTaken = this.view.getUint16(firstRecord, true) === this.translatedCase;
+      const saved = list + n * translationEntryBytes, firstRecord = address + blockHeaderBytes, isTaken = this.isEntry(address);
       this.put(saved + entryFields.block, isTaken ? 0 : address);
       this.put(saved + entryFields.runs, 0);
       this.put(saved + entryFields.retired, 0);
