@@ -4,6 +4,7 @@
 import type { EventKind, StopKind, WatchSpace } from './codegen/state-layout';
 import type { EventReader } from './event-ring';
 import type { ProcessorModel } from '../spec/processor-models';
+import type { VmcsFieldId } from '../spec/vmcs-fields';
 import type { Snapshot } from './replay/snapshots';
 
 /** The two WebAssembly modules that the build makes, as bytes or compiled. */
@@ -37,8 +38,11 @@ export interface RunResult {
   readonly address: bigint;
 }
 
-/** One comparison of an unsigned value of a VM exit: its basic reason, a field, or a general register of the guest (encoding order; RSP is not there). */
-export interface ExitTerm { readonly value: 'reason' | 'qualification' | 'guestPhysical' | number; readonly mask?: bigint; readonly relation: '==' | '!=' | '<' | '<=' | '>' | '>='; readonly operand: bigint }
+/**
+ * One comparison of an unsigned value of a VM exit: its basic reason, its vCPU, a general register of the guest (encoding order; RSP is not there), or a field of
+ * the VMCS, in which the exit and the guest's state are.
+ */
+export interface ExitTerm { readonly value: 'reason' | 'vcpu' | number | VmcsFieldId; readonly mask?: bigint; readonly relation: '==' | '!=' | '<' | '<=' | '>' | '>='; readonly operand: bigint }
 /** Holds when all of its terms do (the first four are looked at). */
 export type ExitTest = readonly ExitTerm[];
 

@@ -1,6 +1,6 @@
 // The machine behind the façade: one WebAssembly memory, the core and the interpreter over it.
 import {
-  eventFields, eventKinds, eventSlots, eventSlotBytes, exitRelations, exitTermBytes, exitTestBytes, exitValues, machineCells, mostExitTerms, mostExitTests, cpuCells, cpuStateBytes, ramBase,
+  eventFields, eventKinds, exitRelations, exitTermBytes, exitTestBytes, exitValues, machineCells, mostExitTerms, mostExitTests, cpuCells, cpuStateBytes, ramBase,
   region, stopKinds, translationSlots, type EventKind,
 } from './codegen/state-layout';
 import { deviceCell, maximumVcpus } from './codegen/device-layout';
@@ -69,8 +69,9 @@ export async function createMachine(modules: EngineModules, options: MachineOpti
 const at = Object.fromEntries(machineCells.map(({ name, address }) => [name, address]));
 const cpuAt = Object.fromEntries(cpuCells.map(({ name, address }) => [name, address]));
 const exitTests = region('exitTests'), codeHooks = region('codeHooks'), serialOut = region('serialOut'), cpu = region('cpu'), parkedCpus = region('parkedCpus');
-// looked up once: a stack of hypervisors makes millions of events a second
-const ringHead = at.ringHead, ringTail = at.ringTail, ringBase = region('events').base;
+// looked up once: a stack of hypervisors makes millions of events a second, and stops that a condition refuses are hundreds of thousands
+const { ringHead, ringTail, deadline, budget, stopKind, stopReasonIndex, stopAddress, translationRequest } = at, { hookSkip, rip: ripCell, segBase } = cpuAt, activeId = cpuAt.id;
+const csBase = segBase + 8;
 
 class WasmMachine implements Machine {
   private readonly view: DataView;
@@ -96,7 +97,7 @@ class WasmMachine implements Machine {
     core.reset();
   }
 
-  get activeVcpu(): number { return this.view.getUint32(cpuAt.id, true); }
+  get activeVcpu(): number { return this.view.getUint32(activeId, true); }
   /** How far the state of a vCPU lies from that of the active one. */
   private offsetOf(vcpu: number): number { return vcpu === this.activeVcpu ? 0 : parkedCpus.base + vcpu * cpu.size - cpu.base; }
   /** Does something of the core as that vCPU, which gets the place of the active one for that long. */
@@ -125,20 +126,19 @@ class WasmMachine implements Machine {
     const before = this.clock();
     this.core.beginRun(maxUnits);
     do this.enter(); while (this.wantsTranslation());
-    const kind = stopKinds[this.view.getUint32(at.stopKind, true)], index = this.view.getUint32(at.stopReasonIndex, true), units = this.clock() - before;
+    const kind = stopKinds[this.view.getUint32(stopKind, true)], index = this.view.getUint32(stopReasonIndex, true), units = this.clock() - before;
     // at the end of the budget the index is the vCPU that retired the last unit; the turn may have passed to another one
-    return { kind, vcpu: kind === 'budget' ? index : this.activeVcpu, units, index: kind === 'budget' ? 0 : index, address: this.view.getBigUint64(at.stopAddress, true) };
+    return { kind, vcpu: kind === 'budget' ? index : this.activeVcpu, units, index: kind === 'budget' ? 0 : index, address: this.view.getBigUint64(stopAddress, true) };
   }
   /** Virtual time as a number: deadline less budget. */
   private clock(): number {
-    return this.view.getUint32(at.deadline, true) + this.view.getUint32(at.deadline + 4, true) * 0x1_0000_0000 - this.view.getInt32(at.budget, true);
+    return this.view.getUint32(deadline, true) + this.view.getUint32(deadline + 4, true) * 0x1_0000_0000 - this.view.getInt32(budget, true);
   }
   /** A hook that was stopped at is passed once, but only when the run goes on from there. */
   private checkPassedHook(offset: number): void {
-    if (this.view.getInt32(cpuAt.hookSkip + offset, true) === -1 && this.view.getInt32(cpuAt.hookSkip + offset + 4, true) === -1) return;
-    const skip = this.view.getBigUint64(cpuAt.hookSkip + offset, true);
-    const linearRip = this.view.getBigUint64(cpuAt.rip + offset, true) + this.view.getBigUint64(cpuAt.segBase + 8 + offset, true);
-    if (skip !== linearRip) this.view.setBigUint64(cpuAt.hookSkip + offset, noAddress, true);
+    if (this.view.getInt32(hookSkip + offset, true) === -1 && this.view.getInt32(hookSkip + offset + 4, true) === -1) return;
+    const skip = this.view.getBigUint64(hookSkip + offset, true), linearRip = this.view.getBigUint64(ripCell + offset, true) + this.view.getBigUint64(csBase + offset, true);
+    if (skip !== linearRip) this.view.setBigUint64(hookSkip + offset, noAddress, true);
   }
   /** Hot blocks are translated from now on. */
   translateWith(make: () => Translator, always: boolean): void {
@@ -147,7 +147,7 @@ class WasmMachine implements Machine {
   }
   /** The run loop has left only to have a block translated. */
   private wantsTranslation(): boolean {
-    if (this.view.getUint32(at.translationRequest, true) === 0) return false;
+    if (this.view.getUint32(translationRequest, true) === 0) return false;
     this.translator ??= this.makeTranslator!();
     this.translator.serve();
     return true;
@@ -176,7 +176,7 @@ class WasmMachine implements Machine {
       this.view.setUint32(start, terms.length, true);
       for (const [i, { value, mask = noAddress, relation, operand }] of terms.entries()) {
         const term = start + 16 + i * exitTermBytes;
-        this.view.setUint32(term, typeof value === 'number' ? exitValues.register + value : exitValues[value], true);
+        this.view.setUint32(term, typeof value === 'number' ? exitValues.register + value : value === 'reason' || value === 'vcpu' ? exitValues[value] : exitValues.field + vmcsOffset(value), true);
         this.view.setUint32(term + 4, exitRelations.indexOf(relation), true);
         this.view.setBigUint64(term + 8, operand, true);
         this.view.setBigUint64(term + 16, mask, true);
@@ -231,14 +231,14 @@ class WasmMachine implements Machine {
     this.view.setUint32(at.eventMask, mask >>> 0, true);
   }
   drainEvents(visit: (event: EventReader) => void): void {
-    const head = this.view.getUint32(ringHead, true);
-    let tail = this.view.getUint32(ringTail, true);
+    const { view, reader } = this, head = view.getUint32(ringHead, true);
+    let tail = view.getUint32(ringTail, true);
     while (tail !== head) {
-      const at = ringBase + (tail % eventSlots) * eventSlotBytes;
-      this.reader.seek(tail);
-      if (this.view.getUint8(at + eventFields.kind) !== 0) visit(this.reader);
-      tail = (tail + this.view.getUint8(at + eventFields.slots)) >>> 0;
-      this.view.setUint32(ringTail, tail, true);
+      reader.seek(tail);
+      const { at } = reader;
+      if (view.getUint8(at + eventFields.kind) !== 0) visit(reader);
+      tail = (tail + view.getUint8(at + eventFields.slots)) >>> 0;
+      view.setUint32(ringTail, tail, true);
     }
   }
 

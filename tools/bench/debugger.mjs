@@ -68,19 +68,22 @@ try {
   for (let n = 0; n < 1000; n++) await step('instruction');
   result.stepsGrowthMb = rss() - before;
 
-  // exits that a condition refuses, in a second of processor time
+  // exits that a condition refuses, in a second of processor time: the best of some rounds, in each of which every kind of condition has its turn
+  const conditions = {
+    leaf: 'leaf == 0xd && level == 1', msr: 'msr == 0xc0000080 && rdx != 0', either: 'leaf == 0x99 || port == 0x99', register: 'rflags.df && rip > 0x1000', vmcs: 'vmcs.GUEST_CR3 == 1',
+    level: 'level == 7',
+  };
   const passed = {};
-  for (const [name, condition] of Object.entries({ leaf: 'leaf == 0xd && level == 1', msr: 'msr == 0xc0000080 && rdx != 0', level: 'level == 7' })) {
-    await session.request('setExceptionBreakpoints', { filters: [], filterOptions: [{ filterId: 'exit', condition }] });
-    passed[name] = 0;
-    for (let n = 0; n < 3; n++) {
+  for (let n = 0; n < 6; n++) {
+    for (const [name, condition] of Object.entries(conditions)) {
+      await session.request('setExceptionBreakpoints', { filters: [], filterOptions: [{ filterId: 'exit', condition }] });
       const from = (await session.request('abyme/trace', { count: 0 })).end, begin = busy();
       await session.request('continue', { threadId });
-      await new Promise(resolve => setTimeout(resolve, 1200));
+      await new Promise(resolve => setTimeout(resolve, 600));
       await session.stop('pause', { threadId });
       const ms = busy() - begin, switches = (await session.request('abyme/trace', { count: 0 })).end - from;
       // every exit is followed by an entry
-      passed[name] = Math.max(passed[name], switches / 2 / ms * 1000);
+      passed[name] = Math.max(passed[name] ?? 0, switches / 2 / ms * 1000);
     }
   }
   result.conditionalExitsPerSecond = Math.min(...Object.values(passed));

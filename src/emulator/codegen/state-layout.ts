@@ -221,8 +221,8 @@ export const watchHitFields = {
   space: 0, access: 4, bytes: 8, flags: 12, address: 16, guestPhysical: 24, physical: 32, before: 40, value: 48, rip: 56, time: 64, pointer: 72,
 } as const;
 
-/** Values of a VM exit that the core compares by itself; 16 + n: general register n. A test holds when all of its terms do. */
-export const exitValues = { reason: 0, qualification: 1, guestPhysical: 2, register: 16 } as const;
+/** Values of a VM exit that the core compares by itself; 16 + n: general register n; 4096 + n: the field at offset n of the VMCS. A test holds when all of its terms do. */
+export const exitValues = { reason: 0, vcpu: 1, register: 16, field: 4096 } as const;
 /** Comparisons of unsigned numbers, the value first masked. */
 export const exitRelations = ['==', '!=', '<', '<=', '>', '>='] as const;
 export const exitTestBytes = 128;

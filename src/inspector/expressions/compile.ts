@@ -1,10 +1,11 @@
 // An expression's tree as a function of its scope. Comparisons of small numbers (levels, reasons, leaves, ports ...) run on plain numbers, all else on
 // 64-bit integers: values are integers from -2^63 to 2^64 - 1; results outside wrap to 64 bits; equality is modulo 2^64, so that -1 equals ~0.
-import { layoutFields } from '../../spec/bit-layouts';
+import type { LayoutName } from '../../spec/bit-layouts';
 import { extract } from '../../spec/bit-fields';
 import { msrNamed } from '../../spec/msrs';
 import { isVmcsFieldId, vmcsFieldById } from '../../spec/vmcs-fields';
 import { registerRow } from '../registers/register-table';
+import { layoutPart } from './layout-part';
 import { exitFieldNames, nearNames, numberOfName, registerPart } from './names';
 import type { ExpressionScope, WhichVmcs } from './scope';
 import { parseExpression, pathOf, type BinaryOperator, type CPath, type Node, type Place, type Size } from './syntax';
@@ -146,10 +147,9 @@ function vmcsField(node: Node & { kind: 'name' }, parts: readonly string[], leve
 }
 
 /** `cr0.pg`: a named bit or field of a value with a layout. */
-function bitOfLayout(node: Node, code: Code & { kind: 'integer' }, layout: Parameters<typeof layoutFields>[0] | undefined, names: readonly string[], of: string): Code {
+function bitOfLayout(node: Node, code: Code & { kind: 'integer' }, layout: LayoutName | undefined, names: readonly string[], of: string): Code {
   if (names.length === 0) return code;
-  const [name] = names, plain = (text: string): string => text.toLowerCase().replace(/[^a-z0-9]/g, '');
-  const field = layout && layoutFields(layout).find(each => plain(each.id) === plain(name) || plain(each.name) === plain(name));
+  const field = layoutPart(layout, names[0]);
   if (!field || names.length > 1) throw new ExpressionError(`${of} has no part ${names.join('.')}`, node.at, node.end - node.at);
   const { run } = code;
   return { kind: 'integer', run: scope => { const value = run(scope); return value === undefined ? undefined : extract(field, value); } };

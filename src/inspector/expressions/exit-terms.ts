@@ -1,64 +1,125 @@
-// What must hold of an exit for a condition to be true, as far as the machine can tell by itself: the comparisons with numbers among the terms that
-// `&&` joins. Necessary, not sufficient: the condition itself is asked where they hold.
-import type { ExitTerm } from '../../emulator/machine';
+// What must hold of an exit for a condition to be true, as far as the machine can tell by itself: comparisons with numbers of what an exit has at hand, joined by
+// `&&`, `||` and `!`, as tests one of which must pass. Necessary, not sufficient: the condition itself is asked where one passes.
+import type { ExitTerm, ExitTest } from '../../emulator/machine';
+import { mostExitTests } from '../../emulator/codegen/state-layout';
 import { exitReasonById } from '../../spec/exit-reasons';
-import { layoutField } from '../../spec/bit-layouts';
-import { generalNames } from '../registers/register-table';
-import { exitFieldNames, numberOfName } from './names';
+import { layoutField, type LayoutName } from '../../spec/bit-layouts';
+import { maskOf } from '../../spec/bit-fields';
+import { isVmcsFieldId, vmcsFieldById } from '../../spec/vmcs-fields';
+import { registerRow } from '../registers/register-table';
+import { layoutPart } from './layout-part';
+import { exitFieldNames, numberOfName, registerPart } from './names';
 import { parseExpression, type Node } from './syntax';
 
 type Relation = ExitTerm['relation'];
 const mirrored: Readonly<Record<Relation, Relation>> = { '==': '==', '!=': '!=', '<': '>', '<=': '>=', '>': '<', '>=': '<=' };
+const opposite: Readonly<Record<Relation, Relation>> = { '==': '!=', '!=': '==', '<': '>=', '<=': '>', '>': '<=', '>=': '<' };
 const isRelation = (operator: string): operator is Relation => Object.hasOwn(mirrored, operator);
 
 const word = 0xffff_ffffn, all = 0xffff_ffff_ffff_ffffn;
 const reasonIs = (first: Parameters<typeof exitReasonById>[0], last = first): ExitTerm[] => first === last ? [{ value: 'reason', relation: '==', operand: BigInt(exitReasonById(first).number) }] : [
   { value: 'reason', relation: '>=', operand: BigInt(exitReasonById(first).number) }, { value: 'reason', relation: '<=', operand: BigInt(exitReasonById(last).number) },
 ];
-const [portLow] = [layoutField('qualificationIoInstruction', 'port').bits[1]];
-/** A value of an exit: where the core has it, and what its having a value at all needs. */
+
+/** A value of an exit: where the core has it, and what its having a value at all needs (undefined: it always has one). */
 interface Known { readonly value: ExitTerm['value']; readonly mask?: bigint; readonly shift?: bigint; readonly needs?: readonly ExitTerm[] }
+const portBits = layoutField('qualificationIoInstruction', 'port'), vectorBits = layoutField('vmExitInterruptionInfo', 'vector');
 const known: Readonly<Record<string, Known>> = {
-  reason: { value: 'reason' }, qualification: { value: 'qualification' }, gpa: { value: 'guestPhysical' },
+  reason: { value: 'reason' }, vcpu: { value: 'vcpu' }, qualification: { value: 'EXIT_QUALIFICATION' }, length: { value: 'VM_EXIT_INSTRUCTION_LENGTH' },
+  // not every exit tells them
+  gpa: { value: 'GUEST_PHYSICAL_ADDRESS', needs: [] }, gla: { value: 'GUEST_LINEAR_ADDRESS', needs: [] },
   leaf: { value: 0, mask: word, needs: reasonIs('CPUID') }, subleaf: { value: 1, mask: word, needs: reasonIs('CPUID') }, msr: { value: 1, mask: word, needs: reasonIs('RDMSR', 'WRMSR') },
-  port: { value: 'qualification', mask: 0xffffn << BigInt(portLow), shift: BigInt(portLow), needs: reasonIs('IO_INSTRUCTION') },
+  port: { value: 'EXIT_QUALIFICATION', mask: maskOf(portBits), shift: BigInt(portBits.bits[1]), needs: reasonIs('IO_INSTRUCTION') },
+  vector: { value: 'VM_EXIT_INTERRUPTION_INFO', mask: maskOf(vectorBits), needs: reasonIs('EXCEPTION_OR_NMI', 'EXTERNAL_INTERRUPT') },
 };
 
-/** The terms of a condition on exits; none when nothing can be told. Throws ExpressionError when the text has a mistake. */
-export function exitTerms(text: string): ExitTerm[] { return [...termsOf(parseExpression(text))]; }
+/** No test: any exit may be the one. */
+const anything: readonly ExitTest[] = [[]];
 
-function* termsOf(node: Node): Generator<ExitTerm> {
+/** The tests of a condition on exits, one of which must pass; an empty one when nothing can be told. Throws ExpressionError when the text has a mistake. */
+export function exitTests(text: string): readonly ExitTest[] { return testsOf(parseExpression(text), true); }
+
+/** What must hold for the node to be true, or with `wanted` false to be not. */
+function testsOf(node: Node, wanted: boolean): readonly ExitTest[] {
+  if (node.kind === 'unary' && node.operator === '!') return testsOf(node.operand, !wanted);
   if (node.kind === 'in') {
-    const [range, ...more] = node.ranges;
-    if (more.length > 0) return;
-    yield* comparison(node.operand, range.last ? '>=' : '==', range.first);
-    if (range.last) yield* comparison(node.operand, '<=', range.last);
-    return;
+    const inside = node.ranges.map(({ first, last }) => last ? join(true, wanted, comparison(node.operand, '>=', first, wanted), comparison(node.operand, '<=', last, wanted))
+      : comparison(node.operand, '==', first, wanted));
+    return inside.reduce((joined, each) => join(false, wanted, joined, each));
   }
-  if (node.kind !== 'binary') return;
-  const { operator, left, right } = node;
-  if (operator === '&&') {
-    yield* termsOf(left);
-    yield* termsOf(right);
-  } else if (isRelation(operator)) {
-    yield* comparison(left, operator, right);
-    yield* comparison(right, mirrored[operator], left);
+  if (node.kind === 'binary') {
+    const { operator, left, right } = node;
+    if (operator === '&&' || operator === '||') return join(operator === '&&', wanted, testsOf(left, wanted), testsOf(right, wanted));
+    if (isRelation(operator)) {
+      const tests = comparison(left, operator, right, wanted);
+      return tests === anything ? comparison(right, mirrored[operator], left, wanted) : tests;
+    }
   }
+  return compareWith(valueOf(node), '!=', 0n, wanted);
 }
 
-function* comparison(left: Node, relation: Relation, right: Node): Generator<ExitTerm> {
-  const field = left.kind === 'name' && left.level === undefined && left.parts.length === 1 ? left.parts[0].toLowerCase() : '';
-  const register = generalNames.findIndex(name => name === field), found: Known | undefined = known[exitFieldNames[field] ?? ''] ?? (register >= 0 && field !== 'rsp' ? { value: register } : undefined);
-  const operand = right.kind === 'number' ? right.value : found?.value === 'reason' ? nameOf(right) : undefined;
-  // beyond 2^53 conditions compare otherwise, and negative numbers are no unsigned ones
-  if (!found || operand === undefined || operand < 0n || operand > all || found.mask !== undefined && operand > word) return;
-  yield* found.needs ?? [];
-  yield { value: found.value, relation, operand: operand << (found.shift ?? 0n), ...found.mask !== undefined && { mask: found.mask } };
+/** Both (`and`), or one of them; what is not wanted is joined the other way. */
+function join(and: boolean, wanted: boolean, left: readonly ExitTest[], right: readonly ExitTest[]): readonly ExitTest[] {
+  if (left === anything || right === anything) return and !== wanted || left === right ? anything : left === anything ? right : left;
+  const tests = and === wanted ? left.flatMap(one => right.map(other => [...one, ...other.filter(term => !one.includes(term))])) : [...left, ...right];
+  return tests.length <= mostExitTests ? tests : and === wanted ? left : anything;
 }
 
-/** A name beside `reason`. */
-function nameOf(node: Node): bigint | undefined {
+function comparison(left: Node, relation: Relation, right: Node, wanted: boolean): readonly ExitTest[] {
+  const value = valueOf(left);
+  return compareWith(value, relation, right.kind === 'number' ? right.value : nameOf(left, right), wanted);
+}
+
+function compareWith(found: Known | undefined, relation: Relation, operand: bigint | undefined, wanted: boolean): readonly ExitTest[] {
+  // a comparison of what has no value is false
+  if (!found || operand === undefined || !wanted && found.needs) return anything;
+  const { value, mask = all, shift = 0n, needs = [] } = found;
+  // negative numbers are no unsigned ones
+  if (operand < 0n || operand << shift > all) return anything;
+  return [[...needs, { value, relation: wanted ? relation : opposite[relation], operand: operand << shift, ...mask !== all && { mask } }]];
+}
+
+/** Where the core has the value of a node; undefined where it has not. */
+function valueOf(node: Node): Known | undefined {
+  if (node.kind === 'binary' && node.operator === '&') return masked(valueOf(node.left), node.right) ?? masked(valueOf(node.right), node.left);
+  if (node.kind !== 'name' || node.level !== undefined) return undefined;
+  const [first, ...rest] = node.parts, field = exitFieldNames[(first.toLowerCase() === 'exit' ? rest[0] ?? '' : first).toLowerCase()];
+  if (field !== undefined && node.parts.length === (first.toLowerCase() === 'exit' ? 2 : 1)) return known[field];
+  if (first.toLowerCase() === 'vmcs' && rest.length > 0) return fieldOf(rest);
+  const twoParts = rest.length > 0 ? registerPart(`${first}.${rest[0]}`) : undefined, found = twoParts ?? registerPart(first);
+  return found ? registerOf(found, node.parts.slice(twoParts ? 2 : 1)) : fieldOf(node.parts);
+}
+
+function masked(found: Known | undefined, by: Node): Known | undefined {
+  if (!found || by.kind !== 'number' || by.value < 0n) return undefined;
+  const { mask = all, shift = 0n } = found;
+  return { ...found, mask: mask & by.value << shift };
+}
+
+/** A field of the VMCS that controlled the level, which holds the exit and the guest's state by now, or a named part of it. */
+function fieldOf([name, ...names]: readonly string[]): Known | undefined {
+  const id = name.toUpperCase();
+  return isVmcsFieldId(id) ? partOf({ value: id }, vmcsFieldById(id).layout, names) : undefined;
+}
+
+/** A general register, or another one that the exit has saved in the VMCS. EFER is not always saved. */
+function registerOf({ register, low, bits }: NonNullable<ReturnType<typeof registerPart>>, names: readonly string[]): Known | undefined {
+  const row = registerRow(register)!, value = row.general ?? row.guestField;
+  if (value === undefined || register === 'efer') return undefined;
+  const whole = low === 0 && bits === row.bits;
+  return partOf({ value, ...!whole && { mask: (1n << BigInt(bits)) - 1n << BigInt(low), shift: BigInt(low) } }, row.layout, names);
+}
+
+function partOf(found: Known, layout: LayoutName | undefined, [name, ...more]: readonly string[]): Known | undefined {
+  if (name === undefined) return found;
+  const part = layoutPart(layout, name);
+  return part && more.length === 0 && found.mask === undefined ? { ...found, mask: maskOf(part), shift: BigInt(part.bits[1]) } : undefined;
+}
+
+/** The number of a name beside `reason` or `vector`. */
+function nameOf(beside: Node, node: Node): bigint | undefined {
+  const field = beside.kind === 'name' && beside.level === undefined && beside.parts.length === 1 ? beside.parts[0].toLowerCase() : '';
   const text = node.kind === 'string' ? node.text : node.kind === 'name' && node.level === undefined && node.parts.length === 1 ? node.parts[0] : undefined;
-  const number = text === undefined ? undefined : numberOfName('reason', text);
+  const number = text === undefined ? undefined : numberOfName(field, text);
   return number === undefined ? undefined : BigInt(number);
 }

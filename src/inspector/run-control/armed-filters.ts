@@ -3,15 +3,15 @@
 import type { ExitTest, RunResult, StopMask } from '../../emulator/machine';
 import type { Context } from '../levels/context';
 import type { LevelChoice } from './level-choice';
-import { exitTerms } from '../expressions/exit-terms';
+import { exitTests } from '../expressions/exit-terms';
 import { logText, splitCondition, StopRules } from './stop-rules';
 import { deliverSwitch, parseFilterId, type FilterKind } from './stop-filters';
 import type { FilterRequest, FilterResult } from '../target-types';
 
 /** A condition on a stop of `context`. Throws on nothing: an expression without a value is false. */
-export type StopCondition = (context: Context, result: RunResult) => boolean;
+export type StopCondition = (context: Context) => boolean;
 
-interface ArmedFilter { readonly id: string; readonly kind: FilterKind; readonly index?: number; readonly level?: number; readonly rules: StopRules<[Context, RunResult]>; readonly test: ExitTest }
+interface ArmedFilter { readonly id: string; readonly kind: FilterKind; readonly index?: number; readonly level?: number; readonly rules: StopRules<Context>; readonly tests: readonly ExitTest[] }
 
 /** What log messages of filters need. */
 export interface FilterLog { format(expression: string, context: Context): string; log(text: string): void }
@@ -24,9 +24,10 @@ const stopKindOf: Readonly<Record<FilterKind, RunResult['kind']>> = {
 export function checkFilters(requests: readonly FilterRequest[]): FilterResult[] { return new ArmedFilters(undefined).set(requests, () => () => false); }
 
 /** What the machine can tell by itself of the exits that a filter wants. */
-function testOf(kind: FilterKind, index: number | undefined, condition: string | undefined): ExitTest {
+function testsOf(kind: FilterKind, index: number | undefined, condition: string | undefined): readonly ExitTest[] {
   if (kind !== 'exit') return [];
-  return [...index === undefined ? [] : [{ value: 'reason', relation: '==', operand: BigInt(index) } as const], ...condition === undefined ? [] : exitTerms(condition)];
+  const reason = index === undefined ? [] : [{ value: 'reason', relation: '==', operand: BigInt(index) } as const];
+  return (condition === undefined ? [[]] : exitTests(condition)).map(test => [...reason, ...test]);
 }
 
 /** `L2`: the level that a mode limits a stop to; other modes mean every level. */
@@ -60,7 +61,7 @@ export class ArmedFilters {
       if (!found) return { verified: false, message: `There is no filter ${id.slice(0, 80)}. The request abyme/filters lists them.` };
       try {
         const { kind, index } = found.filter, level = found.level ?? levelOfMode(mode);
-        filters.push({ id, kind, index, ...level !== undefined && { level }, rules: new StopRules(request, compile), test: testOf(kind, index, splitCondition(request).condition) });
+        filters.push({ id, kind, index, ...level !== undefined && { level }, rules: new StopRules(request, compile), tests: testsOf(kind, index, splitCondition(request).condition) });
         return { verified: true };
       } catch (error) {
         return { verified: false, message: `The condition ${condition} has a mistake: ${error instanceof Error ? error.message : String(error)}` };
@@ -97,9 +98,9 @@ export class ArmedFilters {
     const has = (kind: FilterKind): boolean => this.filters.some(filter => filter.kind === kind);
     // L0 is entered by a VM exit.
     const toRoot = this.filters.some(({ kind, index, level }) => kind === 'switch' && index !== deliverSwitch && (level ?? 0) === 0);
-    const tests = this.filters.filter(({ kind }) => kind === 'exit').map(({ test }) => test);
+    const tests = this.filters.flatMap(({ tests }) => tests);
     return {
-      ...!toRoot && tests.some(test => test.length > 0) && { exitTests: tests },
+      ...!toRoot && tests.every(test => test.length > 0) && { exitTests: tests },
       exits: toRoot ? any : indices('exit').filter(n => n < 128), everyEntry: has('switch'), answers: has('vmfail') || has('entryFailure'),
       vmxInstructions: indices('vmxInstruction').filter(n => n < 13), exceptions: indices('exception').filter(n => n < 32),
       vmfail: has('vmfail'), entryFailure: has('entryFailure'), tripleFault: has('tripleFault'),
@@ -114,9 +115,10 @@ export class ArmedFilters {
     const filters = this.byStop.get(result.kind);
     if (!filters || !this.isArmed || this.levels && !this.levels.wants(context.level)) return undefined;
     let stopping: string | undefined;
-    for (const { id, index, level, rules } of filters) {
+    for (let n = 0; n < filters.length; n++) {
+      const { id, index, level, rules } = filters[n];
       if (index !== undefined && index !== result.index || level !== undefined && level !== context.level) continue;
-      if (stopping !== undefined && !rules.message || !rules.ask(context, result)) continue;
+      if (stopping !== undefined && !rules.message || !rules.ask(context)) continue;
       if (rules.message) this.output.log(logText(rules.message, expression => this.output.format(expression, context)));
       else stopping = id;
     }

@@ -50,7 +50,7 @@ interface Breakpoint {
   readonly paths: readonly string[];
   places: readonly BoundPlace[];
   problem?: string;
-  rules?: StopRules<[Context]>;
+  rules?: StopRules<Context>;
   wasVerified: boolean;
 }
 

@@ -37,7 +37,7 @@ interface Breakpoint {
   readonly request: DataBreakpointRequest;
   readonly place?: DataPlace;
   readonly problem?: string;
-  readonly rules?: StopRules<[LevelAccess]>;
+  readonly rules?: StopRules<LevelAccess>;
 }
 
 export interface DataStop { readonly context: Context; readonly breakpoints: readonly number[]; readonly hit: WatchHit; readonly place: DataPlace }

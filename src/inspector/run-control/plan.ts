@@ -5,10 +5,10 @@ import type { Machine, RunResult } from '../../emulator/machine';
 import type { Context } from '../levels/context';
 import type { WorldSwitch } from '../levels/switch-log';
 
-/** One unit; or run until `wake` holds after some stop. `hook`: also stop before that linear address. */
+/** One unit; or run until `wake` holds after some stop (without it: for good). `hook`: also stop before that linear address. */
 export type Advance =
   | { readonly kind: 'one' }
-  | { readonly kind: 'run'; readonly entries?: boolean; readonly exits?: boolean; readonly hook?: bigint; wake(progress: Progress): boolean };
+  | { readonly kind: 'run'; readonly entries?: boolean; readonly exits?: boolean; readonly hook?: bigint; wake?(progress: Progress): boolean };
 
 /** What a call of `run` did, as far as steps care. */
 export interface Progress {
@@ -52,5 +52,5 @@ export const isExecuting = ({ levels }: World, context: Context): boolean => con
 
 /** The plan of a plain continue. */
 export function* continuePlan(): Plan {
-  for (;;) yield { kind: 'run', wake: () => false };
+  for (;;) yield { kind: 'run' };
 }

@@ -147,13 +147,16 @@ export class RunControl {
       const access = this.data.judge(result.vcpu, this.levels);
       const halt: Halt | undefined = access ? { kind: 'data', context: access.context, breakpoints: access.breakpoints, access } : isStart ? undefined : this.judge(result, switches.count > before);
       if (halt) return this.said(halt);
-      const progress = new RunProgress(result, switches, before, this.delivered, this.injected);
-      // An instruction that a hook or filter held back has not run: the plan still waits for it.
-      const heldBack = advance.kind === 'one' && result.units === 0 && switches.count === before && result.kind !== 'budget';
-      if (!heldBack && (advance.kind === 'one' ? result.kind !== 'idle' : advance.wake(progress))) step = plan.next(progress);
-      if (step.done) break;
+      // a plan that never wakes needs no account of the run
+      if (advance.kind === 'one' || advance.wake) {
+        const progress = new RunProgress(result, switches, before, this.delivered, this.injected);
+        // An instruction that a hook or filter held back has not run: the plan still waits for it.
+        const heldBack = advance.kind === 'one' && result.units === 0 && switches.count === before && result.kind !== 'budget';
+        if (!heldBack && (advance.kind === 'one' ? result.kind !== 'idle' : advance.wake!(progress))) step = plan.next(progress);
+        if (step.done) break;
+      }
       // Short runs, hundreds of thousands a second, need no look at the clock each.
-      const isShort = result.units < fewUnits && result.kind !== 'idle' && (++looks & 7) !== 0;
+      const isShort = result.units < fewUnits && result.kind !== 'idle' && (++looks & 31) !== 0;
       if (!isShort && (this.clock.over(result.units, result.kind === 'budget' && advance.kind === 'run') || result.kind === 'idle')) {
         this.say();
         await this.yielder.turn();
@@ -217,7 +220,7 @@ export class RunControl {
     const { revision } = this.levels;
     this.machine.drainEvents(this.take);
     if (this.levels.revision !== revision) this.hooks.levelsChanged();
-    this.filters.observe(this.levels.executing(this.machine.activeVcpu));
+    if (!this.filters.armed) this.filters.observe(this.levels.executing(this.machine.activeVcpu));
   }
 
   /** Takes one event. Millions a second pass here: numbers are compared, not names. */

@@ -12,16 +12,16 @@ export function splitCondition({ condition = '', hitCondition, logMessage }: Rul
   return { ...text !== '' && { condition: text }, ...count !== undefined && { hitCondition: count }, ...message !== undefined && { logMessage: message } };
 }
 
-/** `A`: what a condition is asked about. */
-export class StopRules<A extends readonly unknown[]> {
-  private readonly holds?: (...args: A) => boolean;
+/** `S`: what a condition is asked about. */
+export class StopRules<S> {
+  private readonly holds?: (subject: S) => boolean;
   private readonly counted?: HitCondition;
   /** A log point: it prints and does not stop. */
   readonly message?: readonly LogPart[];
   private hits = 0;
 
   /** Throws an Error with the reason when a text has a mistake. */
-  constructor(request: RuleRequest, compile: (text: string) => (...args: A) => boolean) {
+  constructor(request: RuleRequest, compile: (text: string) => (subject: S) => boolean) {
     const { condition, hitCondition, logMessage } = splitCondition(request);
     if (condition !== undefined) this.holds = compile(condition);
     if (hitCondition !== undefined) {
@@ -32,8 +32,8 @@ export class StopRules<A extends readonly unknown[]> {
   }
 
   /** Whether the stop is wanted (or its message is to be printed): the condition holds and the hit count is reached. */
-  ask(...args: A): boolean {
-    if (this.holds && !this.holds(...args)) return false;
+  ask(subject: S): boolean {
+    if (this.holds && !this.holds(subject)) return false;
     this.hits++;
     return !this.counted || this.counted(this.hits);
   }
