@@ -248,3 +248,38 @@ describe('translation', () => {
     expect(run(3000)).toBe(regions);
   });
 });
+
+describe('paging structures that run as code', () => {
+  // 2-MiB pages over the first 128 MiB; linear 4000_0000h goes through a page table at `table`, whose entry 1 is code: add eax, ecx; jmp to entry 2
+  const table = 0x30_0000, data = 0x04eb_c000, flags = { accessed: 0x20, dirty: 0x40 };
+  const entries = (values: readonly (readonly [number, bigint])[]): Uint8Array => {
+    const view = new DataView(new ArrayBuffer(4096));
+    for (const [n, value] of values) view.setBigUint64(8 * n, value, true);
+    return new Uint8Array(view.buffer);
+  };
+  async function startInTable(access: readonly number[], flagsOfEntry: number, translator: MachineOptions['translator']): Promise<void> {
+    await start([0xf4], code, { memoryBytes: 128 * 2 ** 20, translator });
+    machine.writePhysical(0x10_0000n, entries([[0, 0x10_1027n]]));
+    machine.writePhysical(0x10_1000n, entries([[0, 0x10_2027n], [1, 0x10_3027n]]));
+    machine.writePhysical(0x10_2000n, entries(Array.from({ length: 64 }, (_, n) => [n, BigInt(n * 0x20_0000 + 0xe7)] as const)));
+    machine.writePhysical(0x10_3000n, entries([[0, BigInt(table + 0x27)]]));
+    machine.writePhysical(BigInt(table), Uint8Array.of(...access, 0x03 | flagsOfEntry, 0xc1, 0xeb, 0x04, 0, 0, 0, 0, 0x90, 0xf4));
+    machine.writePhysical(BigInt(data), Uint8Array.of(0x0f, 0, 0, 0));
+    machine.registers(0).set('cr3', 0x10_0000n);
+    machine.registers(0).set('rip', BigInt(table));
+    machine.registers(0).set('rax', 0x0fn);
+    machine.registers(0).set('rcx', 0x35n);
+  }
+  const load = [0x8b, 0x04, 0x25, 0x00, 0x10, 0x00, 0x40, 0x90], store = [0x89, 0x0c, 0x25, 0x00, 0x10, 0x00, 0x40, 0x90];
+  describe.each(['off', 'on', 'always'] as const)('translator %s', translator => {
+    it.each([
+      ['accessed', 'add becomes and', load, 0, 0x05n], ['dirty', 'and becomes movsxd', store, flags.accessed, 0x35n],
+    ] as const)('the next instruction sees the %s flag that a page walk sets in it: %s', async (_, __, access, before, eax) => {
+      for (const units of [1, 2, 3, 20]) {
+        await startInTable(access, before, translator);
+        for (let n = 0; n < 20; n += units) machine.run(units);
+        expect(register('rax'), `in runs of ${units}`).toBe(eax);
+      }
+    });
+  });
+});

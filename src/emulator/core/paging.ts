@@ -5,6 +5,7 @@ import {
   CPU_ABORT_KIND, CPU_ALONE, CPU_CPL, CPU_CR0, CPU_CR3, CPU_CR4, CPU_EFER, CPU_EPTP, CPU_EXIT_QUALIFICATION, CPU_FAULT_ADDRESS, CPU_GUEST_PHYSICAL_FAULT, CPU_PDPTE,
   CPU_RFLAGS_SYSTEM, CPU_SUPPRESS_VE, CPU_TLB_BASE, CPU_TLB_GENERATION, M_RAM_SIZE, RAM_BASE, REGION_TLB_CONTEXTS,
 } from './generated/layout';
+import { invalidateCode, storeTouchesCode } from './blocks';
 import { markDirty } from './dirty';
 import { eptVpidCapPages1G, featurePages1G, featurePse36, physicalBits } from './processor-facts';
 import { keyForbids, keysAreOn } from './protection-keys';
@@ -37,17 +38,16 @@ let walksLinear: bool = true;        // there is one: false while PDPTEs are loa
 /** What is being translated for: fetches come between instructions, and need not run alone to be exact. */
 let walkAccess: u32 = READ;
 /**
- * Sets flags in a paging-structure entry at a WASM address. Where that byte is watched, the instruction must run alone: false with an abort recorded.
- * `guestPhysical`: of the entry, all ones for an EPT entry.
+ * Sets flags in a paging-structure entry at a WASM address. Where that byte is watched or holds code, the instruction must run alone: false with an abort
+ * recorded. `guestPhysical`: of the entry, all ones for an EPT entry.
  */
 function putEntry(host: usize, guestPhysical: u64, before: u64, value: u64, bytes: u32): bool {
-  const physical = <u64>(host - RAM_BASE);
-  if (memoryIsWatched() && processorWriteIsWatched(guestPhysical, physical, bytes)) {
-    if (walkAccess != EXECUTE && load<u32>(CPU_ALONE) == 0) { abandon(ABORT_ALONE); return false; }
-    noteProcessorWrite(guestPhysical, physical, bytes, before, value);
-  }
+  const physical = <u64>(host - RAM_BASE), isCode = storeTouchesCode(host, bytes), isWatched = memoryIsWatched() && processorWriteIsWatched(guestPhysical, physical, bytes);
+  if ((isCode || isWatched) && walkAccess != EXECUTE && load<u32>(CPU_ALONE) == 0) { abandon(ABORT_ALONE); return false; }
+  if (isWatched) noteProcessorWrite(guestPhysical, physical, bytes, before, value);
   markDirty(host);
   if (bytes == 8) store<u64>(host, value); else store<u32>(host, <u32>value);
+  if (isCode) invalidateCode(<u32>(physical >> 12));
   return true;
 }
 

@@ -136,13 +136,11 @@ export async function machineWith(seed: number, translator: 'off' | 'on' | 'alwa
     for (const [n, value] of Object.entries(entries)) view.setBigUint64(Number(n) * 8, BigInt.asUintN(64, value), true);
     machine.writePhysical(BigInt(at), page);
   };
-  // accessed and dirty everywhere: programs that have gone astray may run the tables as code, and a block that runs does not see its own bytes
-  // change by a walk
-  const table = Object.fromEntries(Array.from({ length: 512 }, (_, n) => [n, n << 12 === readOnly ? BigInt(readOnly | 0x61) : n << 12 === data + 0x2000 ? 0n : BigInt(n << 12 | 0x63)]));
-  quads(physical.pml4, { 0: BigInt(physical.pdpt | 0x23) });
-  quads(physical.pdpt, { 0: BigInt(physical.directory | 0x23), 3: BigInt(physical.apicDirectory | 0x23) });
-  quads(physical.directory, { 0: BigInt(physical.table | 0x23) });
-  quads(physical.apicDirectory, { [0xfee00000 >>> 21 & 511]: 0xfee000fbn });
+  const table = Object.fromEntries(Array.from({ length: 512 }, (_, n) => [n, n << 12 === readOnly ? BigInt(readOnly | 1) : n << 12 === data + 0x2000 ? 0n : BigInt(n << 12 | 3)]));
+  quads(physical.pml4, { 0: BigInt(physical.pdpt | 3) });
+  quads(physical.pdpt, { 0: BigInt(physical.directory | 3), 3: BigInt(physical.apicDirectory | 3) });
+  quads(physical.directory, { 0: BigInt(physical.table | 3) });
+  quads(physical.apicDirectory, { [0xfee00000 >>> 21 & 511]: 0xfee0009bn });
   quads(physical.table, table);
   quads(physical.gdt, { 1: 0x00af9b000000ffffn, 2: 0x00cf93000000ffffn });
   // the TSS lies behind the GDT; its IST1 serves every vector
