@@ -4,7 +4,7 @@ import { afterEach, describe, it } from 'vitest';
 import { withAnyRequests } from '../debug-adapter/any-requests';
 import { SessionDriver } from '../debug-adapter/session-driver';
 
-const seed = Number(process.env.ABYME_SEED ?? Math.floor(Math.random() * 2 ** 31)), runs = Number(process.env.ABYME_RUNS ?? 300);
+const seed = Number(process.env.ABYME_SEED ?? Math.floor(Math.random() * 2 ** 31)), runs = Number(process.env.ABYME_RUNS ?? 200);
 console.log(`ABYME_SEED=${seed}`);
 
 const sessions: SessionDriver[] = [];
