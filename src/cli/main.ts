@@ -10,7 +10,8 @@ import { UserError } from '../debug-adapter/user-errors';
 
 const usage = `abyme: a debugger for nested hypervisors
 
-  abyme start [--json] [--hypervisors N]    boots the demonstration stack and prints what the editor shows at the first stop
+  abyme start [--json] [--hypervisors N] [--strategy S]
+                                            boots the demonstration stack and prints what the editor shows at the first stop
   abyme dap [--port PORT]                   the debug adapter on standard input and output, or on a TCP port of this machine
   abyme run IMAGE [--append TEXT] [--initrd FILE[,TEXT]]... [--memory MIB] [--processors N]
                                             boots an image; its serial port is standard output, port 0xF4 gives the exit code
@@ -33,6 +34,9 @@ async function main([name = 'help', ...args]: readonly string[]): Promise<number
   if (!command) throw new UsageError(`There is no command ${name}.\n\n${usage}`);
   return command(args);
 }
+
+// whoever reads the output may have seen enough of it
+process.stdout.on('error', (error: NodeJS.ErrnoException) => { if (error.code === 'EPIPE') process.exit(0); else throw error; });
 
 main(process.argv.slice(2)).then(code => { process.exitCode = code; }, (error: unknown) => {
   const isMistake = error instanceof UsageError || error instanceof UserError || error instanceof RequestError;

@@ -8,15 +8,10 @@ import { bootImages } from '../emulator/boot';
 import { createMachine, type EngineModules } from '../emulator/machine';
 import { LevelTracker } from '../inspector/levels/level-tracker';
 import { typedExits, UnknownKind, type TypedBehaviour } from '../model/recurrence';
-import { accessesExit, propagatesResume, type Strategy } from '../model/strategies';
+import { accessesExit, hypervisorOptions, propagatesResume, type Strategy } from '../model/strategies';
 import { exitReasonById } from '../spec/exit-reasons';
 import { vmcsFieldById } from '../spec/vmcs-fields';
 import { OperationCounts } from './operation-counts';
-
-/** Options of the hypervisor's command line. */
-export const optionsOf: Readonly<Record<Strategy, string>> = {
-  naive: '', 'no-propagation': 'no-propagation=on', shadowing: 'shadowing=on', both: 'shadowing=on no-propagation=on',
-};
 
 /**
  * Whose operations are counted, and in stacks of which strategy. Without propagation l_0 does more than the levels between it and the guest: it watches
@@ -40,7 +35,7 @@ interface StackRun { readonly exits: number; readonly total: number; readonly be
 
 /** Boots N hypervisors and the guest; counts the exits of its third VMCALL, and with `watched` the operations on the way. */
 async function runStack(files: StackFiles, hypervisors: number, strategy: Strategy, watched?: 0 | 1): Promise<StackRun> {
-  const machine = await createMachine(files.engine, { memoryBytes: 64 * 2 ** 20 }), options = optionsOf[strategy];
+  const machine = await createMachine(files.engine, { memoryBytes: 64 * 2 ** 20 }), options = hypervisorOptions[strategy];
   const middle = Array.from({ length: hypervisors - 1 }, (_, n) => ({ name: `hypervisor ${n + 1}`, bytes: files.hypervisor, commandLine: '' }));
   bootImages(machine, { program: files.hypervisor, commandLine: options, modules: [...middle, { name: 'guest', bytes: files.guest, commandLine: 'rounds=1' }] });
   if (watched === undefined) machine.recordEvents(['vmExit']);

@@ -7,18 +7,12 @@ import { nodeHost } from './adapter-host';
 import { compare, isExact, type Comparison, type StackFiles } from './measure';
 import { parseOptions, UsageError } from './options';
 
-function strategyOf(text: string): Strategy {
-  const found = strategies.find(s => s === text);
-  if (!found) throw new UsageError(`There is no strategy ${text}: choose ${strategies.join(', ')}.`);
-  return found;
-}
-
 const number = (value: bigint): number | string => value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : String(value);
 
 /** Exits and transitions against N. */
 export async function modelCommand(args: readonly string[]): Promise<number> {
   const options = parseOptions(args, ['levels', 'strategy', 'operations'], ['json', 'measure']);
-  const one = options.value('strategy'), chosen = one === undefined ? strategies : [strategyOf(one)];
+  const one = options.oneOf('strategy', strategies), chosen = one === undefined ? strategies : [one];
   if (options.has('measure')) return measureCommand(chosen, options.integer('levels', 1, 8) ?? 6, options.has('json'));
   const levels = options.integer('levels', 1, 64) ?? 6, operations = options.integer('operations', 0, 100_000) ?? 3;
   const rows = chosen.map(strategy => ({ strategy, exits: exitsByLevels(strategy, levels, operations) }));
@@ -85,8 +79,7 @@ async function measureCommand(chosen: readonly Strategy[], levels: number, asJso
 export async function traceCommand(args: readonly string[]): Promise<number> {
   const options = parseOptions(args, ['levels', 'strategy', 'operations', 'format'], ['json', 'start']);
   const starts = options.has('start'), levels = options.integer('levels', 1, 16) ?? (starts ? 1 : 3), operations = options.integer('operations', 0, 1000) ?? 1;
-  const strategy = strategyOf(options.value('strategy') ?? 'naive'), format = options.has('json') ? 'json' : options.value('format') ?? 'text';
-  if (!['text', 'json', 'dot'].includes(format)) throw new UsageError(`There is no format ${format}: choose text, json or dot.`);
+  const strategy = options.oneOf('strategy', strategies) ?? 'naive', format = options.has('json') ? 'json' : options.oneOf('format', ['text', 'json', 'dot']) ?? 'text';
   try {
     const behaviour = scalarBehaviour(accessesExit(strategy) ? operations : 0), propagates = propagatesResume(strategy);
     const steps = starts ? traceOfStart(behaviour, levels, propagates) : traceOfExit(behaviour, levels, 'exit', propagates);

@@ -10,6 +10,8 @@ export interface Options {
   has(name: string): boolean;
   /** Throws UsageError for what is no integer of that range. */
   integer(name: string, min: number, max: number): number | undefined;
+  /** Throws UsageError for what is none of these. */
+  oneOf<T extends string>(name: string, choices: readonly T[]): T | undefined;
 }
 
 /** Splits the words of a command line. `valued` are names that take a value, `switches` those that take none. */
@@ -30,6 +32,11 @@ export function parseOptions(words: readonly string[], valued: readonly string[]
     value: name => found.get(name)?.at(-1),
     values: name => found.get(name) ?? [],
     has: name => found.has(name),
+    oneOf: (name, choices) => {
+      const text = found.get(name)?.at(-1), choice = choices.find(each => each === text);
+      if (text !== undefined && choice === undefined) throw new UsageError(`There is no ${name} ${text}: choose ${choices.join(', ')}.`);
+      return choice;
+    },
     integer: (name, min, max) => {
       const text = found.get(name)?.at(-1);
       if (text === undefined) return undefined;

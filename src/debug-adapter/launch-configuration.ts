@@ -1,5 +1,6 @@
 // From the attributes of a launch request to the configuration of a Target: checks each attribute, reads each file, and fills in the
 // demonstration stack where no program is named. Every mistake is a row of the user errors, with the attribute or the path in it.
+import { strategies } from '../model/strategies';
 import { processorModelIds } from '../spec/processor-generations';
 import type { ImageFile, LevelConfiguration, StopsFrom, TargetConfiguration } from '../inspector/target-types';
 import type { AdapterHost } from './adapter-types';
@@ -55,10 +56,11 @@ export async function readLaunch(args: unknown, host: AdapterHost): Promise<Laun
 }
 
 function demonstrationFiles(reader: ArgumentReader): { program: FileName; modules: readonly FileName[] } {
-  for (const name of ['modules', 'commandLine'] as const) {
-    if (reader.has(name)) throw new UserError('badLaunchArgument', { name: 'program', expected: `a path, since \`${name}\` is given`, value: 'absent' });
-  }
-  return demonstrationStack(reader.optionalNumber('hypervisors', { min: 1, max: 8 }));
+  if (reader.has('modules')) throw new UserError('badLaunchArgument', { name: 'program', expected: 'a path, since `modules` is given', value: 'absent' });
+  return demonstrationStack({
+    hypervisors: reader.optionalNumber('hypervisors', { min: 1, max: 8 }), strategy: reader.optional('strategy', name => reader.oneOf(name, strategies)),
+    commandLine: reader.optionalString('commandLine'),
+  });
 }
 
 /** The compiled engine; its absence is a broken installation or a missing build, not a mistake in the configuration. */

@@ -8,6 +8,11 @@
 export const strategies = ['naive', 'no-propagation', 'shadowing', 'both'] as const;
 export type Strategy = (typeof strategies)[number];
 
+/** The words on the command line of the lowest hypervisor that make the whole stack follow a strategy. */
+export const hypervisorOptions: Readonly<Record<Strategy, string>> = {
+  naive: '', 'no-propagation': 'no-propagation=on', shadowing: 'shadowing=on', both: 'shadowing=on no-propagation=on',
+};
+
 /** VMRESUME by a guest hypervisor is propagated through the levels below it. */
 export const propagatesResume = (strategy: Strategy): boolean => strategy === 'naive' || strategy === 'shadowing';
 /** Accesses to the VMCS exit. */

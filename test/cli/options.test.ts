@@ -13,6 +13,12 @@ it('splits words, values and switches', () => {
   expect(options.value('port')).toBeUndefined();
 });
 
+it('knows choices', () => {
+  expect(parse('--append two').oneOf('append', ['one', 'two'])).toBe('two');
+  expect(parse('').oneOf('append', ['one', 'two'])).toBeUndefined();
+  expect(() => parse('--append three').oneOf('append', ['one', 'two'])).toThrow('There is no append three: choose one, two.');
+});
+
 it.each(['--unknown', '--memory', '--json=1'])('refuses %s', line => {
   expect(() => parse(line)).toThrow(UsageError);
 });

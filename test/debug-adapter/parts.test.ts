@@ -69,8 +69,15 @@ describe('launch configurations', () => {
       levels: [{ level: 1, loadAddress: '0x1000', symbols: { name: 's' } }],
     });
   });
+  it.each([
+    [{}, 4, ''], [{ hypervisors: 1, commandLine: 'ept=on' }, 2, 'ept=on'], [{ strategy: 'shadowing', commandLine: 'ept=on' }, 4, 'shadowing=on ept=on'],
+    [{ hypervisors: 5 }, 6, ''], [{ hypervisors: 6 }, 7, 'shadowing=on no-propagation=on'], [{ hypervisors: 8, strategy: 'naive' }, 9, ''],
+  ])('stack the demonstration as %j says', async (launch, levels, commandLine) => {
+    const { target } = await readLaunch(launch, host({ ...engine, 'extension:/guests/images/hypervisor.elf': 'hv', 'extension:/guests/images/guest.elf': 'g' }));
+    expect([target.program.commandLine, 1 + target.modules.length]).toEqual([commandLine, levels]);
+  });
   it.each<[unknown, number, string]>([
-    [{ program: 5 }, 1100, '`program`'], [{ program: '/x', memory: 'much' }, 1100, '`memory`'], [{ program: '/x', memory: 15 }, 1100, '`memory`'], [{ program: '/x', memory: 17 }, 1100, 'even'],
+    [{ strategy: 'quick' }, 1100, '`strategy`'], [{ program: 5 }, 1100, '`program`'], [{ program: '/x', memory: 'much' }, 1100, '`memory`'], [{ program: '/x', memory: 15 }, 1100, '`memory`'], [{ program: '/x', memory: 17 }, 1100, 'even'],
     [{ program: '/x', stopsFrom: 'never' }, 1100, '`stopsFrom`'], [{ program: '/x', modules: ['m'] }, 1100, '`modules`'], [{ program: '/x', modules: [{}] }, 1100, '`modules[0].image`'],
     [{ modules: [] }, 1100, '`program`'], [{ program: '/x', processors: 9 }, 1100, '`processors`'], [{ program: '/x', sourceMap: { a: 1 } }, 1100, '`sourceMap`'],
     [{ program: '/missing' }, 1101, '/missing'], [{ program: '/x', modules: [{ image: '/gone' }] }, 1101, '/gone'], [{ program: '/x', levels: [{ level: -1 }] }, 1100, '`levels[0].level`'],

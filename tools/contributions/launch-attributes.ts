@@ -1,6 +1,7 @@
 // The attributes of a launch configuration, with the descriptions that the editor shows while launch.json is edited. The extension checks a
 // configuration against the same schema (it reads it back from its own manifest), so that an attribute is described in one place.
 
+import { strategies } from '../../src/model/strategies';
 import { namedProcessorModels, processorModelIds } from '../../src/spec/processor-generations';
 import type { AttributeSchema, Snippet } from './manifest-types';
 
@@ -12,7 +13,7 @@ export const launchAttributes: Record<string, AttributeSchema> = {
   },
   commandLine: {
     type: 'string',
-    markdownDescription: 'The command line that `program` is given (in its Multiboot information).',
+    markdownDescription: 'The command line that `program` is given (in its Multiboot information). Without `program`: further options of the recursive hypervisor, such as `ept=on`.',
   },
   modules: {
     type: 'array',
@@ -34,6 +35,15 @@ export const launchAttributes: Record<string, AttributeSchema> = {
     maximum: 8,
     default: 3,
     markdownDescription: 'How many copies of the recursive hypervisor the demonstration stacks. Only without `program`.',
+  },
+  strategy: {
+    type: 'string',
+    enum: strategies,
+    markdownDescription: 'How the hypervisors of the demonstration pass exits and entries on. Only without `program`. Default: `naive` for up to five hypervisors, `both` for more.',
+    markdownEnumDescriptions: [
+      'Every exit and every VMX instruction goes through all levels below.', 'The lowest level answers VMRESUMEs of all levels.', 'VMREAD and VMWRITE do not exit (VMCS shadowing).',
+      'Both optimisations together.',
+    ],
   },
   memory: {
     type: 'integer',
@@ -141,6 +151,11 @@ export const launchSnippets: readonly Snippet[] = [
     body: { ...demonstration, stopsFrom: 'guest' },
   },
   {
+    label: 'Abyme: eight hypervisors',
+    description: 'Boots eight recursive hypervisors and a guest, with VMCS shadowing and without the propagation of VMRESUMEs.',
+    body: { ...demonstration, name: 'Abyme: eight hypervisors and a guest', hypervisors: 8, strategy: 'both', stopsFrom: 'guest' },
+  },
+  {
     label: 'Abyme: own hypervisor with a guest',
     description: 'Boots a hypervisor of yours, with one module that it starts as its guest.',
     body: {
@@ -175,6 +190,11 @@ export const launchSnippets: readonly Snippet[] = [
     label: 'Abyme: a guest alone',
     description: 'Boots one image without any hypervisor, from its first instruction.',
     body: { type: 'abyme', request: 'launch', name: '${1:My kernel}', program: '^"\\${workspaceFolder}/${2:kernel.elf}"', commandLine: '${3}', stopOnEntry: true },
+  },
+  {
+    label: 'Abyme: several processors',
+    description: 'Boots one image on a machine with several virtual processors; each level of each of them is a thread.',
+    body: { type: 'abyme', request: 'launch', name: '${1:My kernel}', program: '^"\\${workspaceFolder}/${2:kernel.elf}"', processors: 4, stopsFrom: 'reset' },
   },
   {
     label: 'Abyme: sources in another place',
