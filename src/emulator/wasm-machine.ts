@@ -19,7 +19,7 @@ interface CoreExports extends SnapshotCore {
   reset(): void;
   beginRun(units: number): void;
   refresh(): void;
-  dropCode(): void;
+  dropCodeAt(offset: number): void;
   watchesChanged(): void;
   setRflagsImage(value: bigint): void;
   taskPriority(): number;
@@ -201,19 +201,19 @@ class WasmMachine implements Machine {
     this.view.setBigUint64(cpuAt.hookSkipTime, this.time(), true);
     this.view.setUint32(cpuAt.hookSkipKinds, 0xffff_ffff, true);
   }
-  /** The core finds hooks by page offset while it decodes and by full address when it gets there; decoded code is dropped. */
+  /** The core finds hooks by page offset while it decodes and by full address when it gets there; code with an instruction at an offset that is new or gone is decoded anew. */
   private writeHooks(): void {
-    const { base, size } = codeHooks, slots = BigInt(size / 8);
+    const { base, size } = codeHooks, slots = BigInt(size / 8), offsets = this.bytes.subarray(at.hookOffsets, at.hookOffsets + 4096), before = offsets.slice();
     this.bytes.fill(0xff, base, base + size);
-    this.bytes.fill(0, at.hookOffsets, at.hookOffsets + 4096);
+    offsets.fill(0);
     for (const linear of this.hooks.keys()) {
       let n = (linear ^ linear >> 13n) & (slots - 1n);
       while (this.view.getBigUint64(base + Number(n) * 8, true) !== noAddress) n = (n + 1n) & (slots - 1n);
       this.view.setBigUint64(base + Number(n) * 8, linear, true);
-      this.bytes[at.hookOffsets + Number(linear & 0xfffn)] = 1;
+      offsets[Number(linear & 0xfffn)] = 1;
     }
     this.view.setUint32(at.hookCount, this.hooks.size, true);
-    this.core.dropCode();
+    before.forEach((hooked, offset) => { if (hooked !== offsets[offset]) this.core.dropCodeAt(offset); });
     this.hooksChanged = false;
   }
 

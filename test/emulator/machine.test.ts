@@ -1,4 +1,5 @@
 // The façade's promises: exact budgets, determinism, hooks, self-modifying code, page-crossing instructions, devices in their place.
+import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { bootImages } from '../../src/emulator/boot';
 import type { Machine, MachineOptions } from '../../src/emulator/machine';
@@ -78,6 +79,44 @@ describe('code hooks', () => {
     expect(machine.run(10).kind).toBe('codeHook');
     machine.removeCodeHook(BigInt(code));
     expect(machine.run(10).kind).toBe('budget');
+  });
+  it('come and go in code that is translated, and stop where they are', async () => {
+    // inc rax; add rbx, [rip]; inc rcx; dec rdx; jmp back: instructions of several lengths, in 64-byte granules that hooks stand at the edges of
+    const starts = [0x30, 0x33, 0x3a, 0x3d, 0x40], body = [0x48, 0xff, 0xc0, 0x48, 0x03, 0x1d, 0, 0, 0, 0, 0x48, 0xff, 0xc1, 0x48, 0xff, 0xca, 0xeb, 0xee];
+    await start([0xeb, 0x2e, ...Array<number>(0x2e).fill(0x90), ...body]);
+    machine.run(300_000);
+    expect(machine.translations().regions).toBeGreaterThan(0);
+    const hooked = new Set<number>(), random = fc.sample(fc.nat(starts.length - 1), { numRuns: 120, seed: 5 });
+    for (const [round, n] of random.entries()) {
+      const at = starts[n], toggle = hooked.delete(at) ? 'removeCodeHook' : 'addCodeHook';
+      if (toggle === 'addCodeHook') hooked.add(at);
+      machine[toggle](BigInt(code + at));
+      // the hook where it stands has been passed, if it stopped there
+      const from = starts.indexOf(Number(register('rip')) - code), order = starts.map((_, k) => starts[(from + k) % starts.length]);
+      const result = machine.run(round % 10 === 9 ? 200_000 : 100);
+      if (hooked.size === 0) { expect(result.kind).toBe('budget'); continue; }
+      expect(result.kind).toBe('codeHook');
+      const stopped = Number(result.address) - code, next = order.find((each, k) => hooked.has(each) && (k > 0 || each === stopped));
+      expect(stopped, `round ${round}`).toBe(next ?? order[0]);
+    }
+  });
+  it('leave code alone that has no instruction at their offset', async () => {
+    await start(loop);
+    machine.run(300_000);
+    const { regions } = machine.translations();
+    expect(regions).toBeGreaterThan(0);
+    for (const offset of [1, 5, 8, 0x800]) {
+      machine.addCodeHook(BigInt(code + offset));
+      machine.run(300_000);
+      machine.removeCodeHook(BigInt(code + offset));
+      machine.run(300_000);
+    }
+    expect(machine.translations().regions).toBe(regions);
+    machine.addCodeHook(BigInt(code + 0x1003));
+    machine.run(300_000);
+    machine.removeCodeHook(BigInt(code + 0x1003));
+    machine.run(300_000);
+    expect(machine.translations().regions).toBeGreaterThan(regions);
   });
   it('set after a run has decoded the code still stop', async () => {
     await start(loop);

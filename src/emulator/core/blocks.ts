@@ -21,6 +21,9 @@ import { LINEAR_FETCH, isApicAccess, linearApicAccess } from './vmx/apic-access'
 
 /** Longest block, in instructions. */
 @inline const LONGEST_BLOCK: u32 = 64;
+@inline const LONGEST_BLOCK_BYTES: u32 = LONGEST_BLOCK * 15;
+/** An instruction has one or two, and there is one for the end. */
+@inline const MOST_RECORDS: u32 = LONGEST_BLOCK * 2 + 1;
 @inline const FETCH_BUFFER: usize = REGION_SCRATCH + 0x100;
 /** Blocks of one run: instructions that run alone, blocks cut short by the budget. */
 @inline const TRANSIENT_BLOCK: usize = REGION_SCRATCH + 0x200;
@@ -31,7 +34,7 @@ export function resetBlocks(): void {
   memory.fill(REGION_PAGE_CODE, 0, <usize>(load<u32>(M_RAM_SIZE) >> 12) << 2);
 }
 
-/** Drops all decoded code when the heap is nearly full or hooks changed. Only between blocks. */
+/** Drops all decoded code when the heap is nearly full. Only between blocks. */
 export function dropAllCode(): void {
   resetBlocks();
   setAsideExecutes();
@@ -75,18 +78,45 @@ export function storeTouchesCode(host: usize, bytes: u32): bool {
   return (granules >> (from >> 6) & 1) != 0 || (granules >> ((from + bytes - 1) >> 6) & 1) != 0;
 }
 
-/** Drops the blocks of a RAM page, whatever their mode. */
-export function invalidateCode(page: u32): void {
+/** Drops the blocks of a RAM page, whatever their mode: its code has changed. */
+export function invalidateCode(page: u32): void { dropBlocks(page, 1); }
+
+/** `drops`: how much that counts against translating the page once more. */
+function dropBlocks(page: u32, drops: u32): void {
   let translated = false;
   for (let d = <usize>load<u32>(REGION_PAGE_CODE + (<usize>page << 2)); d != 0; d = <usize>load<u32>(d + D_NEXT)) {
     memory.fill(d + DESCRIPTOR_HEADER, 0, 0x4000);
     store<u64>(d + D_GRANULES, 0);
     if (load<u32>(d + D_TRANSLATED) == 0) continue;
     store<u32>(d + D_TRANSLATED, 0);
-    store<u32>(d + D_DROPS, load<u32>(d + D_DROPS) + 1);
+    store<u32>(d + D_DROPS, load<u32>(d + D_DROPS) + drops);
     translated = true;
   }
   if (translated) dropTranslationsOf(page);
+}
+
+/** Hooks at that page offset have come or gone: drops the pages that have an instruction there. Only between runs. */
+export function dropCodeAt(offset: u32): void {
+  for (let page: u32 = 0, pages = load<u32>(M_RAM_SIZE) >> 12; page < pages; page++) {
+    for (let d = <usize>load<u32>(REGION_PAGE_CODE + (<usize>page << 2)); d != 0; d = <usize>load<u32>(d + D_NEXT)) {
+      if (hasInstructionAt(d, offset)) { dropBlocks(page, 0); break; }
+    }
+  }
+}
+/** Whether a block of that descriptor has a record at the offset. Blocks do not tell where they end: after the last record the offsets do not rise on. */
+function hasInstructionAt(descriptor: usize, offset: u32): bool {
+  for (let start = offset > LONGEST_BLOCK_BYTES ? offset - LONGEST_BLOCK_BYTES : 0; start <= offset; start++) {
+    const block = <usize>load<u32>(descriptor + DESCRIPTOR_HEADER + (<usize>start << 2));
+    if (!block) continue;
+    let at = start, record = block + BLOCK_HEADER;
+    for (let left = MOST_RECORDS; left != 0; left--, record += RECORD_BYTES) {
+      const next: u32 = load<u16>(record + REC_PAGE_OFFSET);
+      if (next == offset) return true;
+      if (next < at || next > offset) break;
+      at = next;
+    }
+  }
+  return false;
 }
 
 /** WASM address of the descriptor's block table for a linear page, filling the execute TLB; 0 with an abort recorded. */

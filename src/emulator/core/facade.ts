@@ -20,7 +20,7 @@ export function invalidateRange(physical: u32, bytes: u32): void {
 }
 /** After watches changed: which pages emitted code may reach by itself is decided anew. */
 export function watchesChanged(): void { setAsideData(); }
-/** After hooks changed: decoded blocks are made anew. */
+/** Decoded blocks are made anew. */
 export function dropCode(): void { dropAllCode(); }
 /** CR8: the task priority of the local APIC, 0 to 15. */
 export function taskPriority(): u32 { return readTpr(); }

@@ -5,7 +5,7 @@ export {
   arpl, bound, callRelative, callSegmented, jumpSegmented, leave, loopSegmented, popa, popSegmented, pusha, pushImmediate, pushSegmented, returnSegmented, xlat,
 } from './segmented-code';
 export { aaa, aad, aam, aas, daa, das, salc } from './decimal';
-export { allocate } from './blocks';
+export { allocate, dropCodeAt } from './blocks';
 export { dropTranslation, judgeEntry, moreBudget } from './translations';
 export { beginRun, linkBlock, proceed } from './run';
 export {
