@@ -42,4 +42,4 @@ it.each(Array.from({ length: sessions }, (_, n) => n))('session %i', async n => 
   for (const { event, body } of session.client.events) if (event === 'output' && isBug(String(body.output))) bugs.push(String(body.output));
   await session.end();
   expect(bugs).toEqual([]);
-}, 120_000);
+}, 600_000);
