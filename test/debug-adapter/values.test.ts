@@ -165,6 +165,27 @@ describe('setting', () => {
   });
 });
 
+describe('a variable of a caller', () => {
+  it('that is in a register which a call has saved is set, and has the value when the call has returned', async () => {
+    const other = new SessionDriver();
+    try {
+      await other.start({ hypervisors: 1 }, ['exit.cpuid@1']);
+      const { threadId } = (await other.levels())[1], frame = (await other.stack(threadId)).find(({ name }) => name.endsWith('main'))!;
+      const locals = (await other.scopes(frame.id)).find(({ name }) => name === 'Locals')!.variablesReference;
+      // its place is a register: variables in memory have an address
+      expect((await other.variables(locals)).find(({ name }) => name === 'hypervisors')).toMatchObject({ value: '1' });
+      expect((await other.failure('evaluate', { expression: '&hypervisors', frameId: frame.id, context: 'watch' })).message).toMatch(/no value/);
+      expect(await other.request('setVariable', { variablesReference: locals, name: 'hypervisors', value: '77' })).toMatchObject({ value: '77' });
+      await other.request('setExceptionBreakpoints', { filters: [] });
+      for (let top = ''; top !== 'main';) {
+        await other.resume('stepOut', { threadId });
+        top = (await other.stack(threadId))[0].name;
+      }
+      expect(await other.request('evaluate', { expression: 'hypervisors', frameId: (await other.stack(threadId))[0].id, context: 'watch' })).toMatchObject({ result: '77' });
+    } finally { await other.end(); }
+  });
+});
+
 describe('numbers', () => {
   it('are shown in the base that is chosen, and in hexadecimal for one answer', async () => {
     const shown = async (format?: object): Promise<string> => {

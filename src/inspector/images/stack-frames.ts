@@ -30,6 +30,8 @@ export interface StackFrame {
   readonly column?: number;
   /** Registers by DWARF number, for the values of variables; shared by the inlined frames at one address. */
   readonly registers: RegisterValues;
+  /** Where calls have saved them in memory since, undefined for what is only computed; the others are still in their registers. */
+  readonly saved: ReadonlyMap<number, bigint | undefined>;
   /** Number of the source-level frame at its address, 0 = innermost (index into `SymbolFile.frame(...).variables()`). */
   readonly inlineDepth: number;
   /** Canonical frame address, undefined in the outermost frame. */
@@ -63,7 +65,7 @@ export class StackFrames {
   /** The context's own frames, innermost first; at least one as long as its RIP is known. */
   own(context: Context, own = true): StackFrame[] {
     const frames: StackFrame[] = [];
-    let values = this.startRegisters(context), isReturnAddress = false;
+    let values = this.startRegisters(context), isReturnAddress = false, saved: StackFrame['saved'] = new Map();
     const seen = new Set<string>();
     while (frames.length < mostFrames) {
       const address = values[instructionPointer];
@@ -72,13 +74,14 @@ export class StackFrames {
       const readMemory = (at: bigint, length: number): Uint8Array | undefined => this.memory.readLinear(context, at, length);
       const caller: UnwindResult | undefined = mapped?.image.symbols.unwindFrame(values, { readMemory, bias: mapped.bias, isReturnAddress });
       const next: UnwindResult & { kind: 'caller' } | undefined = caller?.kind === 'caller' ? caller : undefined;
-      frames.push(...this.sourceFrames(context, own, address, isReturnAddress, mapped, values, next?.cfa));
+      frames.push(...this.sourceFrames(context, own, address, isReturnAddress, mapped, values, saved, next?.cfa));
       if (!next) break;
       // A frame that was there already would come again for ever; a null return address ends hand-made stacks.
       const key = `${next.registers[instructionPointer]} ${next.registers[stackPointer]}`;
       if (seen.has(key) || !next.registers[instructionPointer]) break;
       seen.add(key);
       values = next.registers;
+      saved = new Map([...saved, ...next.savedAt, [stackPointer, undefined]]);
       isReturnAddress = next.isReturnAddress;
     }
     return frames.slice(0, mostFrames);
@@ -96,7 +99,7 @@ export class StackFrames {
 
   /** Function and line at an address of a context, for one-line descriptions. */
   describe(context: Context, address: bigint): StackFrame {
-    return this.sourceFrames(context, true, address, false, this.images.at(context, address), [], undefined)[0];
+    return this.sourceFrames(context, true, address, false, this.images.at(context, address), [], new Map(), undefined)[0];
   }
 
   /** The contexts that this one is inside, nearest first: those whose exits wait for it. */
@@ -108,8 +111,10 @@ export class StackFrames {
 
   private startRegisters(context: Context): RegisterValues { return registersByName('x86-64', this.registers.frameRegisters(context)); }
 
-  private sourceFrames(context: Context, own: boolean, address: bigint, isReturnAddress: boolean, mapped: MappedImage | undefined, registers: RegisterValues, cfa: bigint | undefined): StackFrame[] {
-    const common = { kind: 'frame' as const, context, own, address, isReturnAddress, registers, cfa, ...mapped && { mapped } };
+  private sourceFrames(
+    context: Context, own: boolean, address: bigint, isReturnAddress: boolean, mapped: MappedImage | undefined, registers: RegisterValues, saved: StackFrame['saved'], cfa: bigint | undefined,
+  ): StackFrame[] {
+    const common = { kind: 'frame' as const, context, own, address, isReturnAddress, registers, saved, cfa, ...mapped && { mapped } };
     const linked = mapped && BigInt.asUintN(64, address - mapped.bias - (isReturnAddress ? 1n : 0n));
     const known = linked === undefined ? [] : mapped!.image.symbols.sourceFramesAt(linked);
     if (known.length > 0) {

@@ -69,10 +69,17 @@ export class LevelRegisters {
     }
   }
 
-  /** RIP, RSP and the rest as the context left them, for unwinding: consistent with each other, wherever RIP has been moved to since. */
+  /**
+   * RIP, RSP and the rest as the context left them, for unwinding and C variables: consistent with each other, wherever RIP has been moved to since. Vector
+   * registers are whole ones.
+   */
   frameRegisters(context: Context): Record<string, bigint | undefined> {
     const values: Record<string, bigint | undefined> = {};
     for (const row of registerTable) if (row.group === 'general') values[row.name] = row.general === undefined && !this.isLive(context) ? undefined : this.valueOf(context, row)?.value;
+    for (let n = 0; n < 16; n++) {
+      const low = this.value(context, `xmm${n}.low`), high = this.value(context, `xmm${n}.high`);
+      if (low !== undefined && high !== undefined) values[`xmm${n}`] = high << 64n | low;
+    }
     if (!this.isLive(context)) {
       values.rip = context.rip;
       values.rsp = context.rsp;

@@ -1,5 +1,6 @@
-// C variables of a frame: arguments, locals, the globals of its unit and of the image, as lazy trees of typed values. What lies in memory can be set, and
-// in the innermost frame of the level that executes also what lies in a register.
+// C variables of a frame: arguments, locals, the globals of its unit and of the image, as lazy trees of typed values. What lies in memory can be set, also
+// a register that a call has saved there, and of the level that executes also what lies in a register.
+import { toLittleEndian } from '../../symbols/dwarf/expression-values';
 import { registersOf } from '../../symbols/unwind/registers';
 import type { Variable } from '../../symbols/dwarf/variables';
 import type { Frame } from '../../symbols/frame';
@@ -23,18 +24,28 @@ export function surroundingsOf({ memory, registers, format }: Parts, frame: Stac
   return {
     format, prefix,
     write(write, name) {
-      if (write.kind === 'memory') {
-        if (!memory.write(context, 'linear', write.address, write.bytes)) throw new TargetError('unreadableMemory', { address: `${prefix}0x${write.address.toString(16)}` });
-        return;
+      const poke = (address: bigint, bytes: Uint8Array): void => {
+        if (!memory.write(context, 'linear', address, bytes)) throw new TargetError('unreadableMemory', { address: `${prefix}0x${address.toString(16)}` });
+      };
+      if (write.kind === 'memory') return poke(write.address, write.bytes);
+      const register = registersOf('x86-64').names[write.register] ?? 'a register', where = `it is in ${register}`;
+      // calls since then may have saved the register of this function
+      if (frame.saved.has(write.register)) {
+        const address = frame.saved.get(write.register);
+        if (address === undefined) throw new TargetError('readOnly', { name, reason: `${where}, which is not saved anywhere: its value is computed when the function that was called returns` });
+        return poke(address, toLittleEndian(write.value, 8));
       }
-      const register = registersOf('x86-64').names[write.register];
-      if (frame.isReturnAddress) throw new TargetError('readOnly', { name, reason: `it was in ${register ?? 'a register'} when this function called: where that register is kept now is not known` });
-      const held = register === undefined ? undefined : registers.get(context, register);
-      if (held === undefined || held.readOnly !== undefined) throw new TargetError('readOnly', { name, reason: `it is in ${register ?? 'a register'}: ${held?.readOnly ?? 'the debugger cannot set that register'}` });
-      registers.set(context, held.name, BigInt.asUintN(held.bits, write.value));
+      for (const [part, value] of partsOf(register, write.value)) {
+        const held = registers.get(context, part);
+        if (held === undefined || held.readOnly !== undefined) throw new TargetError('readOnly', { name, reason: `${where}: ${held?.readOnly ?? 'the debugger cannot set that register'}` });
+        registers.set(context, held.name, BigInt.asUintN(held.bits, value));
+      }
     },
   };
 }
+
+/** A register as the registers that the debugger has: vector registers are two halves. */
+const partsOf = (register: string, value: bigint): [string, bigint][] => register.startsWith('xmm') ? [[`${register}.low`, value], [`${register}.high`, value >> 64n]] : [[register, value]];
 
 /** The debug information at a frame, undefined without any. */
 export function codeFrameOf({ memory }: Pick<Parts, 'memory'>, { mapped, registers, context, isReturnAddress }: StackFrame): Frame | undefined {

@@ -26,8 +26,8 @@ export type UnwindResult =
     /** The frame's canonical frame address: the stack pointer before the call that made the frame. */
     readonly cfa: bigint;
     readonly method: UnwindMethod;
-    /** Where the caller's registers are saved in memory (runtime addresses), by DWARF number; others are still in their registers. */
-    readonly savedAt: ReadonlyMap<number, bigint>;
+    /** Where the caller's registers are saved in memory (runtime addresses), by DWARF number, undefined for those that are computed; others are still in their registers. */
+    readonly savedAt: ReadonlyMap<number, bigint | undefined>;
     /** False when the frame was interrupted (a signal or interrupt frame), so that the caller's address is exact. */
     readonly isReturnAddress: boolean;
   }
@@ -88,20 +88,24 @@ function unwindByRow(image: UnwindImage, row: UnwindRow, registers: RegisterValu
     const bytes = context.readMemory(wrap(image, address), addressSize);
     return bytes && bytes.length >= addressSize ? littleEndian(bytes.subarray(0, addressSize)) : undefined;
   };
-  const savedAt = new Map<number, bigint>();
+  const savedAt = new Map<number, bigint | undefined>();
   const saved = (register: number, address: bigint): bigint | undefined => {
     savedAt.set(register, wrap(image, address));
     return load(address);
+  };
+  const computed = (register: number, value: bigint | undefined): bigint | undefined => {
+    savedAt.set(register, undefined);
+    return value;
   };
   const recover = (register: number, rule: RegisterRule): bigint | undefined => {
     switch (rule.kind) {
       case 'undefined': return undefined;
       case 'sameValue': return registers[register];
       case 'savedAt': return saved(register, cfa + BigInt(rule.offset));
-      case 'valueIs': return wrap(image, cfa + BigInt(rule.offset));
-      case 'register': return registers[rule.register];
+      case 'valueIs': return computed(register, wrap(image, cfa + BigInt(rule.offset)));
+      case 'register': return computed(register, registers[rule.register]);
       case 'savedAtExpression': return saved(register, evaluateValue(rule.expression, expressionContext(image, registers, context), [cfa]));
-      case 'valueIsExpression': return evaluateValue(rule.expression, expressionContext(image, registers, context), [cfa]);
+      case 'valueIsExpression': return computed(register, evaluateValue(rule.expression, expressionContext(image, registers, context), [cfa]));
     }
   };
   // Registers without a rule keep their values, even those that the ABI lets a call destroy: optimizers know when a callee leaves them
@@ -132,8 +136,7 @@ function unwindByConvention(image: UnwindImage, registers: RegisterValues, linke
     const bytes = context.readMemory(wrap(image, address), addressSize);
     return bytes && bytes.length >= addressSize ? littleEndian(bytes.subarray(0, addressSize)) : undefined;
   };
-  const to = (returnAddress: bigint | undefined, cfa: bigint, callerFp: bigint | undefined, method: UnwindMethod): UnwindResult => {
-    const savedFramePointer = new Map(method === 'frame pointer' ? [[framePointer, cfa - 2n * word]] : []);
+  const to = (returnAddress: bigint | undefined, cfa: bigint, method: UnwindMethod, fpAt?: bigint): UnwindResult => {
     if (returnAddress === undefined) return { kind: 'end', reason: 'the return address cannot be read', isOutermost: false };
     if (!image.isCode(returnAddress - (context.bias ?? 0n) - 1n)) {
       return { kind: 'end', reason: `there is no call frame information, and ${hex(returnAddress)} is not a return address of this image`, isOutermost: returnAddress === 0n };
@@ -141,22 +144,22 @@ function unwindByConvention(image: UnwindImage, registers: RegisterValues, linke
     const caller: (bigint | undefined)[] = [];
     for (const register of preserved) caller[register] = method === 'return address' ? registers[register] : undefined;
     caller[stackPointer] = cfa;
-    caller[framePointer] = callerFp;
+    caller[framePointer] = fpAt === undefined ? fp : load(fpAt);
     caller[instructionPointer] = returnAddress;
-    return { kind: 'caller', registers: caller, cfa, method, savedAt: savedFramePointer, isReturnAddress: true };
+    return { kind: 'caller', registers: caller, cfa, method, savedAt: new Map(fpAt === undefined ? [] : [[framePointer, wrap(image, fpAt)]]), isReturnAddress: true };
   };
   if (sp !== undefined && !context.isReturnAddress) {
     const opcode = image.codeBytes(linked, 1)[0];
     const start = image.functionStart(linked);
-    if (opcode === 0xc3 || opcode === 0xc2 || start === linked) return to(load(sp), sp + word, fp, 'return address');
-    if (start !== undefined && linked === start + 1n && image.codeBytes(start, 1)[0] === 0x55) return to(load(sp + word), sp + 2n * word, load(sp), 'return address');
+    if (opcode === 0xc3 || opcode === 0xc2 || start === linked) return to(load(sp), sp + word, 'return address');
+    if (start !== undefined && linked === start + 1n && image.codeBytes(start, 1)[0] === 0x55) return to(load(sp + word), sp + 2n * word, 'return address', sp);
   }
   if (fp === undefined) return { kind: 'end', reason: 'there is no call frame information and the frame pointer is not known', isOutermost: false };
   if (fp === 0n) return { kind: 'end', reason: 'the frame pointer is zero', isOutermost: true };
   if (fp % word !== 0n || (sp !== undefined && fp < sp)) {
     return { kind: 'end', reason: 'there is no call frame information and the frame pointer is not one', isOutermost: false };
   }
-  return to(load(fp + word), fp + 2n * word, load(fp), 'frame pointer');
+  return to(load(fp + word), fp + 2n * word, 'frame pointer', fp);
 }
 
 function nameOf(image: UnwindImage, register: number): string {

@@ -34,7 +34,7 @@ function unwind(registers: Record<string, bigint>, readMemory: ReturnType<typeof
 describe('without call frame information', () => {
   test.each<[string, Record<string, bigint>, bigint[], object]>([
     ['first instruction', { rip: 0x1100n, rsp: 0x8000n, rbp: 0x77n, rbx: 5n }, [0x1555n], { rip: 0x1555n, rsp: 0x8008n, rbp: 0x77n, rbx: 5n, cfa: 0x8008n, method: 'return address', saved: [] }],
-    ['after PUSH rBP', { rip: 0x1101n, rsp: 0x8000n, rbp: 0x77n }, [0x99n, 0x1555n], { rip: 0x1555n, rsp: 0x8010n, rbp: 0x99n, rbx: undefined, cfa: 0x8010n, method: 'return address', saved: [] }],
+    ['after PUSH rBP', { rip: 0x1101n, rsp: 0x8000n, rbp: 0x77n }, [0x99n, 0x1555n], { rip: 0x1555n, rsp: 0x8010n, rbp: 0x99n, rbx: undefined, cfa: 0x8010n, method: 'return address', saved: [[6, 0x8000n]] }],
     ['at RET', { rip: 0x1180n, rsp: 0x8008n, rbp: 0x77n }, [0n, 0x1555n], { rip: 0x1555n, rsp: 0x8010n, rbp: 0x77n, rbx: undefined, cfa: 0x8010n, method: 'return address', saved: [] }],
     ['by frame pointer', { rip: 0x1120n, rsp: 0x8000n, rbp: 0x8008n, rbx: 5n }, [0n, 0x8030n, 0x1555n], {
       rip: 0x1555n, rsp: 0x8018n, rbp: 0x8030n, rbx: undefined, cfa: 0x8018n, method: 'frame pointer', saved: [[6, 0x8008n]],
