@@ -23,8 +23,9 @@ extern const u8 guest_exited[];
 /** load.c: puts the first module behind everything in use. */
 struct guest_entry load_first_module(const struct multiboot_info *info, unsigned level);
 
-/** vmcs.c: VMXON, and the one VMCS from the state in which the monitor runs. */
+/** vmcs.c: VMXON, and the one VMCS from the state in which the monitor runs; and VMXOFF, which ends the guest. */
 void start_vmx(void);
+void leave_vmx(void);
 void fill_vmcs(u64 guest_rip);
 
 /** What the guest can ask for: its level, and how many exits it has caused. */

@@ -40,6 +40,12 @@ void start_vmx(void)
 	require(vmptrld(physical_of(&vmcs_area)), "VMPTRLD");
 }
 
+void leave_vmx(void)
+{
+	require(vmclear(physical_of(&vmcs_area)), "VMCLEAR");
+	asm volatile("vmxoff" : : : "cc", "memory");
+}
+
 static void set(enum vmcs_field field, u64 value)
 {
 	require(vmwrite(field, value), "VMWRITE");
