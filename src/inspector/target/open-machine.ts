@@ -33,6 +33,9 @@ export interface OpenHooks {
   levelsChanged(): void;
 }
 
+/** A level whose image is not known after so many exits runs another. */
+const entriesUntilCode = 32;
+
 function processorOf({ processor }: TargetConfiguration): ProcessorModel {
   try { return chooseProcessor(processor); } catch (error) {
     if (!(error instanceof RangeError)) throw error;
@@ -75,13 +78,21 @@ export async function openMachine(configuration: TargetConfiguration, hooks: Ope
     compile: text => evaluator.accessCondition(text), log, get level() { return hooks.level; },
     format(expression, access) { try { return evaluator.accessText(expression, access); } catch (error) { return `<${reasonOf(error)}>`; } },
   });
-  let seenAt = -1, isSeen = false;
+  // at its first entry the code of a level may not be in its memory yet: EPT gives it page by page
+  const isKnown = (context: Context): boolean => {
+    if (context.switches > entriesUntilCode || images.inContext(context).length > 0) return true;
+    if (context.state !== 'executing' || !images.at(context, registers.value(context, 'rip') ?? 0n)) return false;
+    breakpoints.rebind();
+    return true;
+  };
+  let seenAt = -1, isSeen = false, innermost: readonly Context[] = [];
   const seen = (): boolean => {
     if (seenAt !== tracker.revision) {
-      isSeen = tracker.liveContexts.some(({ level }) => level >= deepest);
+      innermost = tracker.liveContexts.filter(({ level }) => level >= deepest);
+      isSeen = false;
       seenAt = tracker.revision;
     }
-    return isSeen;
+    return isSeen ||= innermost.some(isKnown);
   };
   const control = new RunControl(machine, tracker, filters, breakpoints, data, {
     ...outputHooks(hooks.emit, { tracker, registers, images }),
