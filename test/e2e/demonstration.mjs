@@ -4,18 +4,12 @@
 import assert from 'node:assert/strict';
 import { cp, readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { failures, stopped, threadRow } from './session.mjs';
+import { failures, level, stopped, threadRow } from './session.mjs';
 import { until } from './workbench.mjs';
 
 const cpuidStop = /CPUID exit of L3/i;
 /** Where the guest stood at the first stop, as `function:line`. */
 let guestPlace;
-
-/** Where a level stands and what it does, as its row in the Levels view says. */
-async function level(workbench, number) {
-  const [, state, place] = /^L\d\s*\|?\s*(\w+) · ([\w.]+:\d+)/.exec((await workbench.pane('Levels'))[number]);
-  return { state, place };
-}
 
 const steps = [
   {
@@ -39,7 +33,7 @@ const steps = [
       const guest = threadRow(rows, 3);
       assert.match(guest ?? '', cpuidStop, `the guest's thread says why it stopped: ${rows.join('; ')}`);
       guestPlace = (await until('the guest suspended at a source line', async () => {
-        const found = await level(workbench, 3);
+        const found = await level(context, 3);
         return found.state === 'suspended' && found;
       })).place;
       await until('the marked line of the guest', () => workbench.stoppedLine());
@@ -113,10 +107,11 @@ const steps = [
   },
   {
     name: 'F10 stops at the guest\'s next line on the same thread',
-    run: async ({ workbench, picture }) => {
+    run: async (context) => {
+      const { workbench, picture } = context;
       await workbench.press('F10');
       const now = await until('the guest executing', async () => {
-        const guest = await level(workbench, 3);
+        const guest = await level(context, 3);
         return guest.state === 'executing' && guest;
       });
       assert.notEqual(now.place, guestPlace);
@@ -135,7 +130,7 @@ const steps = [
       const rows = await stopped(context, cpuidStop);
       assert.match(threadRow(rows, 3), cpuidStop);
       await until(`the guest at ${guestPlace} again`, async () => {
-        const { state, place } = await level(context.workbench, 3);
+        const { state, place } = await level(context, 3);
         return state === 'suspended' && place === guestPlace;
       });
     },

@@ -13,6 +13,7 @@ import { openPage } from './browser.mjs';
 import { demonstration } from './demonstration.mjs';
 import { exitTrace } from './exit-trace.mjs';
 import { ownFolder } from './own-folder.mjs';
+import { stepping } from './steps.mjs';
 import { stops } from './stops.mjs';
 import { values as valuesScenario } from './values.mjs';
 import { Workbench } from './workbench.mjs';
@@ -21,7 +22,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const { values } = parseArgs({ options: { extension: { type: 'string', default: root }, only: { type: 'string' } } });
 const extension = path.resolve(values.extension);
 const pictures = path.join(root, 'build', 'e2e');
-const scenarios = [demonstration, ownFolder, stops, exitTrace, valuesScenario].filter(({ name }) => values.only === undefined || name === values.only);
+const scenarios = [demonstration, ownFolder, stepping, stops, exitTrace, valuesScenario].filter(({ name }) => values.only === undefined || name === values.only);
 /** Two cores and a software renderer: a step that takes longer hangs. */
 const stepLimitMs = 90_000;
 const total = { passed: 0, failed: 0 };

@@ -14,6 +14,27 @@ export const stopped = async ({ workbench }, pattern) => {
   });
 };
 
+/** Where a level stands and what it does, as its row in the Levels view says. */
+export async function level({ workbench }, number) {
+  const [, state, place] = /^L\d\s*\|?\s*(\w+) · ([\w.]+:\d+)/.exec((await workbench.pane('Levels'))[number]);
+  return { state, place };
+}
+
+/** The level that executes and its place, once one does and stands elsewhere than at `before`. */
+export const executing = ({ workbench }, before = '') => until(`a level that executes elsewhere than at ${before || 'nowhere'}`, async () => {
+  const rows = await workbench.pane('Levels'), row = rows.find((each) => /executing/.test(each));
+  const [, number, place] = /^L(\d)\s*\|?\s*executing · ([\w.]+:\d+)/.exec(row ?? '') ?? [];
+  const stands = await workbench.page.locator('.debug-toolbar .codicon-debug-continue').isVisible();
+  return stands && number !== undefined && `L${number} ${place}` !== before && { level: Number(number), place, text: `L${number} ${place}` };
+});
+
+/** Presses the key of a step, and returns where the machine stands after it. */
+export async function step(context, key) {
+  const before = await executing(context);
+  await context.workbench.press(key);
+  return executing(context, before.text);
+}
+
 /** The row of a level's thread: its name, and its state. The session's own row may stand before the threads and begin alike. */
 export const threadRow = (rows, level) => rows.find((row) => new RegExp(`^L${level}(?!\\d)`).test(row) && row.includes('|'));
 
