@@ -15,7 +15,7 @@ const ring = region('events');
  *   d = guest-linear address; rip, rsp, cr3, rflags, cr0 and gpr are the guest's at the exit; failedCheck = 1 + row of spec/entry-checks.
  * - `vmEntry`: aux = 0 VMLAUNCH, 1 VMRESUME; a = VMCS pointer, b = EPT pointer (0 = off), c = VPID; interruptionInfo = injected event;
  *   rip, rsp, cr3, rflags, cr0 are the guest's as loaded, gpr as both share them; d, e = host RIP and host CR3 of that VMCS.
- * - `exception`: aux = vector | hasError << 8, a = error code, b = faulting address. `interrupt`: aux = vector.
+ * - `exception`: aux = vector | hasError << 8, a = error code, b = faulting address. `interrupt`: aux = vector (2: NMI).
  * - `unimplemented`: a = up to 8 opcode bytes (little endian), aux = length. `tripleFault`, `reset`: no payload. `vcpuSwitch`: the vCPU of the record
  *   takes its turn; aux = the one before.
  */

@@ -32,6 +32,8 @@ export interface FunctionInfo {
   /** Where the source declares it; undefined for a function known only as a symbol. */
   readonly declaration: { readonly file: string; readonly line: number } | undefined;
   readonly isExternal: boolean;
+  /** Declared as one that does not return to its caller. */
+  readonly neverReturns: boolean;
   /** False when only the symbol table knows it. */
   readonly hasDebugInfo: boolean;
 }
@@ -303,6 +305,7 @@ export class SymbolFile {
       ranges: scope.ranges,
       declaration: file !== undefined && line !== undefined ? { file, line } : undefined,
       isExternal: this.attempt(() => entry.inherited(each => each.flag(At.external) || undefined), undefined) ?? false,
+      neverReturns: this.attempt(() => entry.inherited(each => each.flag(At.noreturn) || undefined), undefined) ?? false,
       hasDebugInfo: true,
     };
   }
@@ -311,7 +314,7 @@ export class SymbolFile {
     const end = symbol.address + BigInt(Math.max(1, symbol.size));
     return {
       name: symbol.name, linkageName: undefined, address: symbol.address, ranges: [{ start: symbol.address, end }], declaration: undefined,
-      isExternal: symbol.isGlobal, hasDebugInfo: false,
+      isExternal: symbol.isGlobal, neverReturns: false, hasDebugInfo: false,
     };
   }
 }

@@ -80,7 +80,7 @@ export function deliverVectored(info: u32, error: u32, instructionLength: u32): 
 }
 /** Delivers an interrupt, NMI or software interrupt; exceptions on the way are delivered in their turn. */
 export function deliverOrFault(vector: u32, type: u32, hasError: bool, error: u32): i32 {
-  if (type == EXTERNAL_INTERRUPT) plainEvent(EVENT_INTERRUPT, vector);
+  if (type == EXTERNAL_INTERRUPT || type == NMI_EVENT) plainEvent(EVENT_INTERRUPT, vector);
   if (deliver(vector, type, hasError, error) != ABORT) return JUMPED;
   if (load<u32>(CPU_ABORT_KIND) != ABORT_EXCEPTION) return ABORT;
   store<u32>(CPU_ABORT_KIND, 0);

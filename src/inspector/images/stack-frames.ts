@@ -1,7 +1,7 @@
 // The stack of a level: its own frames, unwound through that level's own memory, then a label for each world switch that it is inside and the
 // frames of the level whose exit it handles, and so on up (design: 'an exit is a call downwards'). Never longer than 256 frames, never a loop.
 import { registersByName, type RegisterValues } from '../../symbols/unwind/registers';
-import type { UnwindResult } from '../../symbols/symbol-file';
+import type { FunctionInfo, UnwindResult } from '../../symbols/symbol-file';
 import { exitReasonByNumber } from '../../spec/exit-reasons';
 import type { Context } from '../levels/context';
 import type { LevelTracker } from '../levels/level-tracker';
@@ -87,14 +87,24 @@ export class StackFrames {
     return frames.slice(0, mostFrames);
   }
 
-  /** The caller of the innermost machine frame: return address and stack pointer after the return; undefined when there is none. */
-  caller(context: Context): { rip: bigint; rsp: bigint } | undefined {
+  /** The caller of the innermost machine frame, or (`isInterrupted`) the code that its handler interrupted: address and stack pointer there; undefined when it is never returned to. */
+  caller(context: Context): { rip: bigint; rsp: bigint; isInterrupted: boolean } | undefined {
     const values = this.startRegisters(context), rip = values[instructionPointer];
     const mapped = rip === undefined ? undefined : this.images.at(context, rip);
     if (!mapped) return undefined;
     const caller = mapped.image.symbols.unwindFrame(values, { readMemory: (at, length) => this.memory.readLinear(context, at, length), bias: mapped.bias });
-    const callerRip = caller.kind === 'caller' ? caller.registers[instructionPointer] : undefined, callerRsp = caller.kind === 'caller' ? caller.registers[stackPointer] : undefined;
-    return callerRip ? { rip: callerRip, rsp: callerRsp ?? 0n } : undefined;
+    if (caller.kind !== 'caller') return undefined;
+    const { registers: { [instructionPointer]: callerRip, [stackPointer]: callerRsp }, isReturnAddress } = caller;
+    if (!callerRip || isReturnAddress && !this.mayReturn(context, mapped, rip!, callerRip)) return undefined;
+    return { rip: callerRip, rsp: callerRsp ?? 0n, isInterrupted: !isReturnAddress };
+  }
+
+  /** False where the function is declared so, or behind its call no code of the caller stands. */
+  private mayReturn(context: Context, mapped: MappedImage, rip: bigint, returnAddress: bigint): boolean {
+    const functionAt = (image: MappedImage, address: bigint): FunctionInfo | undefined => image.image.symbols.functionAt(BigInt.asUintN(64, address - image.bias));
+    if (functionAt(mapped, rip)?.neverReturns) return false;
+    const callerImage = this.images.at(context, returnAddress - 1n), caller = callerImage && functionAt(callerImage, returnAddress - 1n);
+    return !caller || functionAt(callerImage, returnAddress)?.address === caller.address;
   }
 
   /** Function and line at an address of a context, for one-line descriptions. */

@@ -3,7 +3,7 @@
 // Invariant: at most one resume at a time; while one is under way the machine is touched by nobody else except between slices.
 import type { Machine, RunResult } from '../../emulator/machine';
 import type { EventReader } from '../../emulator/event-ring';
-import { eventKinds, vmxOutcomes, type EventKind } from '../../emulator/codegen/state-layout';
+import { eventKinds, vmxInstructions, vmxOutcomes, type EventKind } from '../../emulator/codegen/state-layout';
 import { exitReasonById, exitReasonByNumber } from '../../spec/exit-reasons';
 import type { Context } from '../levels/context';
 import { EventRecord, RecordWords } from '../levels/event-words';
@@ -12,7 +12,7 @@ import type { ArmedFilters } from './armed-filters';
 import type { CodeBreakpoints } from './code-breakpoints';
 import type { DataBreakpoints, DataStop } from './data-breakpoints';
 import { FaultLog } from './fault-log';
-import { continuePlan, type Advance, type Levels, type Plan, type Progress } from './plan';
+import { continuePlan, type Advance, type Injection, type Levels, type Plan, type Progress } from './plan';
 import { SliceClock, Yielder } from './slices';
 import { deliverSwitch } from './stop-filters';
 
@@ -60,12 +60,19 @@ const allExits = Array.from({ length: 128 }, (_, reason) => reason);
 
 const kindOf = Object.fromEntries(eventKinds.map((kind, n) => [kind, n])) as Record<EventKind, number>;
 const failInvalid = vmxOutcomes.indexOf('failInvalid'), failValid = vmxOutcomes.indexOf('failValid');
+const vmxOff = vmxInstructions.indexOf('VMXOFF');
 /** A run of so many units is over in no time. */
 const fewUnits = 5000;
 
+/** Of the VM-entry interruption information (SDM 3C 'VM-Entry Controls for Event Injection'): what is no exception comes from outside, or is an INT n. */
+function injectionOf(information: number, rsp: bigint): Injection {
+  const type = information >>> 8 & 7;
+  return { kind: type === 3 || type === 5 || type === 6 ? 'exception' : 'interrupt', vector: information & 0xff, rsp };
+}
+
 class RunProgress implements Progress {
   constructor(
-    readonly result: RunResult, private readonly log: LevelSource['switches'], private readonly before: number, readonly delivered: Progress['delivered'], readonly injected: boolean,
+    readonly result: RunResult, private readonly log: LevelSource['switches'], private readonly before: number, readonly delivered: Progress['delivered'], readonly injected: Injection | undefined,
   ) {}
   get switches(): readonly WorldSwitch[] { return this.log.since(this.before); }
 }
@@ -77,10 +84,10 @@ export class RunControl {
   private readonly clock = new SliceClock();
   private readonly yielder = new Yielder();
   /** What the stop mask of the machine was made of. */
-  private armed = { version: -1, entries: false, exits: false };
+  private armed = { version: -1, entries: false, exits: false, ends: false };
   private planHook: bigint | undefined;
   private delivered: Progress['delivered'];
-  private injected = false;
+  private injected: Injection | undefined;
   private failure: EventRecord | undefined;
   /** Of the last exit since the machine was last looked at. */
   private exitReason: number | undefined;
@@ -214,8 +221,7 @@ export class RunControl {
   }
 
   private drain(): void {
-    this.delivered = undefined;
-    this.injected = false;
+    this.delivered = this.injected = undefined;
     this.exitReason = this.failure = undefined;
     const { revision } = this.levels;
     this.machine.drainEvents(this.take);
@@ -237,7 +243,11 @@ export class RunControl {
         if (aux >>> 31 === 1) this.keepFailure(event);
         break;
       }
-      case kindOf.vmEntry: this.injected = event.interruptionInfo >>> 31 === 1; break;
+      case kindOf.vmEntry: {
+        const { interruptionInfo } = event;
+        this.injected = interruptionInfo >>> 31 === 1 ? injectionOf(interruptionInfo, event.rsp) : undefined;
+        break;
+      }
       case kindOf.exception:
         this.delivered = 'exception';
         this.faults.take(event);
@@ -268,9 +278,12 @@ export class RunControl {
   private arm(advance: Advance): void {
     const { filters, armed } = this, one = advance.kind === 'one', exits = one || advance.exits === true;
     const entries = one || advance.entries === true || filters.mask.everyEntry === true || this.data.awaits || this.hooks.awaitsLevel();
-    if (filters.version !== armed.version || entries !== armed.entries || exits !== armed.exits) {
-      this.machine.setStops({ ...filters.mask, everyEntry: entries, ...exits && { exits: allExits, exitTests: [] } });
-      this.armed = { version: filters.version, entries, exits };
+    const ends = !one && advance.vmxOff === true;
+    if (filters.version !== armed.version || entries !== armed.entries || exits !== armed.exits || ends !== armed.ends) {
+      this.machine.setStops({
+        ...filters.mask, everyEntry: entries, ...exits && { exits: allExits, exitTests: [] }, ...ends && { vmxInstructions: [...filters.mask.vmxInstructions ?? [], vmxOff] },
+      });
+      this.armed = { version: filters.version, entries, exits, ends };
     }
     this.setPlanHook(one ? undefined : advance.hook);
   }

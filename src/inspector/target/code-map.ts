@@ -10,6 +10,11 @@ export function codeMap(images: ImageMap, frames: StackFrames): CodeMap {
       const mapped = images.at(context, rip), row = mapped?.image.symbols.lineAt(BigInt.asUintN(64, rip - mapped.bias));
       return row && { file: row.file, line: row.line, address: BigInt.asUintN(64, row.address + mapped!.bias), isStatement: row.isStatement };
     },
+    framesAt(context, rip) {
+      const mapped = images.at(context, rip);
+      return mapped?.image.symbols.sourceFramesAt(BigInt.asUintN(64, rip - mapped.bias)).reverse()
+        .map(({ entry, location }) => ({ entry: BigInt.asUintN(64, entry + mapped.bias), file: location?.file ?? '', line: location?.line ?? 0 })) ?? [];
+    },
     bodyOf(context, rip) {
       const mapped = images.at(context, rip);
       if (!mapped) return undefined;

@@ -1,77 +1,20 @@
 // Steps on real stacks, held against the truth: the same machine run one unit at a time. For every level, steps by instruction from many places end
 // exactly where the issue of a step says, and the machine is in the state in which it would be without a debugger.
 import { describe, expect, it } from 'vitest';
-import { readFileSync } from 'node:fs';
-import type { EventReader } from '../../../src/emulator/event-ring';
-import { CodeBreakpoints } from '../../../src/inspector/run-control/code-breakpoints';
-import { DataBreakpoints } from '../../../src/inspector/run-control/data-breakpoints';
 import { stepPlan, type StepWish } from '../../../src/inspector/run-control/steps';
-import { openMachine } from '../../../src/inspector/target/open-machine';
 import type { MachineSession } from '../../../src/inspector/target/machine-session';
-import { ValueFormat } from '../../../src/inspector/target/value-format';
 import { movDwordIndirect, movImmediate, RBX } from '../../emulator/vmx/machine-code';
 import { imageBase, tinyImage } from '../../debug-adapter/tiny-image';
+import { compareSteps } from './step-comparison';
+import { isLaunch } from './step-truth';
+import { advance, advanceTo, image, open, record, twice, type Image, type Unit } from './truth';
 
-const file = (path: string): Uint8Array => new Uint8Array(readFileSync(new URL(`../../../${path}`, import.meta.url)));
-const engine = { core: file('dist/core.wasm'), interpreter: file('dist/interpreter.wasm'), decodeTables: file('dist/decode-tables.bin') };
-interface Image { name: string; bytes: Uint8Array; commandLine?: string }
-const image = (name: string, commandLine = ''): Image => ({ name, bytes: file(`guests/images/${name}.elf`), commandLine });
-
-async function open(program: Image, modules: readonly Image[] = [], more: { stepIntoInterrupts?: boolean } = {}): Promise<MachineSession> {
-  return openMachine({ engine, program, modules, memoryMiB: 64, vcpus: 1, processor: {}, stopsFrom: 'reset', stopOnEntry: false, levels: [], ...more }, {
-    format: new ValueFormat(), level: 0, emit: () => undefined, levelsChanged: () => undefined,
-    breakpoints: (machine, scope) => new CodeBreakpoints(machine, scope), data: (machine, scope) => new DataBreakpoints(machine, scope),
-  });
-}
-
-/** Where a unit began. `interrupted`: it delivered an interrupt. */
-interface Unit { readonly time: bigint; readonly level: number; readonly rip: bigint; readonly rsp: bigint; readonly interrupted: boolean }
-
-/** Runs to a time, or one unit; the tracker sees every event. */
-function advance({ machine, tracker }: MachineSession, units: number): boolean {
-  let interrupted = false;
-  const feed = (event: EventReader): void => { interrupted ||= event.kind === 'interrupt'; tracker.feed(event); };
-  for (let left = units; left > 0;) {
-    const { units: done, kind } = machine.run(left);
-    machine.drainEvents(feed);
-    left -= done;
-    if (kind === 'debugExit' || kind === 'idle' || kind === 'shutdown') break;
-  }
-  return interrupted;
-}
-
-/** The truth from now on, unit by unit, and the digest at each time asked for. */
-function record(session: MachineSession, units: number): { trace: Unit[]; digests: Map<bigint, bigint> } {
-  const { machine, tracker } = session, trace: Unit[] = [], digests = new Map<bigint, bigint>(), registers = machine.registers(0);
-  machine.recordEvents(['reset', 'vmxInstruction', 'vmExit', 'vmEntry', 'exception', 'interrupt']);
-  for (let n = 0; n < units; n++) {
-    const time = machine.time(), level = tracker.executing(0).level, rip = registers.get('rip'), rsp = registers.get('rsp');
-    if (n % 4000 === 0 || n === units - 1) digests.set(time, machine.digest());
-    const interrupted = advance(session, 1);
-    if (machine.time() === time) break;
-    trace.push({ time, level, rip, rsp, interrupted });
-  }
-  return { trace, digests };
-}
-
-/** The same machine twice, at a time when the guest has run for a while. */
-async function twice(program: Image, modules: readonly Image[], levels: number): Promise<[MachineSession, MachineSession]> {
-  const [truth, stepped] = [await open(program, modules), await open(program, modules)];
-  while (!truth.tracker.liveContexts.some(({ level }) => level === levels)) advance(truth, 20_000);
-  advance(truth, 50_000);
-  advance(stepped, Number(truth.machine.time()));
-  expect(stepped.machine.digest()).toBe(truth.machine.digest());
-  return [truth, stepped];
-}
-
-/** VMLAUNCH or VMRESUME. */
-const isLaunch = (bytes: Uint8Array | undefined): boolean => bytes?.[0] === 0x0f && bytes[1] === 0x01 && (bytes[2] === 0xc2 || bytes[2] === 0xc3);
 const nextOf = (trace: readonly Unit[], from: number, holds: (unit: Unit) => boolean): Unit | undefined => trace.slice(from + 1).find(holds);
 
-const guest = image('guest', 'rounds=1000000');
+const guest = image('guest rounds=1000000');
 const stacks: readonly [name: string, program: Image, modules: readonly Image[], levels: number, every: boolean][] = [
   ['three hypervisors', image('hypervisor'), [image('hypervisor'), image('hypervisor'), guest], 3, true],
-  ['three hypervisors with shadowing', image('hypervisor', 'shadowing=on'), [image('hypervisor'), image('hypervisor'), guest], 3, false],
+  ['three hypervisors with shadowing', image('hypervisor shadowing=on'), [image('hypervisor'), image('hypervisor'), guest], 3, false],
   ['a monitor of one VMCS', image('monitor'), [guest], 1, true],
 ];
 
@@ -91,9 +34,9 @@ describe.each(stacks)('%s', (_, program, modules, levels, every) => {
       const unit = trace[n], next = trace[n + 1], leaves = next.level !== unit.level;
       // instructions that stay inside their level are all alike: a few of them will do
       if (!leaves && n % 97 !== 0) { n++; continue; }
-      advance(stepped, Number(unit.time - stepped.machine.time()));
+      advanceTo(stepped, unit.time);
       const kind = ([{ kind: 'in' }, { kind: 'in' }, { kind: 'in', level: Math.max(0, unit.level - 2) }, { kind: 'in' }, { kind: 'in' }, { kind: 'in' }, { kind: 'over' }] as const)[left % 7];
-      const entersGuest = isLaunch(stepped.machine.readLinear(0, unit.rip, 3));
+      const entersGuest = isLaunch(unit.bytes);
       const back = nextOf(trace, n, each => each.level === unit.level), name = `${kind.kind} of L${unit.level} at ${unit.rip.toString(16)}`;
       const result = await step(unit.level, kind);
       const awaited = kind.kind === 'over' || !leaves ? back : nextOf(trace, n, each => each.level === unit.level || ('level' in kind && unit.level > 0 ? each.level === kind.level
@@ -111,9 +54,26 @@ describe.each(stacks)('%s', (_, program, modules, levels, every) => {
     // the machine is where it would be without the steps
     const time = [...digests.keys()].find(each => each >= stepped.machine.time());
     if (time !== undefined) {
-      advance(stepped, Number(time - stepped.machine.time()));
+      advanceTo(stepped, time);
       expect(stepped.machine.digest()).toBe(digests.get(time));
     }
+  });
+});
+
+// Over, into and out of, by statement and by instruction, from places chosen at random, half of them at exits, entries and events. Longer runs with
+// other seeds: test/long/steps.test.ts.
+describe('steps of every kind from anywhere', () => {
+  it.each<[name: string, program: string, modules: readonly string[], levels: number, units: number, vcpus?: number]>([
+    ['detours on the machine itself', 'detours sleep=on', [], 0, 40_000],
+    ['detours under a monitor', 'monitor', ['detours'], 1, 12_000],
+    ['two hypervisors that capture interrupts and take time slices', 'hypervisor capture=on preemption=700', ['hypervisor', 'detours sleep=on'], 2, 60_000],
+    ['a hypervisor that handles exits of its guest\'s guest itself', 'hypervisor ept=on', ['hypervisor', 'detours far=40 forbidden=2'], 2, 60_000],
+    ['four hypervisors with both optimisations', 'hypervisor shadowing=on no-propagation=on', ['hypervisor', 'hypervisor', 'hypervisor', 'guest'], 4, 60_000],
+    ['two processors', 'processors processors=2 passes=1000', [], 0, 50_000, 2],
+  ])('%s', async (_, program, modules, levels, units, vcpus = 1) => {
+    const [truth, stepped] = await twice(image(program), modules.map(image), levels, { vcpus }, levels === 0 ? 30_000 : 5000), recorded = record(truth, units);
+    const seen = await compareSteps(stepped, recorded, truth.world, { seed: 7, gap: 30 });
+    expect([...seen.values()].reduce((sum, count) => sum + count, 0)).toBeGreaterThan(40);
   });
 });
 
@@ -153,7 +113,7 @@ describe('one level with interrupts, faults and everything between', () => {
     /** Where the step from unit n ends. */
     const expected = (n: number): number => {
       for (let j = n;;) {
-        const { rip, rsp, interrupted } = trace[j];
+        const { rip, rsp } = trace[j], interrupted = trace[j].delivered === 'interrupt';
         if (interrupted && stepIntoInterrupts) return j + 1;
         if (interrupted) j = trace.findIndex((each, k) => k > j && each.rip === rip && each.rsp === rsp && trace[k - 1].rip !== rip);
         // the next iteration, or still halted
@@ -164,14 +124,14 @@ describe('one level with interrupts, faults and everything between', () => {
     const context = stepped.tracker.root(0), kinds = { interrupts: 0, steps: 0 };
     for (let n = 0; n < trace.length - 800; kinds.steps++) {
       const to = expected(n), halt = await stepped.control.resume(stepPlan(stepped.world, context, { kind: 'over', granularity: 'instruction' }));
-      if (trace.slice(n, to).some(({ interrupted }) => interrupted)) kinds.interrupts++;
+      if (trace.slice(n, to).some(({ delivered }) => delivered === 'interrupt')) kinds.interrupts++;
       expect(halt.kind).toBe('plan');
       expect([stepped.machine.time() - first, stepped.machine.registers(0).get('rip')], `from ${trace[n].rip.toString(16)}`).toEqual([trace[to].time - first, trace[to].rip]);
       n = to;
     }
     expect(kinds.interrupts).toBeGreaterThan(10);
     const time = [...digests.keys()].find(each => each >= stepped.machine.time())!;
-    advance(stepped, Number(time - stepped.machine.time()));
+    advanceTo(stepped, time);
     expect(stepped.machine.digest()).toBe(digests.get(time));
   });
 });

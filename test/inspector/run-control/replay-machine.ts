@@ -12,6 +12,8 @@ export interface Unit {
   readonly rip: bigint;
   readonly rsp: bigint;
   readonly bytes?: readonly number[];
+  /** User code, in an address space. */
+  readonly cr3?: bigint;
   /** Contents of the stack after the unit. */
   readonly pushed?: bigint;
   /** Slots of the events that it makes. */
@@ -43,7 +45,7 @@ export class Trace {
   }
 
   /** Instructions of a level that make no event. */
-  plain(level: number, ...instructions: readonly (Partial<Pick<Unit, 'bytes' | 'pushed' | 'delivered'>> & { rip: bigint; rsp?: bigint })[]): void {
+  plain(level: number, ...instructions: readonly (Partial<Pick<Unit, 'bytes' | 'cr3' | 'pushed' | 'delivered'>> & { rip: bigint; rsp?: bigint })[]): void {
     for (const { rip, rsp = this.stack.state[level].rsp, ...more } of instructions) this.units.push({ level, rip, rsp, slots: [], kind: 'plain', ...more });
   }
 
@@ -103,9 +105,14 @@ export class ReplayMachine {
   }
   takeSerialOutput(): Uint8Array { return new Uint8Array(); }
   registers(): RegisterFile {
-    const unit = this.trace.units[this.at] ?? this.trace.units[this.trace.units.length - 1];
-    const values: Record<string, bigint> = { rip: unit.rip, rsp: unit.rsp, 'cs.rights': 1n << 13n, 'cs.base': 0n };
-    return { get: name => values[name] ?? 0n, set: name => { this.written.push(name); } };
+    return {
+      get: name => {
+        const { rip, rsp, cr3 } = this.trace.units[this.at] ?? this.trace.units[this.trace.units.length - 1];
+        const values: Record<string, bigint> = { rip, rsp, 'cs.rights': 1n << 13n, 'cs.base': 0n, ...cr3 !== undefined && { cr3, cpl: 3n } };
+        return values[name] ?? 0n;
+      },
+      set: name => { this.written.push(name); },
+    };
   }
   readLinear(_vcpu: number, linear: bigint, length: number): Uint8Array {
     const unit = this.trace.units[this.at], before = this.trace.units[this.at - 1], bytes = new Uint8Array(length).fill(0x90);

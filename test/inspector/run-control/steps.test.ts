@@ -34,7 +34,7 @@ function setup(build: (trace: Trace) => void, code: Partial<CodeMap> = {}, boot 
   const control = new RunControl(machine.asMachine, tracker, filters, breakpoints, new DataBreakpoints(undefined, unboundDataScope), { serial: () => undefined, unimplemented: () => undefined, levelsChanged: () => undefined,
     awaitsLevel: () => false });
   if (start > 0) { machine.run(start); machine.drainEvents(event => tracker.feed(event)); }
-  const world = { machine: machine.asMachine, levels: tracker, code: { lineAt: () => undefined, bodyOf: () => undefined, caller: () => undefined, ...code } };
+  const world = { machine: machine.asMachine, levels: tracker, code: { lineAt: () => undefined, framesAt: () => [], bodyOf: () => undefined, caller: () => undefined, ...code } };
   return {
     machine, tracker, control, filters,
     level: n => tracker.contexts.find(context => context.level === n)!,
@@ -256,6 +256,16 @@ describe('calls, returns, faults and interrupts within a level', () => {
       await s.step(3, { granularity });
       expect(s.rip()).toBe(guest + offset);
     });
+
+  it.each([['over', 1], ['out', 2]] as const)('%s of user code, the same place in another address space is another frame', async (kind, start) => {
+    const mine = 0x1000n, other = 0x2000n, at = (offset: number, rsp: bigint, cr3: bigint, more = {}) => ({ rip: guest + BigInt(offset), rsp, cr3, ...more });
+    const s = setup(t => t.plain(3,
+      at(0, top, mine), at(4, top, mine, { bytes: call, pushed: guest + 9n }), at(0x100, top - 8n, mine), at(0x100, top - 8n, other), at(0x104, top - 8n, other, { bytes: ret }),
+      at(9, top, other), at(0x10, top, other), at(0x104, top - 8n, mine, { bytes: ret }), at(9, top, mine), at(0x10, top, mine)), { caller: () => ({ rip: guest + 9n, rsp: top }) });
+    s.machine.run(start);
+    await s.step(3, { kind });
+    expect([s.rip(), s.machine.registers().get('cr3')]).toEqual([guest + 9n, mine]);
+  });
 
   it('a repeated string instruction is one instruction', async () => {
     const s = setup(t => t.plain(3, ...Array.from({ length: 100 }, () => ({ rip: guest, rsp: top, bytes: [0xf3, 0x48, 0xab] })), { rip: guest + 3n, rsp: top }));
