@@ -2,7 +2,7 @@
 // standard library is compiled into the machine's core. With --check, fails when the file differs.
 
 import { build } from 'esbuild';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, realpath, writeFile } from 'node:fs/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import path from 'node:path';
 import { bundles } from './build-extension.mjs';
@@ -11,12 +11,18 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const noticesFile = path.join(root, 'THIRD-PARTY-NOTICES.md');
 const compiledIn = ['assemblyscript'];
 
+/** The package that a bundled file belongs to, undefined for our own. `modules`: the folder of the packages, without symbolic links, as the bundler names files. */
+export function packageOf(file, modules) {
+  const [first, second] = path.relative(modules, file).split(path.sep);
+  return first === '..' ? undefined : first.startsWith('@') ? `${first}/${second}` : first;
+}
+
 /** Names of the packages that the bundles contain, sorted. */
 async function bundledPackages() {
   const results = await Promise.all(bundles.map((configuration) => build({ ...configuration, write: false, minify: false })));
   const outputs = results.flatMap(({ metafile }) => Object.values(metafile.outputs));
   const inputs = outputs.flatMap((output) => Object.entries(output.inputs).filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([file]) => file));
-  const names = inputs.flatMap((file) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1] ?? []);
+  const modules = await realpath(path.join(root, 'node_modules')), names = inputs.flatMap((file) => packageOf(path.resolve(root, file), modules) ?? []);
   return [...new Set([...names, ...compiledIn])].sort();
 }
 
