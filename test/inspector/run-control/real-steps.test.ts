@@ -7,7 +7,7 @@ import { movDwordIndirect, movImmediate, RBX } from '../../emulator/vmx/machine-
 import { imageBase, tinyImage } from '../../debug-adapter/tiny-image';
 import { compareSteps } from './step-comparison';
 import { isLaunch } from './step-truth';
-import { advance, advanceTo, image, open, record, twice, type Image, type Unit } from './truth';
+import { advance, advanceTo, image, open, record, twice, type Image, type Settings, type Unit } from './truth';
 
 const nextOf = (trace: readonly Unit[], from: number, holds: (unit: Unit) => boolean): Unit | undefined => trace.slice(from + 1).find(holds);
 
@@ -63,17 +63,18 @@ describe.each(stacks)('%s', (_, program, modules, levels, every) => {
 // Over, into and out of, by statement and by instruction, from places chosen at random, half of them at exits, entries and events. Longer runs with
 // other seeds: test/long/steps.test.ts.
 describe('steps of every kind from anywhere', () => {
-  it.each<[name: string, program: string, modules: readonly string[], levels: number, units: number, vcpus?: number]>([
+  it.each<[name: string, program: string, modules: readonly string[], levels: number, units: number, settings?: Settings]>([
     ['detours on the machine itself', 'detours sleep=on', [], 0, 40_000],
     ['detours under a monitor', 'monitor', ['detours'], 1, 12_000],
     ['two hypervisors that capture interrupts and take time slices', 'hypervisor capture=on preemption=700', ['hypervisor', 'detours sleep=on'], 2, 60_000],
     ['a hypervisor that handles exits of its guest\'s guest itself', 'hypervisor ept=on', ['hypervisor', 'detours far=40 forbidden=2'], 2, 60_000],
     ['four hypervisors with both optimisations', 'hypervisor shadowing=on no-propagation=on', ['hypervisor', 'hypervisor', 'hypervisor', 'guest'], 4, 60_000],
-    ['two processors', 'processors processors=2 passes=1000', [], 0, 50_000, 2],
-  ])('%s', async (_, program, modules, levels, units, vcpus = 1) => {
-    const [truth, stepped] = await twice(image(program), modules.map(image), levels, { vcpus }, levels === 0 ? 30_000 : 5000), recorded = record(truth, units);
-    const seen = await compareSteps(stepped, recorded, truth.world, { seed: 7, gap: 30 });
-    expect([...seen.values()].reduce((sum, count) => sum + count, 0)).toBeGreaterThan(40);
+    ['two processors', 'processors processors=2 passes=1000', [], 0, 50_000, { vcpus: 2 }],
+    ['handlers stepped into', 'hypervisor capture=on', ['hypervisor', 'detours sleep=on'], 2, 60_000, { stepIntoInterrupts: true, stepIntoFaults: true }],
+  ])('%s', async (_, program, modules, levels, units, settings = {}) => {
+    const [truth, stepped] = await twice(image(program), modules.map(image), levels, settings, levels === 0 ? 30_000 : 5000), recorded = record(truth, units);
+    const seen = await compareSteps(stepped, recorded, truth.world, { seed: 7, gap: 10 });
+    expect([...seen.values()].reduce((sum, count) => sum + count, 0)).toBeGreaterThan(80);
   });
 });
 

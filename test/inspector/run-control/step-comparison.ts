@@ -38,12 +38,12 @@ const isCrossing = (unit: Unit): boolean => crossingOf(unit) !== 'instruction';
 
 /** Compares steps of `stepped` with what a record of the same run says, to the end of the record; returns how many of each kind began with what. */
 export async function compareSteps(stepped: MachineSession, { trace, digests }: Truth, world: MachineSession['world'], { seed, gap }: Comparison): Promise<Map<string, number>> {
-  const truth = new StepTruth(trace, world.code), random = randomFrom(seed), seen = new Map<string, number>(), first = trace[0].time;
+  const truth = new StepTruth(trace, world.code, stepped.world.settings), random = randomFrom(seed), seen = new Map<string, number>(), first = trace[0].time;
   const atTime = new Map(trace.map(({ time }, at) => [time, at]));
   const contextOf = ({ id }: Context): Context => stepped.tracker.context(id)!;
   for (let at = random(gap); at < trace.length; at += 1 + random(gap)) {
-    // most steps begin at a crossing, some right before one
-    const ahead = [1, 0, 0, 0, undefined, undefined][random(6)];
+    // half of the steps begin at a crossing or right before one
+    const ahead = [1, 0, 0, undefined, undefined, undefined][random(6)];
     if (ahead !== undefined) while (at < trace.length - 2 && !isCrossing(trace[at + ahead])) at++;
     const unit = trace[at], wish = wishes[random(wishes.length)];
     if (!unit) break;

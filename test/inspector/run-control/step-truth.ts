@@ -1,7 +1,7 @@
 // Where steps end, computed from a full record of what ran (truth.ts) by following calls, returns and handlers as they happened: no unwinding, no
 // code hooks, nothing of run control. Of the inspector only the line table and the nesting of inlined calls are believed.
 import type { Context } from '../../../src/inspector/levels/context';
-import type { CodeFrame, CodeMap, LineRow } from '../../../src/inspector/run-control/plan';
+import type { CodeFrame, CodeMap, LineRow, StepSettings } from '../../../src/inspector/run-control/plan';
 import { exitReasonById, exitReasonByNumber } from '../../../src/spec/exit-reasons';
 import type { Unit } from './truth';
 
@@ -51,7 +51,7 @@ export class StepTruth {
   private readonly lines = new Map<string, LineRow | undefined>();
   private readonly chains = new Map<string, readonly CodeFrame[]>();
 
-  constructor(readonly trace: readonly Unit[], private readonly code: CodeMap) {
+  constructor(readonly trace: readonly Unit[], private readonly code: CodeMap, private readonly settings: StepSettings = { interrupts: false, faults: false }) {
     const lastOfVcpu: Unit[] = [];
     trace.forEach((unit, at) => {
       const path = this.paths.get(unit.context) ?? [], before = path.at(-1);
@@ -96,8 +96,8 @@ export class StepTruth {
       if (next.isHandler) return { at: next.at };
       let now = next;
       if (next.by === 'exception' || next.by === 'interrupt') {
-        const hasExited = unit.exit !== undefined;
-        if (next.by === 'exception' && !until) return { at: next.at, ...hasExited && { note: /was injected: its handler/ } };
+        const hasExited = unit.exit !== undefined, note = hasExited ? /was injected: its handler/ : next.by === 'interrupt' ? /^An interrupt came: its handler/ : undefined;
+        if (next.by === 'interrupt' ? this.settings.interrupts : !until || this.settings.faults) return { at: next.at, ...note && { note } };
         const back = this.outside(place, next.activation);
         if (!back) return undefined;
         // the instruction still has to run
