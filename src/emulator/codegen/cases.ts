@@ -14,6 +14,10 @@ export interface Case {
   /** Condition code, for jumps only. */
   readonly code?: number;
   readonly hot: boolean;
+  /** Export of the core that carries it out; such a case ends its block. */
+  readonly procedure?: string;
+  /** What its body does not cover is done by the procedure of this case. */
+  readonly otherwise?: number;
   /** Its body stores to the memory operand; found while the body is emitted. */
   writesMemory?: boolean;
   /** Its body moves the address of the memory operand by a register bit offset; found likewise. */
@@ -73,29 +77,33 @@ export function enumerateCases(definitions: readonly Definition[]): Case[] {
   const found = new Map<string, Omit<Case, 'id'>>();
   for (const definition of definitions) {
     for (const size of definition.pseudoSizes ?? []) {
-      found.set(caseKey(definition, '', size), { definition, form: '', size, hot: isHot(definition, '', size) });
+      found.set(caseKey(definition, '', size), { definition, form: '', size, hot: isHot(definition, '', size), procedure: definition.procedure });
     }
     for (const encoding of definition.encodings) {
       for (const memory of [false, true]) {
         if (encoding.form && (encoding.form === 'memory') !== memory) continue;
-        const form = definition.procedure ? '' : formOf(encoding, memory);
-        if (memory && !definition.procedure && !form.includes('M')) continue;
-        for (const size of definition.procedure ? [3 as Size] : sizesOf(encoding)) {
+        const procedure = procedureOf(definition, memory), form = procedure ? '' : formOf(encoding, memory);
+        if (memory && !procedure && !form.includes('M')) continue;
+        for (const size of procedure ? [3 as Size] : sizesOf(encoding)) {
           const codes = definition.name === 'Jcc' ? Array.from({ length: 16 }, (_, i) => i) : [undefined];
           for (const code of codes) {
             const key = caseKey(definition, form, size, code);
             const hot = isHot(definition, form, size);
-            if (!found.has(key)) found.set(key, { definition, form, size, code, hot });
+            if (!found.has(key)) found.set(key, { definition, form, size, code, hot, procedure });
           }
         }
       }
     }
   }
   const all = [...found.values()];
-  return [...all.filter(c => c.hot), ...all.filter(c => !c.hot && !c.definition.procedure), ...all.filter(c => c.definition.procedure)].map((c, id) => ({ ...c, id }));
+  const cases = [...all.filter(c => c.hot), ...all.filter(c => !c.hot && !c.procedure), ...all.filter(c => c.procedure)].map((c, id) => ({ ...c, id }));
+  return cases.map(c => c.definition.procedure && !c.procedure ? { ...c, otherwise: cases.find(p => p.definition === c.definition && p.procedure)!.id } : c);
 }
 
 /** What ends a block must be inlined: only the run loop can go to another one. */
+/** What carries an encoding out with a register or a memory operand in r/m, if it is a procedure. */
+export const procedureOf = ({ body, procedure }: Definition, memory: boolean): string | undefined => (body && !memory ? undefined : procedure);
+
 const isHot = ({ name, endsBlock, procedure }: Definition, form: Form, size: Size): boolean => !procedure && (endsBlock ||
   (hotList.includes(name) || hotList.includes(`${name}:${form}`)) && (size !== 1 || name === 'Jcc') && (size !== 0 || name === 'MOV' || name.startsWith('MOVZX') || name === 'CMP' || name === 'TEST'));
 

@@ -65,7 +65,7 @@ export function decoderModule(cases: readonly Case[]): string {
     return found.id;
   };
   lines.push(constant('CASE_NONE', decodeLayout.caseNone), constant('CASE_UD', caseOf('UD', 3)), constant('CASE_HOOK', caseOf('HOOK', 3)), constant('CASE_END', caseOf('END', 3)),
-    constant('CASE_TRANSLATED', caseOf('TRANSLATED', 3)),
+    constant('CASE_TRANSLATED', caseOf('TRANSLATED', 3)), constant('FIRST_PROCEDURE', cases.find(c => c.procedure)!.id),
     constant('CASE_ADDRESS_16', caseOf('ADDRESS', 1)), constant('CASE_ADDRESS_32', caseOf('ADDRESS', 2)), constant('CASE_SEGMENTED', caseOf('SEGMENTED', 3)),
     constant('CASE_ADDRESS_64', caseOf('ADDRESS', 3)), constant('CASE_ABSOLUTE', caseOf('ABSOLUTE', 3)));
   lines.push(constant('MAPS', decodeLayout.maps, 'usize'), constant('NODES', decodeLayout.nodes, 'usize'), constant('ROWS', decodeLayout.rows, 'usize'), constant('ROW_BYTES', row.bytes, 'usize'),

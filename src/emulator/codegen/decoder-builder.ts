@@ -1,7 +1,7 @@
 // Builds the decoder's tables from the definitions' encodings: rows (one per encoding) and, per opcode map, a tree that selects a row
 // by mode, mandatory prefix and ModRM fields. The core walks them (core/decode.ts).
 import type { Case } from './cases';
-import { caseKey, formOf, sizesOf } from './cases';
+import { caseKey, formOf, procedureOf, sizesOf } from './cases';
 import type { Definition, Encoding } from './definitions';
 import { decodeLayout, operandLetters, operandSizes, row, rowFlags, selectors, type Selector, selectorValues as values } from './decode-layout';
 import { region } from './state-layout';
@@ -82,9 +82,9 @@ function writeRow(view: DataView, at: number, { definition, encoding }: RowSourc
   const sizes = sizesOf(encoding);
   for (const memory of [false, true]) {
     for (let size = 0; size < 4; size++) {
-      const form = definition.procedure ? '' : formOf(encoding, memory);
+      const procedure = procedureOf(definition, memory), form = procedure ? '' : formOf(encoding, memory);
       const code = definition.name === 'Jcc' ? 0 : undefined;
-      const id = definition.procedure ? caseIds.get(caseKey(definition, '', 3)) : sizes.includes(size as 0) ? caseIds.get(caseKey(definition, form, size, code)) : undefined;
+      const id = procedure ? caseIds.get(caseKey(definition, '', 3)) : sizes.includes(size as 0) ? caseIds.get(caseKey(definition, form, size, code)) : undefined;
       view.setUint16(at + (memory ? row.memoryCases : row.registerCases) + size * 2, id ?? decodeLayout.caseNone, true);
     }
   }

@@ -25,9 +25,9 @@ export interface Definition {
   readonly feature?: string;
   /** The definition that the encodings are on processors without the feature; none = #UD. */
   readonly otherwise?: string;
-  /** Emits the instruction; absent for procedures. */
+  /** Emits the instruction; absent for procedures. Of a definition with both, the form with a register in r/m, as far as it goes (elseProcedure). */
   readonly body?: (i: InstructionContext) => void;
-  /** Export of the core that carries it out; such an instruction ends its block. */
+  /** Export of the core that carries it out; then it ends its block. */
   readonly procedure?: string;
   /** Ends its block (jumps and calls). */
   readonly endsBlock: boolean;
@@ -105,6 +105,10 @@ export class InstructionTable {
   /** An instruction written once, for both back ends. */
   define(name: string, encodings: readonly EncodingText[], body: (i: InstructionContext) => void, options: DefinitionOptions = {}): void {
     this.add({ name, encodings: encodings.map(parseEncoding), body, endsBlock: options.endsBlock ?? false, feature: options.feature, otherwise: options.otherwise, floating: options.floating });
+  }
+  /** An instruction that is a procedure of the core, but for what its body covers. */
+  defineOrProcedure(name: string, encodings: readonly EncodingText[], procedure: string, body: (i: InstructionContext) => void, options: DefinitionOptions = {}): void {
+    this.add({ name, encodings: encodings.map(parseEncoding), procedure, body, endsBlock: false, feature: options.feature });
   }
   /** An instruction that is a procedure of the core. */
   procedure(name: string, encodings: readonly EncodingText[], procedure: string, options: DefinitionOptions = {}): void {

@@ -401,6 +401,11 @@ export abstract class InstructionContext extends WasmEmitter {
     const shift = this.constant(16);
     this.faultIf(this.compare('i64_ne', this.sar64(this.shl64(target, shift), shift), target), 'GP');
   }
+  /** Unless the condition (i32) holds, the instruction's procedure carries it out, from the start. */
+  elseProcedure(condition: Value): void {
+    this.mayFault();
+    this.get(condition); this.emit('i32_eqz'); this.if(); this.leaveToProcedure(); this.close();
+  }
   when(condition: Value, body: () => void, otherwise?: () => void): void {
     const before = this.committed;
     this.get(condition); this.if();
@@ -417,6 +422,8 @@ export abstract class InstructionContext extends WasmEmitter {
   protected abstract callCore(name: CoreFunction): void;
   /** Leaves the instruction with nothing committed. */
   protected abstract abandon(): void;
+  /** Leaves the instruction, with nothing committed, to its definition's procedure. */
+  protected abstract leaveToProcedure(): void;
   /** Leaves the register-file offset of the memory operand's base on the stack. */
   protected abstract operandBase(): void;
   protected abstract raise(vector: StopOrFault): void;
@@ -438,6 +445,14 @@ export abstract class InstructionContext extends WasmEmitter {
     this.callCore(name);
     return this.set64();
   }
+  /** A function of the core with a result of 32 bits. */
+  call32(name: CoreFunction, ...values: Value[]): Value {
+    for (const v of values) this.get(v);
+    this.callCore(name);
+    return this.set32();
+  }
+  /** The quadword at an address of this memory. */
+  loadHost(host: Value): Value { this.get(host); this.memory('i64_load', 0); return this.set64(); }
   abstract immediate(size: number): Value;
   /** Linear address of the memory operand (for LEA: its offset, the decoder leaves the segment out). */
   abstract address(): Value;

@@ -23,9 +23,9 @@ export const endings = { next: 0, abort: 1, jumped: 2, fault: 3 } as const;
 
 export function buildInterpreter(definitions: readonly Definition[]): Interpreter {
   const cases = enumerateCases(definitions);
-  const hot = cases.filter(c => c.hot), cold = cases.filter(c => !c.hot && !c.definition.procedure), procedures = cases.filter(c => c.definition.procedure);
+  const hot = cases.filter(c => c.hot), cold = cases.filter(c => !c.hot && !c.procedure), procedures = cases.filter(c => c.procedure);
   const firstProcedure = hot.length + cold.length;
-  const procedureNames = [...new Set(procedures.map(c => c.definition.procedure!))];
+  const procedureNames = [...new Set(procedures.map(c => c.procedure!))];
   const status = { params: [I32], results: [I32] };
   const imports = [...coreFunctions, ...procedureNames.map(name => ({ name, type: status }))];
   const types = new TypeSection(), functions: FunctionBody[] = [];
@@ -72,7 +72,7 @@ export function buildInterpreter(definitions: readonly Definition[]): Interprete
     load(cpu('tlbGeneration'), new Local(generation), true);
   };
   const proceedAnd = (status: () => void): void => { status(); proceed(); e.get(block); e.branchIf(labels.outer); e.branch(labels.exit); };
-  const callCase = (): void => { e.emit('call_indirect'); e.unsigned(types.indexOf(status)); e.unsigned(1); };
+  const call = (): void => { e.emit('call_indirect'); e.unsigned(types.indexOf(status)); e.unsigned(1); };
   e.regionType = types.indexOf(status);
   e.open('block', labels.exit);
   e.open('loop', '$again');                                                           // budget is saved, CPU_RIP is where to go on
@@ -95,11 +95,18 @@ export function buildInterpreter(definitions: readonly Definition[]): Interprete
   e.open('block', labels.newBlock);
   e.open('block', labels.unlinked);
   e.open('loop', labels.next);
+  e.open('block', labels.procedure);
   e.open('block', '$cold');
   const hotLabels = hot.map((_, n) => `hot${n}`);
   for (const label of [...hotLabels].reverse()) e.open('block', label);
   e.get(pc); e.memory('i32_load16_u', record.caseId);
   e.branchTable(hotLabels, '$cold');
+  /** Gives the budget back the units of the instructions from the present one on, but for the first `retired`. */
+  const takeBack = (retired: number): void => {
+    e.get(budget); e.get(block); e.memory('i32_load', 0); e.emit('i32_add'); e.get(pc); e.memory('i32_load8_u', record.ordinal); e.emit('i32_sub');
+    if (retired) { e.i32(retired); e.emit('i32_sub'); }
+    e.set(budget);
+  };
   const step = (): void => { e.get(pc); e.i32(recordBytes); e.emit('i32_add'); e.set(pc); e.branch(labels.next); };
   for (const c of hot) {
     e.close();
@@ -109,14 +116,18 @@ export function buildInterpreter(definitions: readonly Definition[]): Interprete
   e.close();                                                                          // $cold
   e.get(pc); e.memory('i32_load16_u', record.caseId); e.i32(firstProcedure); e.emit('i32_lt_u');
   e.if();
-  e.get(pc); e.get(pc); e.memory('i32_load16_u', record.caseId); callCase();
-  e.branchIf(labels.fault);
-  step();
+  e.get(pc); e.get(pc); e.memory('i32_load16_u', record.caseId); call(); e.tee(nextBlock); e.emit('i32_eqz');
+  e.if(); step(); e.close();
+  e.get(nextBlock); e.i32(1); e.emit('i32_eq'); e.branchIf(labels.fault);
+  takeBack(1);                                                                        // what follows in the block is not retired
+  e.else();
+  e.get(pc); e.memory('i32_load16_u', record.caseId); e.set(nextBlock);
   e.close();
   e.saveBudget();
   e.saveRip(pc, record.pageOffset);
+  e.close();                                                                          // $procedure: `nextBlock` is its case; budget and RIP are saved
   e.i32(0); e.get(pc); e.memory('i32_load8_u', record.length); e.memory('i32_store', cpu('instructionLength'));
-  proceedAnd(() => { e.get(pc); e.get(pc); e.memory('i32_load16_u', record.caseId); callCase(); });
+  proceedAnd(() => { e.get(pc); e.get(nextBlock); call(); });
   e.close();                                                                          // $next
   e.emit('unreachable');
   e.close();                                                                          // $unlinked
@@ -125,7 +136,7 @@ export function buildInterpreter(definitions: readonly Definition[]): Interprete
   e.get(nextBlock); e.tee(block); e.branchIf(labels.outer);
   e.branch('$again');
   e.close();                                                                          // $fault: take back what was not retired
-  e.get(budget); e.get(block); e.memory('i32_load', 0); e.emit('i32_add'); e.get(pc); e.memory('i32_load8_u', record.ordinal); e.emit('i32_sub'); e.set(budget);
+  takeBack(0);
   e.saveBudget();
   e.saveRip(pc, record.pageOffset);
   e.close();                                                                          // $abandoned: budget and RIP are saved
@@ -140,8 +151,8 @@ export function buildInterpreter(definitions: readonly Definition[]): Interprete
 
   const functionOfCase = cases.map(c => {
     if (c.hot) return imports.length;                                                 // never called through the table
-    if (!c.definition.procedure) return imports.length + 1 + (c.id - hot.length);
-    return imports.findIndex(i => i.name === c.definition.procedure);
+    if (!c.procedure) return imports.length + 1 + (c.id - hot.length);
+    return imports.findIndex(i => i.name === c.procedure);
   });
   const bytes = assembleModule({ importModule: 'core', imports, memoryPages, functions, importedTable: 'translations', table: functionOfCase }, types);
   return { bytes, cases, runBytes };

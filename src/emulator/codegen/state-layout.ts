@@ -127,7 +127,7 @@ export const cpuCells: readonly Cell[] = place(region('cpu').base, region('cpu')
   ['eventVectoring', 'u32', 1, 'event under delivery in the format of IDT-vectoring information (bit 31 valid), 0 = none'],
   ['eventVectoringError', 'u32', 1, ''], ['eventInstructionLength', 'u32', 1, ''],
   ['instructionLength', 'u32', 1, 'length of the system instruction that runs (rip is at its start)'],
-  ['record', 'u32', 1, 'address of the decoded record of the system instruction that runs'],
+  ['record', 'u32', 1, 'address of the decoded record of an instruction that a region leaves to its procedure'], ['procedure', 'u32', 1, 'case of that procedure'],
   // -- TLB
   ['tlbBase', 'u32', 1, 'address of the TLB context in use'], ['tlbGeneration', 'u64', 1, 'low 12 bits of valid tags in that context'],
   // -- VMX

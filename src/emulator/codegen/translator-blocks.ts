@@ -59,7 +59,7 @@ export class BlockReader {
     return {
       case: this.cases[caseId], length: byte(field.length), ordinal: byte(field.ordinal), pageOffset: v.getUint16(at + field.pageOffset, true),
       dst: byte(field.dst), src: byte(field.src), base: byte(field.base), index: byte(field.index), scale: byte(field.scale), aux: byte(field.aux),
-      displacement: v.getInt32(at + field.displacement, true), immediate: v.getBigInt64(at + field.immediate, true),
+      displacement: v.getInt32(at + field.displacement, true), immediate: v.getBigInt64(at + field.immediate, true), at,
     };
   }
   /** Reads a decoded block; its instructions end where only the interpreter goes on. */

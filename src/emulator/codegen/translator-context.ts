@@ -15,6 +15,8 @@ export interface DecodedRecord {
   readonly length: number; readonly ordinal: number; readonly pageOffset: number;
   readonly dst: number; readonly src: number; readonly base: number; readonly index: number; readonly scale: number; readonly aux: number;
   readonly displacement: number; readonly immediate: bigint;
+  /** Its address. */
+  readonly at: number;
 }
 
 /** What the flags follow from: the pair itself, what `lazy` says while the region runs, or a form known here. */
@@ -139,10 +141,19 @@ export class TranslatorContext extends InstructionContext {
   // ---- ways out
   protected override mayFault(): void { super.mayFault(); if (this.use) this.use.mayLeave = true; }
   protected override abandon(): void {
+    this.leaveHere(this.notRetired, 1);
+  }
+  protected override leaveToProcedure(): void {
+    this.i32(0); this.i32(this.record.at); this.memory('i32_store', cpu('record'));
+    this.i32(0); this.i32(this.record.case.otherwise!); this.memory('i32_store', cpu('procedure'));
+    this.leaveHere(this.notRetired - 1, 2);
+  }
+  /** Leaves at this instruction: units that were counted and are not retired, and what the region returns. */
+  private leaveHere(units: number, ending: number): void {
     this.sayPending();
-    if (this.notRetired) { this.get(regionLocals.budget); this.i32(this.notRetired); this.emit('i32_add'); this.set(regionLocals.budget); }
+    if (units) { this.get(regionLocals.budget); this.i32(units); this.emit('i32_add'); this.set(regionLocals.budget); }
     this.setRip(this.pageDistance + this.record.pageOffset);
-    this.i32(1); this.set(regionLocals.ending);
+    this.i32(ending); this.set(regionLocals.ending);
     this.branch(leave);
   }
   /** RIP as a linear address, by its distance from the region's base. */

@@ -1,5 +1,5 @@
-// Emits the function of one region. Its parameter says which entry; it returns the next block, 0 (CPU_RIP says where to go on), or 1 when an
-// instruction was abandoned. Blocks are nested as their dominators are; what structure does not express (indirect jumps, entries in the
+// Emits the function of one region. Its parameter says which entry; it returns the next block, 0 (CPU_RIP says where to go on), 1 when an
+// instruction was abandoned, or 2 when one is for its procedure. Blocks are nested as their dominators are; what structure does not express (indirect jumps, entries in the
 // middle of loops) goes over the dispatcher, a loop around a br_table.
 //
 // Budget: a block takes its instructions at its start. It is looked at only where something can repeat, on retreating edges and in the

@@ -194,7 +194,7 @@ export class Translator {
     const key = records.map(r => `${r.case.id}:${r.immediate & 63n}`).join();
     if (this.uses.has(key)) return this.uses.get(key);
     let use: FlagUse | undefined;
-    if (records.every(r => r.case.definition.body)) { try { use = this.dry.useOf(records); } catch { use = undefined; } }
+    if (records.every(r => r.case.definition.body && !r.case.procedure)) { try { use = this.dry.useOf(records); } catch { use = undefined; } }
     this.uses.set(key, use);
     return use;
   }

@@ -118,8 +118,17 @@ export function defineVmx(t: InstructionTable): void {
   p('VMRESUME', ['NP 0F 01/C3'], 'vmresume');
   p('VMXOFF', ['NP 0F 01/C4'], 'vmxoff');
   p('VMFUNC', ['NP 0F 01/D4'], 'vmfunc');
-  p('VMREAD', ['NP 0F 78 Eq Gq'], 'vmread');
-  p('VMWRITE', ['NP 0F 79 Gq Eq'], 'vmwrite');
+  // 1 as a result: VMsucceed clears all six flags
+  t.defineOrProcedure('VMREAD', ['NP 0F 78 Eq Gq'], 'vmread', i => {
+    const place = i.call32('placeOfField', i.read(i.src));
+    i.elseProcedure(place);
+    i.write(i.dst, i.loadHost(place));
+    i.flags('logic', i.constant(1));
+  }, { feature: 'vmx' });
+  t.defineOrProcedure('VMWRITE', ['NP 0F 79 Gq Eq'], 'vmwrite', i => {
+    i.elseProcedure(i.call32('putField', i.read(i.dst), i.read(i.src)));
+    i.flags('logic', i.constant(1));
+  }, { feature: 'vmx' });
   p('VMPTRLD', ['NP 0F C7/6m Mq'], 'vmptrld');
   p('VMPTRST', ['NP 0F C7/7m Mq'], 'vmptrst');
   p('VMCLEAR', ['66 0F C7/6m Mq'], 'vmclear');

@@ -1,6 +1,8 @@
 // VMREAD and VMWRITE on the current VMCS, and in non-root operation on the shadow VMCS: SDM 3C 31.3 'VMX Instructions',
 // 26.3 'Changes to Instruction Behavior in VMX Non-Root Operation'. The field operand is a register; the value operand r/m.
-import { CPU_CURRENT_VMCS, CPU_SHADOW_VMCS_HOST, VMX_VMREAD, VMX_VMWRITE, WATCH_VMCS_FIELD } from '../generated/layout';
+import {
+  CPU_CURRENT_VMCS, CPU_SHADOW_VMCS_HOST, CPU_VMX_ON, EVENT_VMX_INSTRUCTION, M_EVENT_MASK, M_STOP_ON_VMX, M_WATCH_COUNT, VMX_VMREAD, VMX_VMWRITE, WATCH_VMCS_FIELD,
+} from '../generated/layout';
 import { EXIT_VMREAD, EXIT_VMWRITE, VMCS_VMCS_LINK_POINTER, VMCS_VMREAD_BITMAP_ADDRESS, VMCS_VMWRITE_BITMAP_ADDRESS } from '../generated/vmx';
 import { loadData, readPhysical8, storeData } from '../memory';
 import { destinationRegister, isMemory, operandAddress, sourceRegister } from '../operands';
@@ -32,6 +34,27 @@ function accessExits(encoding: u64, bitmap: usize): bool {
 @inline function accessedVmcs(): usize { return nonRoot() ? <usize>load<u32>(CPU_SHADOW_VMCS_HOST) : currentVmcs(); }
 /** Its pointer, as the event tells it. */
 @inline function accessedPointer(): u64 { return nonRoot() ? field(currentVmcs(), VMCS_VMCS_LINK_POINTER) : load<u64>(CPU_CURRENT_VMCS); }
+
+// ---- what emitted code calls: VMREAD and VMWRITE of registers that succeed, in 64-bit mode, while nobody looks on
+
+@inline function isPlain(id: u32): bool {
+  return ((load<u32>(M_STOP_ON_VMX) >> id | load<u32>(M_EVENT_MASK) >> EVENT_VMX_INSTRUCTION) & 1) == 0 && load<u32>(M_WATCH_COUNT + (WATCH_VMCS_FIELD << 2)) == 0
+    && load<u32>(CPU_VMX_ON) != 0 && in64BitMode() && cpl() == 0;
+}
+/** WASM address of the field that VMREAD reads; 0: the procedure does it. */
+export function placeOfField(encoding: u64): usize {
+  if (!isPlain(VMX_VMREAD) || (encoding & 1) != 0 || (nonRoot() && accessExits(encoding, VMCS_VMREAD_BITMAP_ADDRESS))) return 0;
+  const vmcs = accessedVmcs(), offset = fieldOffset(encoding);
+  return vmcs != 0 && offset != 0 ? vmcs + offset : 0;
+}
+/** VMWRITE, with 1 as result; 0: the procedure does it. */
+export function putField(encoding: u64, value: u64): u32 {
+  if (!isPlain(VMX_VMWRITE) || (isReadOnly(encoding) && !vmwriteToAnyField()) || (nonRoot() && accessExits(encoding, VMCS_VMWRITE_BITMAP_ADDRESS))) return 0;
+  const vmcs = accessedVmcs(), offset = fieldOffset(encoding);
+  if (vmcs == 0 || offset == 0) return 0;
+  writeField(vmcs, offset, encoding, value);
+  return 1;
+}
 
 /** VMREAD r/m, r. */
 export function vmread(pc: usize): i32 {
