@@ -16,8 +16,6 @@ export interface Case {
   readonly hot: boolean;
   /** Export of the core that carries it out; such a case ends its block. */
   readonly procedure?: string;
-  /** What its body does not cover is done by the procedure of this case. */
-  readonly otherwise?: number;
   /** Its body stores to the memory operand; found while the body is emitted. */
   writesMemory?: boolean;
   /** Its body moves the address of the memory operand by a register bit offset; found likewise. */
@@ -96,8 +94,7 @@ export function enumerateCases(definitions: readonly Definition[]): Case[] {
     }
   }
   const all = [...found.values()];
-  const cases = [...all.filter(c => c.hot), ...all.filter(c => !c.hot && !c.procedure), ...all.filter(c => c.procedure)].map((c, id) => ({ ...c, id }));
-  return cases.map(c => c.definition.procedure && !c.procedure ? { ...c, otherwise: cases.find(p => p.definition === c.definition && p.procedure)!.id } : c);
+  return [...all.filter(c => c.hot), ...all.filter(c => !c.hot && !c.procedure), ...all.filter(c => c.procedure)].map((c, id) => ({ ...c, id }));
 }
 
 /** What ends a block must be inlined: only the run loop can go to another one. */

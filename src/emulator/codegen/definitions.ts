@@ -25,7 +25,7 @@ export interface Definition {
   readonly feature?: string;
   /** The definition that the encodings are on processors without the feature; none = #UD. */
   readonly otherwise?: string;
-  /** Emits the instruction; absent for procedures. Of a definition with both, the form with a register in r/m, as far as it goes (elseProcedure). */
+  /** Emits the instruction; absent for procedures. Of a definition with both, the form with a register in r/m, as it usually goes (usually). */
   readonly body?: (i: InstructionContext) => void;
   /** Export of the core that carries it out; then it ends its block. */
   readonly procedure?: string;
@@ -106,8 +106,8 @@ export class InstructionTable {
   define(name: string, encodings: readonly EncodingText[], body: (i: InstructionContext) => void, options: DefinitionOptions = {}): void {
     this.add({ name, encodings: encodings.map(parseEncoding), body, endsBlock: options.endsBlock ?? false, feature: options.feature, otherwise: options.otherwise, floating: options.floating });
   }
-  /** An instruction that is a procedure of the core, but for what its body covers. */
-  defineOrProcedure(name: string, encodings: readonly EncodingText[], procedure: string, body: (i: InstructionContext) => void, options: DefinitionOptions = {}): void {
+  /** A procedure of the core whose form with a register in r/m has a body for what it usually does. */
+  usually(name: string, encodings: readonly EncodingText[], procedure: string, body: (i: InstructionContext) => void, options: DefinitionOptions = {}): void {
     this.add({ name, encodings: encodings.map(parseEncoding), procedure, body, endsBlock: false, feature: options.feature });
   }
   /** An instruction that is a procedure of the core. */

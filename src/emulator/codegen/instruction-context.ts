@@ -401,11 +401,6 @@ export abstract class InstructionContext extends WasmEmitter {
     const shift = this.constant(16);
     this.faultIf(this.compare('i64_ne', this.sar64(this.shl64(target, shift), shift), target), 'GP');
   }
-  /** Unless the condition (i32) holds, the instruction's procedure carries it out, from the start. */
-  elseProcedure(condition: Value): void {
-    this.mayFault();
-    this.get(condition); this.emit('i32_eqz'); this.if(); this.leaveToProcedure(); this.close();
-  }
   when(condition: Value, body: () => void, otherwise?: () => void): void {
     const before = this.committed;
     this.get(condition); this.if();
@@ -422,8 +417,8 @@ export abstract class InstructionContext extends WasmEmitter {
   protected abstract callCore(name: CoreFunction): void;
   /** Leaves the instruction with nothing committed. */
   protected abstract abandon(): void;
-  /** Leaves the instruction, with nothing committed, to its definition's procedure. */
-  protected abstract leaveToProcedure(): void;
+  /** Leaves the address of the decoded record on the stack. */
+  protected abstract recordAddress(): void;
   /** Leaves the register-file offset of the memory operand's base on the stack. */
   protected abstract operandBase(): void;
   protected abstract raise(vector: StopOrFault): void;
@@ -445,11 +440,15 @@ export abstract class InstructionContext extends WasmEmitter {
     this.callCore(name);
     return this.set64();
   }
-  /** A function of the core with a result of 32 bits. */
-  call32(name: CoreFunction, ...values: Value[]): Value {
+  /** A function of the core that does what an instruction usually does. It returns 0 (i32) when it has left all to the instruction's procedure, which comes next. */
+  usually(name: CoreFunction, ...values: Value[]): Value {
+    this.mayFault();
     for (const v of values) this.get(v);
+    this.recordAddress();
     this.callCore(name);
-    return this.set32();
+    const result = this.set32();
+    this.get(result); this.emit('i32_eqz'); this.if(); this.abandon(); this.close();
+    return result;
   }
   /** The quadword at an address of this memory. */
   loadHost(host: Value): Value { this.get(host); this.memory('i64_load', 0); return this.set64(); }

@@ -72,7 +72,7 @@ export function buildInterpreter(definitions: readonly Definition[]): Interprete
     load(cpu('tlbGeneration'), new Local(generation), true);
   };
   const proceedAnd = (status: () => void): void => { status(); proceed(); e.get(block); e.branchIf(labels.outer); e.branch(labels.exit); };
-  const call = (): void => { e.emit('call_indirect'); e.unsigned(types.indexOf(status)); e.unsigned(1); };
+  const callCase = (): void => { e.emit('call_indirect'); e.unsigned(types.indexOf(status)); e.unsigned(1); };
   e.regionType = types.indexOf(status);
   e.open('block', labels.exit);
   e.open('loop', '$again');                                                           // budget is saved, CPU_RIP is where to go on
@@ -95,18 +95,11 @@ export function buildInterpreter(definitions: readonly Definition[]): Interprete
   e.open('block', labels.newBlock);
   e.open('block', labels.unlinked);
   e.open('loop', labels.next);
-  e.open('block', labels.procedure);
   e.open('block', '$cold');
   const hotLabels = hot.map((_, n) => `hot${n}`);
   for (const label of [...hotLabels].reverse()) e.open('block', label);
   e.get(pc); e.memory('i32_load16_u', record.caseId);
   e.branchTable(hotLabels, '$cold');
-  /** Gives the budget back the units of the instructions from the present one on, but for the first `retired`. */
-  const takeBack = (retired: number): void => {
-    e.get(budget); e.get(block); e.memory('i32_load', 0); e.emit('i32_add'); e.get(pc); e.memory('i32_load8_u', record.ordinal); e.emit('i32_sub');
-    if (retired) { e.i32(retired); e.emit('i32_sub'); }
-    e.set(budget);
-  };
   const step = (): void => { e.get(pc); e.i32(recordBytes); e.emit('i32_add'); e.set(pc); e.branch(labels.next); };
   for (const c of hot) {
     e.close();
@@ -116,18 +109,14 @@ export function buildInterpreter(definitions: readonly Definition[]): Interprete
   e.close();                                                                          // $cold
   e.get(pc); e.memory('i32_load16_u', record.caseId); e.i32(firstProcedure); e.emit('i32_lt_u');
   e.if();
-  e.get(pc); e.get(pc); e.memory('i32_load16_u', record.caseId); call(); e.tee(nextBlock); e.emit('i32_eqz');
-  e.if(); step(); e.close();
-  e.get(nextBlock); e.i32(1); e.emit('i32_eq'); e.branchIf(labels.fault);
-  takeBack(1);                                                                        // what follows in the block is not retired
-  e.else();
-  e.get(pc); e.memory('i32_load16_u', record.caseId); e.set(nextBlock);
+  e.get(pc); e.get(pc); e.memory('i32_load16_u', record.caseId); callCase();
+  e.branchIf(labels.fault);
+  step();
   e.close();
   e.saveBudget();
   e.saveRip(pc, record.pageOffset);
-  e.close();                                                                          // $procedure: `nextBlock` is its case; budget and RIP are saved
   e.i32(0); e.get(pc); e.memory('i32_load8_u', record.length); e.memory('i32_store', cpu('instructionLength'));
-  proceedAnd(() => { e.get(pc); e.get(nextBlock); call(); });
+  proceedAnd(() => { e.get(pc); e.get(pc); e.memory('i32_load16_u', record.caseId); callCase(); });
   e.close();                                                                          // $next
   e.emit('unreachable');
   e.close();                                                                          // $unlinked
@@ -136,7 +125,7 @@ export function buildInterpreter(definitions: readonly Definition[]): Interprete
   e.get(nextBlock); e.tee(block); e.branchIf(labels.outer);
   e.branch('$again');
   e.close();                                                                          // $fault: take back what was not retired
-  takeBack(0);
+  e.get(budget); e.get(block); e.memory('i32_load', 0); e.emit('i32_add'); e.get(pc); e.memory('i32_load8_u', record.ordinal); e.emit('i32_sub'); e.set(budget);
   e.saveBudget();
   e.saveRip(pc, record.pageOffset);
   e.close();                                                                          // $abandoned: budget and RIP are saved

@@ -28,8 +28,8 @@ export const coreFunctions: readonly { name: CoreFunction; type: FunctionType }[
   { name: 'floatEstimate', type: { params: [I32, I64], results: [I64] } },
   { name: 'refineFault', type: { params: [I32], results: [] } },
   { name: 'divideWide', type: { params: [I32, I64], results: [I32] } },
-  { name: 'placeOfField', type: { params: [I64], results: [I32] } },
-  { name: 'putField', type: { params: [I64, I64], results: [I32] } },
+  { name: 'placeOfField', type: { params: [I64, I32], results: [I32] } },
+  { name: 'putField', type: { params: [I64, I64, I32], results: [I32] } },
   { name: 'raiseException', type: { params: [I32], results: [] } },
   { name: 'linkBlock', type: { params: [I32, I32, I64], results: [I32] } },
   { name: 'segmentedAddress', type: { params: [I32], results: [I32] } },
@@ -43,7 +43,7 @@ const budgetAddress = machineCell('budget').address;
 
 /** Locals of the run loop. Out-of-line functions have only `pc`. */
 export const runLocals = { pc: new Local(0), block: new Local(1), budget: new Local(2), nextBlock: new Local(3), tlb: new Local(4) } as const;
-export const labels = { exit: '$exit', outer: '$outer', fault: '$fault', abandoned: '$abandoned', newBlock: '$newBlock', unlinked: '$unlinked', next: '$next', procedure: '$procedure' } as const;
+export const labels = { exit: '$exit', outer: '$outer', fault: '$fault', abandoned: '$abandoned', newBlock: '$newBlock', unlinked: '$unlinked', next: '$next' } as const;
 
 export class InterpreterContext extends InstructionContext {
   private readonly coreIndex = new Map<string, number>();
@@ -92,11 +92,6 @@ export class InterpreterContext extends InstructionContext {
     this.call(index);
   }
   protected override abandon(): void { if (this.outOfLine) { this.i32(1); this.emit('return'); } else this.branch(labels.fault); }
-  /** Out-of-line functions return 0 (done), 1 (abandoned) or the case of a procedure. */
-  protected override leaveToProcedure(): void {
-    if (!this.outOfLine) throw new Error(`${this.where} leaves the run loop for a procedure`);
-    this.i32(this.current.otherwise!); this.emit('return');
-  }
   protected override moved(address: Value, distance: Value): Value {
     // aux: 0, or the slot of the segment base that the address record added to a 32-bit offset
     const base = this.local64(), sum = this.add64(address, distance);
@@ -108,6 +103,7 @@ export class InterpreterContext extends InstructionContext {
     return this.set64();
   }
   protected override operandBase(): void { this.field('base'); }
+  protected override recordAddress(): void { this.get(runLocals.pc); }
   protected override raise(vector: StopOrFault): void { this.i32(exceptionVectors[vector]); this.callCore('raiseException'); }
 
   private field(name: 'dst' | 'src' | 'base' | 'index'): void { this.get(runLocals.pc); this.memory('i32_load8_u', record[name]); }
@@ -215,10 +211,7 @@ export class InterpreterContext extends InstructionContext {
     this.i32(0); this.i32(0); this.get(target); this.callCore('linkBlock'); this.set(runLocals.nextBlock);
     this.branch(labels.newBlock);
   }
-  /**
-   * The region gets the budget as it was before this block was counted, and returns the next block, 0 (RIP says where), 1 (an instruction was abandoned), or 2:
-   * the next instruction, which it has counted, is for a procedure.
-   */
+  /** The region gets the budget as it was before this block was counted, and returns the next block, 0 (RIP says where), or 1: an instruction was abandoned. */
   override enterTranslation(): void {
     const { block, budget, nextBlock } = runLocals;
     this.get(budget); this.get(block); this.memory('i32_load', blockFields.units); this.emit('i32_add'); this.set(budget);
@@ -228,11 +221,8 @@ export class InterpreterContext extends InstructionContext {
     this.emit('call_indirect'); this.unsigned(this.regionType); this.unsigned(0);
     this.set(nextBlock);
     this.i32(0); this.memory('i32_load', budgetAddress); this.set(budget);
-    this.get(nextBlock); this.i32(3); this.emit('i32_and', 'i32_eqz'); this.branchIf(labels.newBlock);
-    this.get(nextBlock); this.i32(1); this.emit('i32_eq'); this.branchIf(labels.abandoned);
-    this.i32(0); this.memory('i32_load', cpu('record')); this.set(runLocals.pc);
-    this.i32(0); this.memory('i32_load', cpu('procedure')); this.set(nextBlock);
-    this.branch(labels.procedure);
+    this.get(nextBlock); this.i32(1); this.emit('i32_ne'); this.branchIf(labels.newBlock);
+    this.branch(labels.abandoned);
   }
   /** CPU_RIP = linear address of the record's instruction minus the CS base; the address of the record is on no stack but in `from`. */
   saveRip(from: Local, offsetField: number): void {

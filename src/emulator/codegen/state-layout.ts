@@ -120,14 +120,14 @@ export const cpuCells: readonly Cell[] = place(region('cpu').base, region('cpu')
   ['pendingDebug', 'u64', 1, 'pending debug exceptions in the VMCS format, delivered at the next boundary'],
   // -- the fault, exit or event under way
   ['abortKind', 'u32', 1, 'why an instruction was abandoned: 0 none, 1 exception, 2 run alone (MMIO, code page, watched page), '
-    + '3 VM exit done, 4 stop, 5 EPT violation, 6 EPT misconfiguration, 7 page-modification log full, 8 access to the APIC-access page'],
+    + '3 VM exit done, 4 stop, 5 EPT violation, 6 EPT misconfiguration, 7 page-modification log full, 8 access to the APIC-access page, 9 left to its procedure'],
   ['faultVector', 'u32', 1, ''], ['faultHasError', 'u32', 1, ''], ['faultError', 'u32', 1, ''],
   ['faultAddress', 'u64', 1, 'linear address of a page fault (next CR2); for #DB the DR6 bits to set'],
   ['alone', 'u32', 1, 'this instruction runs alone in its block: slow accesses may complete'],
   ['eventVectoring', 'u32', 1, 'event under delivery in the format of IDT-vectoring information (bit 31 valid), 0 = none'],
   ['eventVectoringError', 'u32', 1, ''], ['eventInstructionLength', 'u32', 1, ''],
   ['instructionLength', 'u32', 1, 'length of the system instruction that runs (rip is at its start)'],
-  ['record', 'u32', 1, 'address of the decoded record of an instruction that a region leaves to its procedure'], ['procedure', 'u32', 1, 'case of that procedure'],
+  ['record', 'u32', 1, 'address of the decoded record of an instruction that emitted code leaves to its procedure'], ['procedure', 'u32', 1, 'that procedure: id of the VMX instruction'],
   // -- TLB
   ['tlbBase', 'u32', 1, 'address of the TLB context in use'], ['tlbGeneration', 'u64', 1, 'low 12 bits of valid tags in that context'],
   // -- VMX
@@ -272,9 +272,12 @@ export const translationRefused = 0x8000_0000, translationMember = 0x4000_0000;
 /** A slot of the region `translations`: state (0 free, 1 live, 2 dead), the entries (in the code heap), RAM pages. */
 export const translationFields = { state: 0, entryCount: 4, entries: 8, pageCount: 12, pages: 16 } as const;
 export const translationSlotBytes = 64, translationSlots = region('translations').size / translationSlotBytes, translationPages = 8;
-/** An entry of a region: its block (0: given back to the interpreter), what the block was before, runs from there and the units that they retired. */
-export const entryFields = { block: 0, units: 4, caseId: 8, runs: 12, retired: 16 } as const;
-export const translationEntryBytes = 20;
+/**
+ * An entry of a region: its block (0: given back to the interpreter), what the block was before, runs from there and the units that they retired; for jumps
+ * inside the region the distance of its address from the region's base, the units up to the next check of the budget, bit and block table of its page.
+ */
+export const entryFields = { block: 0, units: 4, caseId: 8, runs: 12, retired: 16, ahead: 20, distance: 24, page: 32, blocks: 36 } as const;
+export const translationEntryBytes = 40;
 
 export function cell(cells: readonly Cell[], name: string): Cell {
   const found = cells.find(c => c.name === name);

@@ -25,6 +25,8 @@ export interface RegionBlock {
   /** Where it goes on by itself (behind a branch, a call, the last instruction), and where its relative jump leads: distances. */
   next: number;
   target: number;
+  /** Behind the instruction in front of which it leaves. */
+  readonly after?: number;
 }
 export interface Region { readonly pages: RegionPage[]; readonly blocks: Map<number, RegionBlock>; readonly roots: Set<number>; readonly mode: number }
 
@@ -67,8 +69,8 @@ export class BlockReader {
     const instructions: Instruction[] = [];
     let at = address + blockHeaderBytes, records: DecodedRecord[] = [];
     const start = this.view.getUint16(at + field.pageOffset, true);
-    const block = (ending: Ending, next: number, target = -1): RegionBlock =>
-      ({ at: page.distance + start, address, page, instructions, ending, next: page.distance + next, target: page.distance + target });
+    const block = (ending: Ending, next: number, target = -1, after?: number): RegionBlock =>
+      ({ at: page.distance + start, address, page, instructions, ending, next: page.distance + next, target: page.distance + target, ...(after !== undefined && { after: page.distance + after }) });
     for (let first = true; ; first = false, at += recordBytes) {
       const raw = this.view.getUint16(at + field.caseId, true), r = this.record(at, first ? this.originalCase(address, raw) : raw), { name, endsBlock } = r.case.definition;
       records.push(r);
@@ -79,7 +81,7 @@ export class BlockReader {
       }
       const next = r.pageOffset + r.length, use = this.useOf(records);
       // outside 64-bit mode a jump of 16 bits wraps its target
-      if (!use || (endsBlock && (mode & 3) !== 2 && r.scale === 1)) return block('leave', r.pageOffset);
+      if (!use || (endsBlock && (mode & 3) !== 2 && r.scale === 1)) return block('leave', r.pageOffset, -1, next);
       instructions.push({ records, offset: r.pageOffset, next, use });
       records = [];
       if (!endsBlock) continue;
@@ -91,8 +93,8 @@ export class BlockReader {
     }
   }
 
-  /** The region that grows from a block; `roots` are other distances on its page that must be entries too. */
-  grow(hot: RegionPage, offsets: readonly number[], mode: number, mostBlocks: number): Region {
+  /** The region that grows from blocks at distances from a page, all of which are entries. `goesOn`: also behind instructions in front of which it is left. */
+  grow(hot: RegionPage, offsets: readonly number[], mode: number, mostBlocks: number, goesOn = false): Region {
     const pages = [hot], blocks = new Map<number, RegionBlock>(), roots = new Set<number>(), queue: number[] = [];
     const pageAt = (distance: number): RegionPage | undefined => {
       const found = pages.find(p => p.distance === distance);
@@ -116,6 +118,7 @@ export class BlockReader {
       if (b.ending === 'jump' || b.ending === 'branch' || b.ending === 'call') take(b.target);
       if (b.ending === 'branch' || b.ending === 'fall') take(b.next);
       if ((b.ending === 'call' || b.ending === 'indirectCall') && take(b.next)) roots.add(b.next);
+      if (goesOn && b.ending === 'leave' && b.after !== undefined && take(b.after)) roots.add(b.after);
     };
     let done = 0;
     for (const offset of offsets) {

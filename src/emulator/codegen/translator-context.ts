@@ -141,19 +141,10 @@ export class TranslatorContext extends InstructionContext {
   // ---- ways out
   protected override mayFault(): void { super.mayFault(); if (this.use) this.use.mayLeave = true; }
   protected override abandon(): void {
-    this.leaveHere(this.notRetired, 1);
-  }
-  protected override leaveToProcedure(): void {
-    this.i32(0); this.i32(this.record.at); this.memory('i32_store', cpu('record'));
-    this.i32(0); this.i32(this.record.case.otherwise!); this.memory('i32_store', cpu('procedure'));
-    this.leaveHere(this.notRetired - 1, 2);
-  }
-  /** Leaves at this instruction: units that were counted and are not retired, and what the region returns. */
-  private leaveHere(units: number, ending: number): void {
     this.sayPending();
-    if (units) { this.get(regionLocals.budget); this.i32(units); this.emit('i32_add'); this.set(regionLocals.budget); }
+    if (this.notRetired) { this.get(regionLocals.budget); this.i32(this.notRetired); this.emit('i32_add'); this.set(regionLocals.budget); }
     this.setRip(this.pageDistance + this.record.pageOffset);
-    this.i32(ending); this.set(regionLocals.ending);
+    this.i32(1); this.set(regionLocals.ending);
     this.branch(leave);
   }
   /** RIP as a linear address, by its distance from the region's base. */
@@ -164,6 +155,7 @@ export class TranslatorContext extends InstructionContext {
     this.call(index);
   }
   protected override raise(vector: StopOrFault): void { this.i32(exceptionVectors[vector]); this.callCore('raiseException'); }
+  protected override recordAddress(): void { this.i32(this.record.at); }
   protected override operandBase(): void { this.i32(this.record.base); }
   protected override tlbBase(): void { this.get(regionLocals.tlb); }
   protected override tlbGeneration(): void { this.get(regionLocals.generation); }

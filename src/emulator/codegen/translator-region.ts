@@ -1,11 +1,11 @@
-// Emits the function of one region. Its parameter says which entry; it returns the next block, 0 (CPU_RIP says where to go on), 1 when an
-// instruction was abandoned, or 2 when one is for its procedure. Blocks are nested as their dominators are; what structure does not express (indirect jumps, entries in the
+// Emits the function of one region. Its parameter says which entry; it returns the next block, 0 (CPU_RIP says where to go on), or 1 when an
+// instruction was abandoned. Blocks are nested as their dominators are; what structure does not express (indirect jumps, entries in the
 // middle of loops) goes over the dispatcher, a loop around a br_table.
 //
 // Budget: a block takes its instructions at its start. It is looked at only where something can repeat, on retreating edges and in the
 // dispatcher: there it must hold all units up to the next such place, else the region is left in front of the block.
 import { tlbIndexMask, tlbTables } from './instruction-context';
-import { blockFields, cpuCell, entryFields, machineCell, translationEntryBytes } from './state-layout';
+import { cpuCell, entryFields, machineCell, translationEntryBytes } from './state-layout';
 import { successorsOf, type Region, type RegionBlock, type RegionPage } from './translator-blocks';
 import { leave, regionLocals as at, type TranslatorContext } from './translator-context';
 import { flowOf, type Flow } from './translator-flow';
@@ -15,9 +15,9 @@ import { Constant, I32, type Value } from './wasm-emitter';
 const longRun = 0x1_0000, runsToJudge = 256;
 /** How much of the flags a block's start needs: nothing, what a way out can make the pair of, or a form known there. */
 type Need = 0 | 1 | 2;
-export interface EmittedRegion { readonly code: Uint8Array; readonly entries: readonly RegionEntry[] }
+export interface EmittedRegion { readonly code: Uint8Array; readonly entries: readonly RegionEntry[]; readonly index: EntryIndex }
 /** `word`: what the block's header holds: number, distance of its page in pages (signed byte), number of its page. `units`: see blockFields. */
-export interface RegionEntry { readonly block: RegionBlock; readonly word: number; readonly units: number; readonly loops: boolean }
+export interface RegionEntry { readonly block: RegionBlock; readonly word: number; readonly units: number; readonly loops: boolean; readonly readsFlags: boolean }
 
 const cpu = (name: string): number => cpuCell(name).address;
 const indirect = '$indirect', dispatch = '$dispatch', unknown = '$unknown';
@@ -30,8 +30,12 @@ export class RegionEmitter {
   private numberOf!: Map<number, number>;
   private anyEntryReadsFlags = false;
 
-  /** `list`: place of the entries' records. `table`: room for a byte per offset of the page at distance 0, 1 + number of the entry there; 0: no such table. */
-  constructor(private readonly e: TranslatorContext, private readonly region: Region, private readonly slot: number, private readonly table: number, private readonly list: number) {}
+  private index!: EntryIndex;
+
+  /** `list`: place of the entries' records. `table`: room for a byte per offset of the page at distance 0, 1 + number of the entry there; 0: no such table.
+   * `missed`: where targets of indirect jumps that are no entries leave their distances. */
+  constructor(private readonly e: TranslatorContext, private readonly region: Region, private readonly table: number, private readonly list: number, private readonly missed: number,
+    private readonly allocate: (bytes: number) => number) {}
 
   emit(): EmittedRegion {
     const { e } = this;
@@ -40,6 +44,7 @@ export class RegionEmitter {
     this.need = flagNeeds(this.blocks);
     this.units = this.unitsAhead();
     this.numberOf = new Map(entries.map((distance, n) => [distance, n]));
+    this.index = indexOf(entries, distance => this.need.get(distance) === 2, this.allocate);
     this.anyEntryReadsFlags = entries.some(distance => this.need.get(distance) === 2);
 
     e.startRegion((this.region.mode & 3) === 2);
@@ -62,9 +67,9 @@ export class RegionEmitter {
     const head = e.take(), code = new Uint8Array(head.length + body.length);
     code.set(head);
     code.set(body, head.length);
-    return { code, entries: entries.map((distance, n) => {
+    return { code, index: this.index, entries: entries.map((distance, n) => {
       const block = this.blocks.get(distance)!, place = this.flow.placeOf.get(distance)!;
-      return { block, units: this.units.get(distance)!, loops: this.reachesLoop(place), word: n | (block.page.distance >> 12 & 0xff) << 16 | block.page.number << 24 };
+      return { block, units: this.units.get(distance)!, readsFlags: this.need.get(distance) === 2, loops: this.reachesLoop(place), word: n | (block.page.distance >> 12 & 0xff) << 16 | block.page.number << 24 };
     }) };
   }
   /** Whether something repeats behind this entry. */
@@ -215,16 +220,15 @@ export class RegionEmitter {
   }
   private indirect(target: Value): void {
     const { e } = this;
-    if (this.anyEntryReadsFlags && e.pending !== 'dynamic') e.materialise();
     e.sayPending();
     e.get(target); e.set(at.rip);
-    e.branch(this.anyEntryReadsFlags && e.pending === 'dynamic' ? leave : indirect);
+    e.branch(indirect);
   }
   /** RIP holds the target: an entry of this region, or the way out. */
   private indirectJump(): void {
     const { e } = this;
     e.scratch('indirect jump');
-    const entry = e.local32(), block = e.local32(), word = e.local32();
+    const entry = e.local32(), block = e.local32();
     if (this.table !== 0) {
       // the usual target: an entry on the page at distance 0. One branch: those before an indirect jump cost its prediction history
       e.get(at.rip); e.i64(-4096); e.emit('i64_and'); e.get(at.base); e.emit('i64_ne');
@@ -237,16 +241,30 @@ export class RegionEmitter {
       e.branch(dispatch);
       e.close();
     }
-    this.executeEntry(at.rip); e.tee(entry); e.memory('i64_load', tlbTables.execute);
-    e.get(at.rip); e.i64(-4096); e.emit('i64_and'); e.get(at.generation); e.emit('i64_or', 'i64_ne'); e.branchIf(leave);
-    this.blockOf(entry); e.tee(block); e.emit('i32_eqz'); e.branchIf(leave);
-    e.get(block); e.memory('i32_load', blockFields.slot); e.i32(this.slot); e.emit('i32_ne'); e.branchIf(leave);
-    e.get(at.budget); e.get(block); e.memory('i32_load', blockFields.units); e.emit('i32_lt_s'); e.branchIf(leave);
-    e.get(block); e.memory('i32_load', blockFields.entry); e.set(word);
-    e.get(at.rip); e.i64(-4096); e.emit('i64_and'); this.distanceOf(word); e.emit('i64_sub');
-    e.get(at.base); e.emit('i64_ne'); e.branchIf(leave);
-    e.get(at.mapped); e.i32(1); e.get(word); e.i32(24); e.emit('i32_shr_u', 'i32_shl', 'i32_or'); e.set(at.mapped);
-    e.get(word); e.i32(0xffff); e.emit('i32_and'); e.set(at.entry);
+    // any other: the one entry that the index has for its distance
+    const distance = e.local64(), number = e.local32();
+    e.get(at.rip); e.get(at.base); e.emit('i64_sub'); e.tee(distance); e.emit('i32_wrap_i64'); e.i32(this.index.factor); e.emit('i32_mul');
+    e.i32(this.index.shift); e.emit('i32_shr_u'); e.i32(1); e.emit('i32_shl'); e.memory('i32_load16_u', this.index.at); e.tee(number);
+    if (this.anyEntryReadsFlags) { e.i32(readsFlags - 1); e.emit('i32_and'); }
+    e.i32(translationEntryBytes); e.emit('i32_mul'); e.i32(this.list); e.emit('i32_add'); e.tee(entry); e.memory('i64_load', entryFields.distance);
+    e.get(distance); e.emit('i64_ne');
+    e.if();
+    e.i32(this.missed); e.get(distance); e.emit('i32_wrap_i64'); e.tee(block); e.i32(0x9e3779b1 | 0); e.emit('i32_mul'); e.i32(32 - missedBits); e.emit('i32_shr_u'); e.i32(2); e.emit('i32_shl', 'i32_add');
+    e.get(block); e.memory('i32_store', 0);
+    e.branch(leave);
+    e.close();
+    e.get(at.budget); e.get(entry); e.memory('i32_load', entryFields.ahead); e.emit('i32_lt_s'); e.branchIf(leave);
+    if (this.region.pages.length > 1) {
+      e.get(at.mapped); e.get(entry); e.memory('i32_load', entryFields.page); e.emit('i32_and', 'i32_eqz');
+      e.if();
+      this.executeEntry(at.rip); e.tee(block); e.memory('i64_load', tlbTables.execute);
+      e.get(at.rip); e.i64(-4096); e.emit('i64_and'); e.get(at.generation); e.emit('i64_or', 'i64_ne');
+      e.get(block); e.memory('i32_load', tlbTables.execute + 12); e.get(entry); e.memory('i32_load', entryFields.blocks); e.emit('i32_ne', 'i32_or'); e.branchIf(leave);
+      e.get(at.mapped); e.get(entry); e.memory('i32_load', entryFields.page); e.emit('i32_or'); e.set(at.mapped);
+      e.close();
+    }
+    e.get(number); e.i32(readsFlags - 1); e.emit('i32_and'); e.set(at.entry);
+    if (this.anyEntryReadsFlags) { e.get(number); e.i32(readsFlags); e.emit('i32_and'); e.if(); e.materialiseDynamic(); e.close(); }
     e.branch(dispatch);
   }
   /** Leaves the block at the offset of RIP on the stack, by the descriptor of its execute entry. */
@@ -308,6 +326,26 @@ export class RegionEmitter {
     e.close();
     e.i32(0);
     e.emit('end');
+  }
+}
+
+/** Room for targets that were missed: so many places, each used by some of them. */
+const missedBits = 4;
+export const missedTargets = 1 << missedBits;
+/** In `numbers`, beside the number of an entry: it reads flags. */
+const readsFlags = 0x8000;
+/** Entries by their distances: a table of `numbers` (u16) at `at`, indexed by the upper bits of distance * factor; no two entries share a place. */
+export interface EntryIndex { readonly at: number; readonly factor: number; readonly shift: number; readonly numbers: Uint16Array }
+function indexOf(distances: readonly number[], reads: (distance: number) => boolean, allocate: (bytes: number) => number): EntryIndex {
+  for (let bits = 32 - Math.clz32(distances.length); ; bits++) {
+    for (let n = 1, factor = 1; n <= 64; n++) {
+      factor = Math.imul(factor, 0x9e3779b1) + 2 * n | 1;
+      const shift = 32 - bits, places = distances.map(d => Math.imul(d, factor) >>> shift);
+      if (new Set(places).size < places.length) continue;
+      const numbers = new Uint16Array(1 << bits);
+      places.forEach((place, number) => { numbers[place] = number | (reads(distances[number]) ? readsFlags : 0); });
+      return { at: allocate(numbers.byteLength), factor, shift, numbers };
+    }
   }
 }
 

@@ -11,21 +11,22 @@ import {
 import { BlockReader, successorsOf, type Region, type RegionPage } from './translator-blocks';
 import { TranslatorContext, type DecodedRecord, type FlagUse } from './translator-context';
 import { flowOf } from './translator-flow';
-import { RegionEmitter, regionType, type RegionEntry } from './translator-region';
+import { missedTargets, RegionEmitter, regionType, type RegionEntry } from './translator-region';
 import { assembleModule, TypeSection } from './wasm-emitter';
 
 /** Exports of the core that the translator calls; regions import others by name. */
 export interface TranslatorCore extends Record<string, unknown> {
   allocate(bytes: number): number;
   dropTranslation(slot: number): void;
+  releaseEntry(block: number): void;
   dropCode(): void;
 }
 export interface TranslatorStatistics { regions: number; blocks: number; bytes: number; readonly failures: string[] }
 
 /** Regions at one time: each holds a module of some ten kilobytes. */
 const mostRegions = 512;
-/** Blocks in a region: what V8's optimising compiler takes in reasonable time; fewer where everything is translated. */
-const mostBlocks = 48, mostBlocksOfTests = 16;
+/** Blocks in a region: what V8's optimising compiler takes in reasonable time; more where runs through it stay short, fewer where everything is translated. */
+const mostBlocks = 48, mostBlocksOfShortRuns = 128, mostBlocksOfTests = 16;
 /** Blocks that are tried as heads of a loop. */
 const mostHeaders = 24;
 /** How often a region is replaced by one that has more. */
@@ -35,6 +36,9 @@ const mostDrops = 8;
 /** A region without a loop that is shorter is not worth the call. */
 const shortestRegion = 10;
 const free = 0, live = 1, dead = 2;
+
+/** A region, by its slot: its blocks, where the targets stand that it has missed, and how often it has grown. */
+interface MadeRegion { readonly blocks: number; readonly missed: number; readonly times: number }
 
 /** The cases of the interpreter, made when the first machine translates. */
 let allCases: readonly Case[] | undefined;
@@ -52,6 +56,8 @@ export class Translator {
   private readonly imports: WebAssembly.Imports;
   /** By the code descriptor of the page that a region grew from, for the last one: its slot, entries there, blocks and where they lead, and how often it grew. */
   private readonly grown = new Map<number, { slot: number; roots: number[]; reach: ReadonlySet<number>; times: number }>();
+
+  private readonly made = new Map<number, MadeRegion>();
 
   constructor(memory: WebAssembly.Memory, private readonly core: TranslatorCore, private readonly table: WebAssembly.Table, private readonly always: boolean) {
     this.view = new DataView(memory.buffer);
@@ -83,19 +89,24 @@ export class Translator {
     const page = this.reader.page(this.view.getBigUint64(cpuCell('pageBase').address, true), 0, 0);
     if (!page || this.reader.blockAt(page, offset) !== block || (this.reader.drops(page) >= mostDrops && !this.always)) return false;
     this.sweep();
-    const grown: Region & { replaces?: boolean } = this.always ? this.reader.grow(page, [offset], mode, mostBlocksOfTests) : this.grow(page, offset, mode);
-    if (!grown.blocks.has(offset)) return false;
+    const entered = this.isEntry(block) ? this.made.get(this.u32(block + blockFields.slot)) : undefined;
+    const grown: Region & { replaces?: boolean } = this.always ? this.reader.grow(page, [offset], mode, mostBlocksOfTests)
+      : entered ? this.reader.grow(page, [offset, ...this.missedBy(block, entered)], mode, mostBlocksOfShortRuns, true) : this.grow(page, offset, mode);
+    if (!grown.blocks.has(offset) || (entered && (grown.blocks.size <= entered.blocks || entered.times === mostGrowths))) return false;
     const slot = this.takeSlot();
     if (slot === 0) return false;
     const table = [...grown.blocks.values()].some(b => b.ending === 'indirectJump' || b.ending === 'indirectCall' || b.ending === 'return') ? this.core.allocate(4096) >>> 0 : 0;
     const list = this.core.allocate(grown.blocks.size * translationEntryBytes) >>> 0;
-    const emitted = new RegionEmitter(this.context, grown, slot, table, list).emit();
-    if (!grown.blocks.has(offset) || (!this.always && (emitted.entries.every(e => !e.loops && e.units < shortestRegion) || this.gainsNothing(block, emitted.entries)))) return false;
+    const missed = this.core.allocate(4 * missedTargets) >>> 0;
+    this.bytes.fill(0, missed, missed + 4 * missedTargets);
+    const emitted = new RegionEmitter(this.context, grown, table, list, missed, bytes => this.core.allocate(bytes) >>> 0).emit();
+    if (!grown.blocks.has(offset) || (!this.always && (emitted.entries.every(e => !e.loops && e.units < shortestRegion) || (!entered && this.gainsNothing(block, emitted.entries))))) return false;
     const bytes = this.moduleOf(emitted.code), instance = new WebAssembly.Instance(new WebAssembly.Module(bytes as BufferSource), this.imports);
     if (table !== 0) {
       this.bytes.fill(0, table, table + 4096);
-      emitted.entries.forEach(({ block: { at } }, n) => { if (at >= 0 && at < 4096 && n < 255) this.bytes[table + at] = n + 1; });
+      emitted.entries.forEach(({ block: { at }, readsFlags }, n) => { if (at >= 0 && at < 4096 && n < 255 && !readsFlags) this.bytes[table + at] = n + 1; });
     }
+    emitted.index.numbers.forEach((number, n) => this.view.setUint16(emitted.index.at + 2 * n, number, true));
     this.table.set(slot, instance.exports.region as () => void);
     const before = this.grown.get(page.table), roots = [...grown.roots].filter(at => at >= 0 && at < 4096);
     if (grown.replaces && before && this.stateOf(before.slot) === live) { this.core.dropTranslation(before.slot); this.release(before.slot); }
@@ -104,6 +115,7 @@ export class Translator {
       if (!this.isRefused(address) && !emitted.entries.some(e => e.block.address === address)) this.put(address + blockFields.samples, translationMember);
     }
     this.grown.set(page.table, { slot, roots, reach: reachOf(grown), times: grown.replaces && before ? before.times + 1 : 1 });
+    this.made.set(slot, { blocks: grown.blocks.size, missed, times: entered ? entered.times + 1 : 0 });
     this.statistics.regions++;
     this.statistics.blocks += grown.blocks.size;
     this.statistics.bytes += bytes.length;
@@ -115,6 +127,11 @@ export class Translator {
   private gainsNothing(block: number, entries: readonly RegionEntry[]): boolean {
     if ((this.u32(block + blockFields.samples) & translationMember) === 0) return false;
     return entries.every(({ block: { address } }) => this.isRefused(address) || this.isEntry(address));
+  }
+  /** Distances, from the page of a block that enters a region, of the targets that the region has missed. */
+  private missedBy(block: number, { missed }: MadeRegion): number[] {
+    const page = this.view.getInt8(block + blockFields.entry + 2) << 12;
+    return Array.from({ length: missedTargets }, (_, n) => this.view.getInt32(missed + 4 * n, true)).filter(distance => distance !== 0).map(distance => distance - page);
   }
   /** The region of a hot block: by itself, or in the place of the one that its page has, if code goes from one to the other and both fit. */
   private grow(page: RegionPage, offset: number, mode: number): Region & { replaces?: boolean } {
@@ -162,15 +179,19 @@ export class Translator {
     this.grown.clear();
     return 0;
   }
-  /** Makes the entry blocks enter the region. A block that enters another region already stays as it is. */
+  /** Makes the entry blocks enter the region, also those that have entered another, older one. */
   private install(slot: number, list: number, { pages }: Region, entries: readonly RegionEntry[]): void {
-    const at = this.slotAt(slot);
-    entries.forEach(({ block: { address }, word, units }, n) => {
-      const saved = list + n * translationEntryBytes, firstRecord = address + blockHeaderBytes, isTaken = this.isEntry(address);
-      this.put(saved + entryFields.block, isTaken ? 0 : address);
+    const place = this.slotAt(slot);
+    entries.forEach(({ block: { address, at, page }, word, units }, n) => {
+      const saved = list + n * translationEntryBytes, firstRecord = address + blockHeaderBytes;
+      if (this.isEntry(address)) this.core.releaseEntry(address);
+      this.put(saved + entryFields.block, address);
       this.put(saved + entryFields.runs, 0);
       this.put(saved + entryFields.retired, 0);
-      if (isTaken) return;
+      this.put(saved + entryFields.ahead, units);
+      this.view.setBigInt64(saved + entryFields.distance, BigInt(at), true);
+      this.put(saved + entryFields.page, 1 << page.number);
+      this.put(saved + entryFields.blocks, page.table);
       this.put(saved + entryFields.units, this.u32(address + blockFields.units));
       this.put(saved + entryFields.caseId, this.view.getUint16(firstRecord + recordFields.caseId, true));
       this.put(address + blockFields.units, units);
@@ -178,14 +199,14 @@ export class Translator {
       this.put(address + blockFields.entry, word);
       this.view.setUint16(firstRecord + recordFields.caseId, this.translatedCase, true);
     });
-    this.put(at + translationFields.entryCount, entries.length);
-    this.put(at + translationFields.entries, list);
-    this.put(at + translationFields.pageCount, pages.length);
+    this.put(place + translationFields.entryCount, entries.length);
+    this.put(place + translationFields.entries, list);
+    this.put(place + translationFields.pageCount, pages.length);
     pages.forEach((p, n) => {
-      this.put(at + translationFields.pages + 4 * n, p.ramPage);
+      this.put(place + translationFields.pages + 4 * n, p.ramPage);
       this.put(BlockReader.descriptor(p) + descriptorFields.translated, 1);
     });
-    this.put(at + translationFields.state, live);
+    this.put(place + translationFields.state, live);
   }
 
   /** What an instruction does to the flags; undefined when only the interpreter can run it. */

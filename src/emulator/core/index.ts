@@ -6,7 +6,7 @@ export {
 } from './segmented-code';
 export { aaa, aad, aam, aas, daa, das, salc } from './decimal';
 export { allocate, dropCodeAt } from './blocks';
-export { dropTranslation, judgeEntry, moreBudget } from './translations';
+export { dropTranslation, judgeEntry, moreBudget, releaseEntry } from './translations';
 export { beginRun, linkBlock, proceed } from './run';
 export {
   cmpxchgWide, clflush, codeHook, divideWide, enter, fence, fnop, fwait, getsec, hlt, invd, maskedStore, monitor, mwait, pause, raiseException, rdpid, refineFault, rdpmc,

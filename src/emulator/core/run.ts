@@ -12,7 +12,7 @@ import { dropAllCode, findBlock, findLinkable, heapIsNearlyFull, lastLength, lin
 import { deliverOrFault, deliverRecordedException, EXTERNAL_INTERRUPT, NMI_EVENT } from './events';
 import {
   ABORT, ABORT_ALONE, ABORT_EPT_MISCONFIGURATION, ABORT_EPT_VIOLATION, ABORT_EXCEPTION, ABORT_EXITED, ABORT_PML_FULL, CS, DB, GP, IF, interruptShadow, NEXT, raise, raiseError,
-  takeUnit, TF, time, ABORT_APIC_ACCESS,
+  takeUnit, TF, time, ABORT_APIC_ACCESS, ABORT_PROCEDURE,
 } from './state';
 import { countersAreInUse, countersAtBoundary, nextOverflow } from './performance-counters';
 import { performInit, startUp } from './reset';
@@ -24,6 +24,7 @@ import { extendSlice, mustBeSampled, sample, sliceOf } from './translations';
 import { nextVmxDeadline, vmxBoundary, vmxExitIsDue } from './vmx/boundary';
 import { isPostedInterruptNotification, processPostedInterrupts } from './vmx/posted-interrupts';
 import { mtfClock } from './vmx/entry';
+import { runProcedure } from './vmx/field-access';
 import { takeVirtualInterrupt } from './vmx/virtual-apic';
 import { forgetHits, hasHits, takeBackHits } from './watch';
 import { apicAccessExit, eptMisconfigurationExit, eptViolationExit, nmiUnblockingByIret, pmlFullExit } from './vmx/exit';
@@ -44,6 +45,7 @@ let raisedTraps: u64 = 0;
  * On 3 the run loop has given back the units of instructions that were not retired.
  */
 export function proceed(ending: i32): u32 {
+  if (load<u32>(CPU_ABORT_KIND) == ABORT_PROCEDURE) ending = runProcedure();
   const in64 = (load<u32>(CPU_MODE) & 3) == 2;
   if (!in64) store<u64>(CPU_RIP, load<u64>(CPU_RIP) & 0xffffffff);                         // a linear address less a base may have wrapped
   if (ending == NEXT) {

@@ -21,6 +21,7 @@ import {
 @inline export const ABORT_EPT_MISCONFIGURATION: u32 = 6;
 @inline export const ABORT_PML_FULL: u32 = 7;
 @inline export const ABORT_APIC_ACCESS: u32 = 8;
+@inline export const ABORT_PROCEDURE: u32 = 9;
 
 @inline export const CF: u64 = 1; @inline export const PF: u64 = 4; @inline export const AF: u64 = 0x10; @inline export const ZF: u64 = 0x40; @inline export const SF: u64 = 0x80;
 @inline export const TF: u64 = 0x100; @inline export const IF: u64 = 0x200; @inline export const DF: u64 = 0x400; @inline export const OF: u64 = 0x800;

@@ -19,6 +19,8 @@ import { CASE_TRANSLATED } from './generated/decoder';
 @inline const LONGEST_REFUSED_SLICE: u32 = 16_381;
 /** Units of a run through a region, on average, that make it worth while. */
 @inline const SHORTEST_RUN: u32 = 16;
+/** Units of a run, on average, with which a region is large enough. */
+@inline const LONG_RUN: u32 = 512;
 @inline const PROBE: u64 = 97;
 /** Samples that make a block hot. */
 @inline const HOT: u32 = 3;
@@ -62,8 +64,16 @@ export function sample(block: usize): bool {
   if (!sampleDue && !always()) return false;
   sampleDue = false;
   if (load<u32>(M_TRANSLATION) == 0 || isTransient(block)) return false;
-  if (isTranslated(block)) { goesOnTranslated(); return false; }
   const samples = load<u32>(block, BLOCK_SAMPLES);
+  if (isTranslated(block)) {
+    goesOnTranslated();
+    if ((samples & TRANSLATION_REFUSED) != 0 || !runsAreShort(block)) return false;
+    // the region is grown once more: the translator refuses if it has nothing to add
+    store<u32>(block, samples + 1, BLOCK_SAMPLES);
+    if (((samples + 1) & ~TRANSLATION_MEMBER) < HOT) return false;
+    store<u32>(M_TRANSLATION_REQUEST, <u32>block);
+    return true;
+  }
   if (samples & TRANSLATION_REFUSED) { slice = min<u32>(slice << 1, LONGEST_REFUSED_SLICE); return false; }
   slice = SHORTEST_SLICE;
   // a region that was left in its middle, for an interrupt or the end of a run, will be entered again
@@ -72,6 +82,10 @@ export function sample(block: usize): bool {
   if (((samples + 1) & ~TRANSLATION_MEMBER) < HOT && !always()) return false;
   store<u32>(M_TRANSLATION_REQUEST, <u32>block);
   return true;
+}
+@inline function runsAreShort(block: usize): bool {
+  const entry = entryOf(block);
+  return load<u32>(entry, ENTRY_RETIRED) < LONG_RUN * load<u32>(entry, ENTRY_RUNS);
 }
 @inline function goesOnTranslated(): void {
   slice = min<u32>(slice << 1, LONGEST_SLICE);
@@ -92,6 +106,10 @@ export function mustBeSampled(block: usize): bool { return always() && !isTransi
 
 @inline function slotAt(n: u32): usize { return REGION_TRANSLATIONS + <usize>n * TRANSLATION_SLOT_BYTES; }
 
+/** The entry of a region that a translated block stands for. */
+@inline function entryOf(block: usize): usize {
+  return <usize>load<u32>(slotAt(load<u32>(block, BLOCK_SLOT)) + TRANSLATION_ENTRIES) + <usize>(load<u32>(block, BLOCK_ENTRY) & 0xffff) * TRANSLATION_ENTRY_BYTES;
+}
 /** Gives the entry blocks of a region back to the interpreter. Its slot stays taken until the translator has let go of the module. */
 export function dropTranslation(n: u32): void {
   const slot = slotAt(n);
@@ -110,6 +128,14 @@ function giveBack(entry: usize, samples: u32): void {
   store<u32>(block, 0, BLOCK_SLOT);
   store<u32>(block, 0, BLOCK_ENTRY);
   store<u16>(block + BLOCK_HEADER + REC_CASE_ID, load<u16>(entry, ENTRY_CASE_ID));
+}
+/** A block no longer enters its region; that region goes with its last entry. */
+export function releaseEntry(block: usize): void {
+  const n = load<u32>(block, BLOCK_SLOT), slot = slotAt(n);
+  giveBack(entryOf(block), 0);
+  let entry = <usize>load<u32>(slot + TRANSLATION_ENTRIES);
+  for (let left = load<u32>(slot + TRANSLATION_ENTRY_COUNT); left != 0; left--, entry += TRANSLATION_ENTRY_BYTES) if (load<u32>(entry, ENTRY_BLOCK) != 0) return;
+  dropTranslation(n);
 }
 /** After so many runs from an entry: where they retire but a few units each, going in and out costs more than interpreting. */
 export function judgeEntry(entry: usize): void {

@@ -119,14 +119,12 @@ export function defineVmx(t: InstructionTable): void {
   p('VMXOFF', ['NP 0F 01/C4'], 'vmxoff');
   p('VMFUNC', ['NP 0F 01/D4'], 'vmfunc');
   // 1 as a result: VMsucceed clears all six flags
-  t.defineOrProcedure('VMREAD', ['NP 0F 78 Eq Gq'], 'vmread', i => {
-    const place = i.call32('placeOfField', i.read(i.src));
-    i.elseProcedure(place);
-    i.write(i.dst, i.loadHost(place));
+  t.usually('VMREAD', ['NP 0F 78 Eq Gq'], 'vmread', i => {
+    i.write(i.dst, i.loadHost(i.usually('placeOfField', i.read(i.src))));
     i.flags('logic', i.constant(1));
   }, { feature: 'vmx' });
-  t.defineOrProcedure('VMWRITE', ['NP 0F 79 Gq Eq'], 'vmwrite', i => {
-    i.elseProcedure(i.call32('putField', i.read(i.dst), i.read(i.src)));
+  t.usually('VMWRITE', ['NP 0F 79 Gq Eq'], 'vmwrite', i => {
+    i.usually('putField', i.read(i.dst), i.read(i.src));
     i.flags('logic', i.constant(1));
   }, { feature: 'vmx' });
   p('VMPTRLD', ['NP 0F C7/6m Mq'], 'vmptrld');

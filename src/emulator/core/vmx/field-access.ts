@@ -1,12 +1,13 @@
 // VMREAD and VMWRITE on the current VMCS, and in non-root operation on the shadow VMCS: SDM 3C 31.3 'VMX Instructions',
 // 26.3 'Changes to Instruction Behavior in VMX Non-Root Operation'. The field operand is a register; the value operand r/m.
 import {
-  CPU_CURRENT_VMCS, CPU_SHADOW_VMCS_HOST, CPU_VMX_ON, EVENT_VMX_INSTRUCTION, M_EVENT_MASK, M_STOP_ON_VMX, M_WATCH_COUNT, VMX_VMREAD, VMX_VMWRITE, WATCH_VMCS_FIELD,
+  CPU_ABORT_KIND, CPU_CURRENT_VMCS, CPU_INSTRUCTION_LENGTH, CPU_PROCEDURE, CPU_RECORD, CPU_SHADOW_VMCS_HOST, CPU_VMX_ON, EVENT_VMX_INSTRUCTION, M_EVENT_MASK, M_STOP_ON_VMX,
+  M_WATCH_COUNT, REC_LENGTH, VMX_VMREAD, VMX_VMWRITE, WATCH_VMCS_FIELD,
 } from '../generated/layout';
 import { EXIT_VMREAD, EXIT_VMWRITE, VMCS_VMCS_LINK_POINTER, VMCS_VMREAD_BITMAP_ADDRESS, VMCS_VMWRITE_BITMAP_ADDRESS } from '../generated/vmx';
 import { loadData, readPhysical8, storeData } from '../memory';
 import { destinationRegister, isMemory, operandAddress, sourceRegister } from '../operands';
-import { ABORT, aborted, cpl, in64BitMode, nonRoot, reg, setReg } from '../state';
+import { ABORT, ABORT_PROCEDURE, aborted, cpl, in64BitMode, nonRoot, reg, setReg, takeUnit } from '../state';
 import { vmwriteToAnyField } from './capability';
 import { vmcsShadowing } from './controls';
 import { exitWithInstructionInformation } from './exit';
@@ -41,17 +42,31 @@ function accessExits(encoding: u64, bitmap: usize): bool {
   return ((load<u32>(M_STOP_ON_VMX) >> id | load<u32>(M_EVENT_MASK) >> EVENT_VMX_INSTRUCTION) & 1) == 0 && load<u32>(M_WATCH_COUNT + (WATCH_VMCS_FIELD << 2)) == 0
     && load<u32>(CPU_VMX_ON) != 0 && in64BitMode() && cpl() == 0;
 }
-/** WASM address of the field that VMREAD reads; 0: the procedure does it. */
-export function placeOfField(encoding: u64): usize {
-  if (!isPlain(VMX_VMREAD) || (encoding & 1) != 0 || (nonRoot() && accessExits(encoding, VMCS_VMREAD_BITMAP_ADDRESS))) return 0;
-  const vmcs = accessedVmcs(), offset = fieldOffset(encoding);
-  return vmcs != 0 && offset != 0 ? vmcs + offset : 0;
+function leave(id: u32, pc: usize): u32 {
+  store<u32>(CPU_ABORT_KIND, ABORT_PROCEDURE);
+  store<u32>(CPU_PROCEDURE, id);
+  store<u32>(CPU_RECORD, <u32>pc);
+  return 0;
 }
-/** VMWRITE, with 1 as result; 0: the procedure does it. */
-export function putField(encoding: u64, value: u64): u32 {
-  if (!isPlain(VMX_VMWRITE) || (isReadOnly(encoding) && !vmwriteToAnyField()) || (nonRoot() && accessExits(encoding, VMCS_VMWRITE_BITMAP_ADDRESS))) return 0;
+/** Carries out what was left: the ending of the instruction. Its unit has been given back. */
+export function runProcedure(): i32 {
+  const pc = <usize>load<u32>(CPU_RECORD);
+  store<u32>(CPU_ABORT_KIND, 0);
+  store<u32>(CPU_INSTRUCTION_LENGTH, load<u8>(pc + REC_LENGTH));
+  takeUnit();
+  return load<u32>(CPU_PROCEDURE) == VMX_VMREAD ? vmread(pc) : vmwrite(pc);
+}
+/** WASM address of the field that VMREAD reads; 0: left to the procedure. */
+export function placeOfField(encoding: u64, pc: usize): usize {
+  if (!isPlain(VMX_VMREAD) || (encoding & 1) != 0 || (nonRoot() && accessExits(encoding, VMCS_VMREAD_BITMAP_ADDRESS))) return leave(VMX_VMREAD, pc);
   const vmcs = accessedVmcs(), offset = fieldOffset(encoding);
-  if (vmcs == 0 || offset == 0) return 0;
+  return vmcs != 0 && offset != 0 ? vmcs + offset : leave(VMX_VMREAD, pc);
+}
+/** VMWRITE; 0: left to the procedure. */
+export function putField(encoding: u64, value: u64, pc: usize): u32 {
+  if (!isPlain(VMX_VMWRITE) || (isReadOnly(encoding) && !vmwriteToAnyField()) || (nonRoot() && accessExits(encoding, VMCS_VMWRITE_BITMAP_ADDRESS))) return leave(VMX_VMWRITE, pc);
+  const vmcs = accessedVmcs(), offset = fieldOffset(encoding);
+  if (vmcs == 0 || offset == 0) return leave(VMX_VMWRITE, pc);
   writeField(vmcs, offset, encoding, value);
   return 1;
 }
