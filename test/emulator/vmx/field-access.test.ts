@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { vmcsFieldBits, vmcsFields, vmcsFieldById } from '../../../src/spec/vmcs-fields';
 import { vmcsFieldExists } from '../../../src/spec/capability-msrs';
+import { vmxInstructions } from '../../../src/emulator/codegen/state-layout';
 import { defaultProcessorModel } from '../../../src/spec/processor-models';
 import * as asm from './machine-code';
 import { at } from './valid-vmcs';
@@ -47,6 +48,38 @@ describe('VMREAD and VMWRITE', () => {
     const [write, read] = world.events.filter((event) => event.instruction === 'VMWRITE' || event.instruction === 'VMREAD');
     expect(write).toMatchObject({ instruction: 'VMWRITE', outcome: 'success', a: 0x681en, b: 0x1234n, c: BigInt(at.vmcs), destination: RAX });
     expect(read).toMatchObject({ instruction: 'VMREAD', outcome: 'success', a: 0x681en, b: 0x1234n, c: BigInt(at.vmcs), destination: RBX });
+  });
+});
+
+describe('field accesses while nothing is recorded', () => {
+  // what the emitted code does by itself, then what it leaves to the procedures
+  const encodings = [...['GUEST_RIP', 'GUEST_RFLAGS', 'GUEST_ES_SELECTOR', 'EXCEPTION_BITMAP', 'TSC_OFFSET', 'EXIT_REASON', 'EXIT_QUALIFICATION'].map(id => vmcsFieldById(id as 'GUEST_RIP').encoding),
+    vmcsFieldById('TSC_OFFSET').highEncoding!, 0x1_0000_681e, 0x7ffe, 0x681f];
+  const accesses = join(...encodings.map((encoding, n) => join(movImmediate(RCX, encoding), movImmediate(RAX, 0x8765_4321_fedc_ba90n + BigInt(n)), asm.vmwrite(RCX, RAX), asm.vmread(RBX, RCX))), asm.hlt);
+  const shadowing = { controls: ['secondary.vmcsShadowing'] as const, fields: { VMCS_LINK_POINTER: BigInt(at.shadowVmcs) }, stopAtExits: false };
+  it.each([
+    ['in root operation', { host: join(ready, accesses) }], ['without a current VMCS', { host: join(asm.vmxon(at.data), accesses) }], ['outside VMX operation', { host: accesses }],
+    ['at CPL 3', { host: join(ready, accesses), registers: { cpl: 3n, 'cs.rights': 0xa0fbn, 'ss.rights': 0xc0f3n } }],
+    ['of a guest', { guest: accesses, stopAtExits: false }], ['of a guest with a shadow VMCS', { ...shadowing, guest: accesses }], ['of a guest without one', { ...shadowing, fields: {}, guest: accesses }],
+  ] as const)('%s come to the same states as those that are', async (_, options) => {
+    const recorded = await World.create(options), silent = await World.create(options);
+    for (const { machine } of [recorded, silent]) machine.setStops({});
+    silent.machine.recordEvents([]);
+    for (let unit = 0; unit < 60; unit++) {
+      expect([recorded.run(1).kind, recorded.machine.time(), recorded.machine.digest()]).toEqual([silent.run(1).kind, silent.machine.time(), silent.machine.digest()]);
+    }
+    expect(silent.events.filter(event => event.kind !== 'reset')).toEqual([]);
+  });
+  it('stop and are seen as soon as somebody looks on', async () => {
+    const world = await World.create({ host: join(ready, accesses) });
+    world.machine.recordEvents([]);
+    world.run(5);
+    world.machine.setStops({ vmxInstructions: [vmxInstructions.indexOf('VMREAD')] });
+    expect(world.run().kind).toBe('vmxInstruction');
+    world.machine.setStops({});
+    world.machine.setWatches([{ space: 'vmcsField', first: 0x681en, last: 0x681en, read: true, write: false }]);
+    expect(world.run().kind).toBe('watch');
+    expect(world.machine.watchHits()).toMatchObject([{ space: 'vmcsField', access: 'read', address: 0x681en }]);
   });
 });
 
