@@ -84,11 +84,12 @@ export class ImageMap {
     const offset = address & pageBytes - 1n, page = address - offset;
     const bytes = this.memory.read(context, 'linear', page, Number(pageBytes));
     if (bytes.length < Number(pageBytes)) return undefined;
-    const near = bytes.subarray(Number(offset), Number(offset) + windowBytes);
     let best: { mapped: MappedImage; score: number } | undefined;
     for (const image of this.images) {
       for (const linked of codePages(image.symbols)) {
-        const text = image.symbols.textBytes(linked + offset, near.length);
+        // where the text ends soon, what stands before the address says more
+        const isLast = image.symbols.textBytes(linked + offset, leastBytes).length < leastBytes, from = isLast && offset >= windowBytes ? Number(offset) - windowBytes : Number(offset);
+        const near = bytes.subarray(from, from + windowBytes), text = image.symbols.textBytes(linked + BigInt(from), near.length);
         if (text.length < Math.min(leastBytes, near.length) || agreement(near.subarray(0, text.length), text) < tolerance || !image.symbols.isCode(linked + offset)) continue;
         const score = this.pageScore(image.symbols, linked, bytes);
         if (score < tolerance) continue;

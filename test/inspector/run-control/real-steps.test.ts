@@ -78,6 +78,13 @@ describe('steps of every kind from anywhere', () => {
   });
 });
 
+it('the image of a level is found from the last instruction of its text', async () => {
+  const [{ images, tracker }] = await twice(image('hypervisor'), [guest], 1), context = tracker.contexts[1], { symbols } = images.images.find(({ name }) => name === 'guest')!;
+  const text = symbols.segments.find(({ executable }) => executable)!, last = text.virtualAddress + BigInt(text.fileSize) - 1n, bias = 0x60_0000n;
+  expect([symbols.isCode(last), images.inContext(context).length]).toEqual([true, 0]);
+  expect(images.at(context, last + bias)).toMatchObject({ bias, image: { name: 'guest' } });
+});
+
 describe('one level with interrupts, faults and everything between', () => {
   const apic = 0xfee0_0000, idt = 0x40_0000, handlers = 0x41_0000, stack = 0x42_0000, data = 0x43_0000;
   const apicWrite = (offset: number, value: number): number[] => [...movImmediate(RBX, apic + offset), ...movDwordIndirect(RBX, value)];
