@@ -9,12 +9,13 @@ import { readEngine } from '../debug-adapter/launch-configuration';
 import { UserError } from '../debug-adapter/user-errors';
 import { chooseProcessor } from '../spec/processor-generations';
 import type { ProcessorModel } from '../spec/processor-models';
+import { vmxAbortReason } from '../spec/vmx-aborts';
 import { nodeHost } from './adapter-host';
 import { parseOptions, UsageError } from './options';
 
 const unitsPerRun = 50_000_000;
-/** The machine ended without a code of its own: it halted for good, or shut down. */
-const haltedCode = 3, shutdownCode = 4;
+/** The machine ended without a code of its own: it halted for good, shut down, or was reset. */
+const haltedCode = 3, shutdownCode = 4, resetCode = 5;
 
 export async function runCommand(args: readonly string[]): Promise<number> {
   const options = parseOptions(args, ['append', 'initrd', 'memory', 'processors', 'processor', 'without'], []);
@@ -68,7 +69,9 @@ function runToEnd(machine: Machine, serial: (bytes: Uint8Array) => void, note: (
     switch (result.kind) {
       case 'debugExit': return result.index;
       case 'idle': note('every processor waits for an interrupt that nothing will send'); return haltedCode;
-      case 'shutdown': case 'tripleFault': note('triple fault: the processor shut down'); return shutdownCode;
+      case 'shutdown': note(`${result.index === 0 ? 'triple fault' : `VMX abort ${result.index} (${vmxAbortReason(result.index)})`}: the processor shut down`); return shutdownCode;
+      case 'reset': note('the machine was reset'); return resetCode;
+      case 'powerOff': note('the machine was switched off'); return 0;
       default: break;
     }
   }

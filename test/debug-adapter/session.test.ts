@@ -6,10 +6,10 @@ import type { AdapterHost } from '../../src/debug-adapter/factory';
 import { withAnyRequests } from './any-requests';
 import { inMemoryWorker } from './in-memory-worker';
 import { repository, SessionDriver } from './session-driver';
-import { counter, faulter, imageBase, sleeper, talker, tinyImage } from './tiny-image';
+import { counter, faulter, imageBase, resetter, sleeper, switcher, talker, tinyImage } from './tiny-image';
 
 const images: Record<string, Uint8Array> = {
-  '/talker': talker('hello\nworld\n', 5), '/counter': counter(), '/sleeper': sleeper(), '/faulter': faulter(), '/text': new TextEncoder().encode('not an image'), '/empty': new Uint8Array(),
+  '/talker': talker('hello\nworld\n', 5), '/counter': counter(), '/sleeper': sleeper(), '/faulter': faulter(), '/resetter': resetter(), '/switcher': switcher(), '/text': new TextEncoder().encode('not an image'), '/empty': new Uint8Array(),
   '/nonsense': tinyImage([0x0f, 0x0b]).slice(0, 70),
 };
 
@@ -95,6 +95,16 @@ describe('life', () => {
     });
     expect(stop).toMatchObject({ reason: 'exception', description: expect.stringMatching(/[Tt]riple fault/) });
     expect(await session.request('exceptionInfo', { threadId: stop.threadId })).toMatchObject({ description: expect.stringMatching(/[Tt]riple fault/) });
+  });
+
+  it.each([['/resetter', /was reset, by L0/], ['/switcher', /switched off, by L0/]])('says how the machine of %s ended', async (program, words) => {
+    const session = open();
+    await session.initialize();
+    const stop = await session.toStop(async () => {
+      await session.request('launch', { program });
+      await session.request('configurationDone');
+    });
+    expect(stop).toMatchObject({ reason: 'exception', description: expect.stringMatching(words) });
   });
 
   it('steps by instruction', async () => {

@@ -38,5 +38,8 @@ export const talker = (text: string, code: number): Uint8Array => tinyImage([...
 export const counter = (): Uint8Array => tinyImage([0x48, 0xff, 0xc0, 0xeb, 0xfb]);
 /** Halts for ever with interrupts off: cli; hlt; jmp back. */
 export const sleeper = (): Uint8Array => tinyImage([0xfa, 0xf4, 0xeb, 0xfd]);
+/** Resets the machine, and switches it off. */
+export const resetter = (): Uint8Array => tinyImage(out(0xcf9, 6));
+export const switcher = (): Uint8Array => tinyImage(out(0x605, 0x20));
 /** Executes UD2 with no IDT: a triple fault. */
 export const faulter = (): Uint8Array => tinyImage([0x0f, 0x01, 0x1d, 0x02, 0x00, 0x00, 0x00, 0x0f, 0x0b, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);

@@ -220,6 +220,13 @@ describe('the rest of the world', () => {
     expect(machine.run(1000).kind).toBe('shutdown');
     expect(machine.run(1000).kind).toBe('shutdown');
   });
+  it.each([
+    ['reset', 0xcf9, 0x06], ['reset', 0x92, 0x03], ['powerOff', 0x605, 0x20],
+  ] as const)('a machine is told that it ends by %s (port %i)', async (kind, port, value) => {
+    await start([0x66, 0xba, port & 0xff, port >> 8, 0xb0, value, 0xee, 0x90]);
+    expect(machine.run(1000)).toMatchObject({ kind, units: 3 });
+    expect(machine.run(1000)).toMatchObject({ kind, units: 0 });
+  });
   it('HLT without any event to come is idle', async () => {
     await start([0xf4]);
     expect(machine.run(1_000_000).kind).toBe('idle');

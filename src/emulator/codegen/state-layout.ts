@@ -108,6 +108,7 @@ export const cpuCells: readonly Cell[] = place(region('cpu').base, region('cpu')
   ['cpl', 'u32', 1, 'current privilege level (DPL of SS)'],
   ['mode', 'u32', 1, 'key of decoded code: bits 1:0 code size (0: 16, 1: 32, 2: 64 bit), bit 2 stack is 32 bits wide, bit 3 flat segments'],
   ['activity', 'u32', 1, 'activity state as in the VMCS: 0 active, 1 HLT, 2 shutdown, 3 wait for SIPI'],
+  ['shutdownAbort', 'u32', 1, 'number of the VMX abort that led to the shutdown state; 0: a triple fault did'],
   ['shadowBits', 'u32', 1, 'interruptibility bits 0 (STI) and 1 (MOV SS) of the blocking that ends at shadowUntil'],
   ['shadowUntil', 'u64', 1, 'time (units) at which the STI or MOV SS blocking ends'],
   ['resumeUntil', 'u64', 1, 'time (units) at which RFLAGS.RF, set in rflagsSystem, has lapsed: it lasts for one instruction'],
@@ -203,9 +204,9 @@ export const processorCells: readonly Cell[] = place(region('processor').base, r
   ['absentMsrCount', 'u32', 1, ''], ['absentMsrs', 'u32', mostAbsentMsrs, 'indices of MSRs that go with features that the model lacks'],
 ]);
 
-/** Why `run` returned; index is the value of the cell `stopKind`. */
+/** Why `run` returned; index is the value of the cell `stopKind`. After the last three the machine stays where it is. */
 export const stopKinds = ['none', 'budget', 'idle', 'codeHook', 'vmExit', 'vmEntry', 'vmxInstruction', 'vmfail', 'entryFailure', 'tripleFault', 'exception',
-  'watch', 'debugExit', 'ringFull', 'unimplemented', 'shutdown'] as const;
+  'watch', 'debugExit', 'ringFull', 'unimplemented', 'shutdown', 'reset', 'powerOff'] as const;
 export type StopKind = (typeof stopKinds)[number];
 
 /** Spaces in which accesses can be watched; index is that of the table and of `watchCount`. The first three are memory. */

@@ -3,7 +3,7 @@
 import {
   CPU_ABORT_KIND, CPU_ALONE, CPU_CPL, CPU_CR2, CPU_DR, CPU_EVENT_INSTRUCTION_LENGTH, CPU_EVENT_VECTORING, CPU_EVENT_VECTORING_ERROR, CPU_FAULT_ADDRESS,
   CPU_FAULT_ERROR, CPU_FAULT_HAS_ERROR, CPU_FAULT_VECTOR, CPU_GPR, CPU_IDTR_BASE, CPU_IDTR_LIMIT, CPU_NMI_BLOCKED, CPU_NMI_UNBLOCKED, CPU_NON_ROOT, CPU_PENDING_DEBUG, CPU_RFLAGS_SYSTEM, CPU_RIP, CPU_ACTIVITY, EV_A,
-  EV_AUX, EV_B, EVENT_EXCEPTION, EVENT_INTERRUPT, EVENT_TRIPLE_FAULT, M_STOP_ON_EXCEPTION, M_STOP_ON_TRIPLE_FAULT, STOP_EXCEPTION, STOP_SHUTDOWN,
+  EV_AUX, EV_B, EVENT_EXCEPTION, EVENT_INTERRUPT, EVENT_TRIPLE_FAULT, M_STOP_ON_EXCEPTION, M_STOP_ON_TRIPLE_FAULT, STOP_EXCEPTION,
   STOP_TRIPLE_FAULT,
 } from './generated/layout';
 import { loadSystem, probeStore, storeSupervisor } from './memory';
@@ -16,7 +16,7 @@ import {
   ABORT, ABORT_EXCEPTION, ABORT_EXITED, aborted, CS, DB, DE, DF_VECTOR, giveBackUnit, GP, IF, JUMPED, longModeActive, NP, NT, PF_VECTOR, raiseError, realMode, reg, RF, rflags, RSP, SS,
   SS_REG, takeUnit, TF, TR, TS, VE, VM,
 } from './state';
-import { requestStop, stopBefore } from './stop';
+import { requestStop, shutDown, stopBefore } from './stop';
 import { tripleFaultExit } from './vmx/exit';
 import { interceptException } from './vmx/intercepts';
 import { deliverLegacy } from './events-legacy';
@@ -107,8 +107,7 @@ export function tripleFault(): void {
   if (load<u32>(M_STOP_ON_TRIPLE_FAULT)) requestStop(STOP_TRIPLE_FAULT, 0, load<u64>(CPU_RIP));
   store<u32>(CPU_EVENT_VECTORING, 0);
   if (load<u32>(CPU_NON_ROOT)) { tripleFaultExit(); takeUnit(); store<u32>(CPU_ABORT_KIND, 0); return; }
-  store<u32>(CPU_ACTIVITY, 2);
-  requestStop(STOP_SHUTDOWN, 0, load<u64>(CPU_RIP));
+  shutDown(0);
 }
 
 @inline function errorOf(vector: u32, external: u32): u32 { return vector << 3 | 2 | external; }

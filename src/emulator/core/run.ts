@@ -4,7 +4,7 @@ import {
   CPU_ABORT_KIND, CPU_ACTIVITY, CPU_ALONE, CPU_ID, CPU_INIT_PENDING, CPU_EVENT_VECTORING, CPU_EXIT_QUALIFICATION, CPU_FAULT_ADDRESS, CPU_GUEST_PHYSICAL_FAULT,
   CPU_INSTRUCTION_LENGTH, CPU_MODE, CPU_NMI_BLOCKED, CPU_NMI_PENDING, CPU_NON_ROOT, CPU_PAGE_BASE, CPU_PENDING_DEBUG, CPU_RFLAGS_SYSTEM, CPU_RIP, CPU_SEG_BASE,
   CPU_SHADOW_UNTIL, CPU_SIPI_PENDING, CPU_VMX_ON, M_BUDGET, M_DEADLINE, M_QUANTUM_END, M_RUN_END, M_STOP_KIND, M_VCPU_COUNT, REC_PAGE_OFFSET, REC_SCALE, STOP_BUDGET,
-  STOP_EXCEPTION, STOP_SHUTDOWN, STOP_WATCH, CPU_MTF_PENDING, CPU_VIRTUAL_INTERRUPT,
+  STOP_EXCEPTION, STOP_POWER_OFF, STOP_RESET, STOP_WATCH, CPU_MTF_PENDING, CPU_VIRTUAL_INTERRUPT,
 } from './generated/layout';
 import { acknowledgeInterrupt, interruptPending, nextDeviceDeadline, runDeviceTimers, takeInit, takeNmi, takeSipi } from '../devices/bus';
 import { SYSTEM_POWER_OFF_REQUESTED, SYSTEM_RESET_REQUESTED } from './generated/devices';
@@ -19,7 +19,7 @@ import { performInit, startUp } from './reset';
 import { keepAwake, rest, schedule } from './scheduler';
 import { instructionBreakpoint, instructionsAreWatched, settleBreakpoints, withdrawInstructionBreakpoint } from './breakpoints';
 import { segmentLimit } from './segments';
-import { requestStop } from './stop';
+import { requestStop, stopInShutdown } from './stop';
 import { extendSlice, mustBeSampled, sample, sliceOf } from './translations';
 import { nextVmxDeadline, vmxBoundary, vmxExitIsDue } from './vmx/boundary';
 import { isPostedInterruptNotification, processPostedInterrupts } from './vmx/posted-interrupts';
@@ -190,11 +190,12 @@ function boundary(): void {
   if (now >= load<u64>(M_RUN_END)) { requestStop(STOP_BUDGET, ran, 0); return; }
   if (nextDeviceDeadline() <= now) runDeviceTimers();
   if (countersAreInUse()) countersAtBoundary(now);
-  if (load<u32>(SYSTEM_RESET_REQUESTED) != 0 || load<u32>(SYSTEM_POWER_OFF_REQUESTED) != 0) { requestStop(STOP_SHUTDOWN, 0, 0); return; }
+  if (load<u32>(SYSTEM_RESET_REQUESTED) != 0) { requestStop(STOP_RESET, 0, 0); return; }
+  if (load<u32>(SYSTEM_POWER_OFF_REQUESTED) != 0) { requestStop(STOP_POWER_OFF, 0, 0); return; }
   takeSignals();
   if (load<u32>(CPU_NON_ROOT) != 0 && vmxBoundary()) { takeUnit(); store<u32>(CPU_ABORT_KIND, 0); store<u32>(CPU_EVENT_VECTORING, 0); arm(); return; }
   const shadow = interruptShadow(), activity = load<u32>(CPU_ACTIVITY);
-  if (activity == 2 && load<u32>(CPU_NON_ROOT) == 0) { requestStop(STOP_SHUTDOWN, 0, 0); return; }
+  if (activity == 2 && load<u32>(CPU_NON_ROOT) == 0) { stopInShutdown(); return; }
   // 1. debug traps of the instruction before
   const debug = load<u64>(CPU_PENDING_DEBUG);
   if (debug != 0 && (shadow & 2) == 0 && activity < 2) {

@@ -1,6 +1,7 @@
 // A machine with a past: it records what enters from outside, takes snapshots on the way, and goes to any instant that it has been at by going
 // back to a snapshot and running forward. It is used as a Machine is; the machine within knows nothing of it. What is done to the guest
 // while it stands in its past makes another future: the recorded one is forgotten.
+import type { StopKind } from '../codegen/state-layout';
 import type { EventReader } from '../event-ring';
 import type { ApicState, Machine, PagingContext, RegisterFile, RunResult, Snapshot, StopMask, Translation, VmxState, Watch, WatchHit } from '../machine';
 import { Checkpoints, type Checkpoint } from './checkpoints';
@@ -28,6 +29,8 @@ export interface Companion {
 /** Distances before a place that was sought at which snapshots are left, so that the next steps back from there are short. */
 const approaches = [2_000_000n, 200_000n, 20_000n];
 const longestRun = 0x7fff_ffff;
+const ends: readonly StopKind[] = ['idle', 'shutdown', 'reset', 'powerOff'];
+const staysHere = (kind: StopKind): boolean => ends.includes(kind);
 
 export class Timeline implements Machine {
   readonly checkpoints: Checkpoints;
@@ -123,7 +126,7 @@ export class Timeline implements Machine {
       if (result.kind === 'budget' || result.kind === 'ringFull') continue;
       if (found(result)) return result;
       // a halted or dead machine stays where it is
-      if (this.machine.time() === before && (result.kind === 'idle' || result.kind === 'shutdown')) return undefined;
+      if (this.machine.time() === before && staysHere(result.kind)) return undefined;
     }
   }
 
@@ -147,7 +150,7 @@ export class Timeline implements Machine {
     while (this.machine.time() < time) {
       const before = this.machine.time(), { kind } = this.advance(time);
       this.observe();
-      if (this.machine.time() === before && (kind === 'idle' || kind === 'shutdown')) throw new Error(`the replay ends at ${before}, before ${time}`);
+      if (this.machine.time() === before && staysHere(kind)) throw new Error(`the replay ends at ${before}, before ${time}`);
     }
   }
   /** Without the client's stops. */

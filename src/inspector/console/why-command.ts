@@ -42,7 +42,7 @@ function ofStop(scope: ConsoleScope): Part[] {
   const { halt, stop } = scope;
   if (!halt || !stop) return [];
   const head: Part = { text: [stop.description, ...stop.report?.details.filter(line => !stop.description.endsWith(line)) ?? []].join('\n') };
-  if (halt.kind === 'shutdown') return [head, ...chainOf(scope, halt.context)];
+  if (halt.kind === 'shutdown' && halt.abort === 0) return [head, ...chainOf(scope, halt.context)];
   if (halt.kind !== 'filter') return [head];
   const { context, result } = halt;
   switch (result.kind) {

@@ -27,7 +27,9 @@ export type Halt =
   }
   | { readonly kind: 'breakpoint'; readonly context: Context; readonly breakpoints: readonly number[] }
   | { readonly kind: 'data'; readonly context: Context; readonly breakpoints: readonly number[]; readonly access: DataStop }
-  | { readonly kind: 'shutdown'; readonly context: Context }
+  /** Nothing goes on from here: the processor is in shutdown (after a triple fault, or the VMX abort of that number), or the machine was reset or switched off. */
+  | { readonly kind: 'shutdown'; readonly context: Context; readonly abort: number }
+  | { readonly kind: 'reset' | 'powerOff'; readonly context: Context }
   | { readonly kind: 'debugExit'; readonly context: Context; readonly code: number };
 
 export interface LevelSource extends Levels {
@@ -183,7 +185,8 @@ export class RunControl {
         return breakpoints.length > 0 ? { kind: 'breakpoint', context, breakpoints } : undefined;
       }
       case 'debugExit': return { kind: 'debugExit', context, code: result.index };
-      case 'shutdown': return { kind: 'shutdown', context };
+      case 'shutdown': return { kind: 'shutdown', context, abort: result.index };
+      case 'reset': case 'powerOff': return { kind: result.kind, context };
       case 'vmExit': case 'entryFailure': case 'vmxInstruction': case 'vmfail': case 'exception': case 'tripleFault': {
         // Where the machine stops after an exit, L0 executes already; a triple fault of a guest is an exit too.
         const hasExited = result.kind === 'vmExit' || result.kind === 'tripleFault' && context.level === 0 && this.exitReason === tripleFaultReason;

@@ -1,6 +1,7 @@
 // From the halt of a run to what the user reads: reason, one line for the call stack, and the report that the editor shows inline.
 import { vmxInstructions } from '../../emulator/codegen/state-layout';
 import { exceptionByVector } from '../../spec/exceptions';
+import { vmxAbortReason } from '../../spec/vmx-aborts';
 import type { Context } from '../levels/context';
 import type { EventRecord } from '../levels/event-words';
 import type { Halt } from '../run-control/run-control';
@@ -28,6 +29,7 @@ export interface StopScope {
   instructionError(context: Context): string | undefined;
 }
 
+const untilReset = 'A processor in shutdown does nothing until it is reset: use Restart.';
 const breakpointReasons = { source: 'breakpoint', function: 'function breakpoint', instruction: 'instruction breakpoint' } as const;
 
 export function describeHalt(halt: Halt, scope: StopScope): StopInfo {
@@ -42,9 +44,18 @@ export function describeHalt(halt: Halt, scope: StopScope): StopInfo {
     };
     case 'debugExit': return { reason: 'pause', threadId, description: `The machine ended with code ${halt.code}` };
     case 'shutdown': return exception(threadId, {
-      id: 'shutdown', title: 'Triple fault of L0: the processor shut down',
-      details: ['An exception was met during the delivery of a double fault in root operation.', ...scope.faultChain(halt.context), 'A processor in shutdown does nothing until it is reset: use Restart.'],
+      id: 'shutdown', ...halt.abort === 0
+        ? {
+          title: 'Triple fault of L0: the processor shut down',
+          details: ['An exception was met during the delivery of a double fault in root operation.', ...scope.faultChain(halt.context), untilReset],
+        }
+        : { title: `VMX abort ${halt.abort}: the processor shut down`, details: [`A VM exit could not be completed: ${vmxAbortReason(halt.abort)}.`, untilReset] },
     });
+    case 'reset': return exception(threadId, {
+      id: 'reset', title: `The machine was reset, by ${level}`,
+      details: ['Software asked for a reset, or the bootstrap processor was sent an INIT. There is no firmware to start again: use Restart.'],
+    });
+    case 'powerOff': return exception(threadId, { id: 'power-off', title: `The machine was switched off, by ${level}`, details: ['Software chose the ACPI state S5. Restart starts the machine anew.'] });
     case 'filter': return { ...exception(threadId, filterReport(halt, scope)), filter: halt.filter };
   }
 }
