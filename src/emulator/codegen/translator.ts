@@ -92,7 +92,7 @@ export class Translator {
     const entered = this.isEntry(block) ? this.made.get(this.u32(block + blockFields.slot)) : undefined;
     const grown: Region & { replaces?: boolean } = this.always ? this.reader.grow(page, [offset], mode, mostBlocksOfTests)
       : entered ? this.reader.grow(page, [offset, ...this.missedBy(block, entered)], mode, mostBlocksOfShortRuns, true) : this.grow(page, offset, mode);
-    if (!grown.blocks.has(offset) || (entered && (grown.blocks.size <= entered.blocks || entered.times === mostGrowths))) return false;
+    if (!grown.blocks.has(offset) || (entered && (grown.blocks.size * 4 < entered.blocks * 5 || entered.times === mostGrowths))) return false;
     const slot = this.takeSlot();
     if (slot === 0) return false;
     const table = [...grown.blocks.values()].some(b => b.ending === 'indirectJump' || b.ending === 'indirectCall' || b.ending === 'return') ? this.core.allocate(4096) >>> 0 : 0;

@@ -24,6 +24,9 @@ import { CASE_TRANSLATED } from './generated/decoder';
 @inline const PROBE: u64 = 97;
 /** Samples that make a block hot. */
 @inline const HOT: u32 = 3;
+/** Where a region has the block already, at most: by then one of this part of all samples. A larger region costs the compiler much, and gains less. */
+@inline const HOT_IN_REGION: u32 = 96;
+@inline const HOT_SHARE: u32 = 64;
 
 let slice: u32 = SHORTEST_SLICE;
 /** Time of the next sample. */
@@ -31,6 +34,8 @@ let nextSample: u64 = 0;
 let sampleDue: bool = false;
 /** Translated code has run since the last sample. */
 let ranTranslated: bool = false;
+/** Samples taken so far. */
+let taken: u32 = 0;
 
 @inline export function isTranslated(block: usize): bool { return load<u16>(block + BLOCK_HEADER + REC_CASE_ID) == CASE_TRANSLATED; }
 /** Blocks of one run are not in the code heap: each time they are built anew. */
@@ -65,21 +70,24 @@ export function sample(block: usize): bool {
   sampleDue = false;
   if (load<u32>(M_TRANSLATION) == 0 || isTransient(block)) return false;
   const samples = load<u32>(block, BLOCK_SAMPLES);
+  taken++;
   if (isTranslated(block)) {
     goesOnTranslated();
     if ((samples & TRANSLATION_REFUSED) != 0 || !runsAreShort(block)) return false;
     // the region is grown once more: the translator refuses if it has nothing to add
-    store<u32>(block, samples + 1, BLOCK_SAMPLES);
-    if (((samples + 1) & ~TRANSLATION_MEMBER) < HOT) return false;
-    store<u32>(M_TRANSLATION_REQUEST, <u32>block);
-    return true;
+    return isHot(block, samples + 1, hotInRegion());
   }
   if (samples & TRANSLATION_REFUSED) { slice = min<u32>(slice << 1, LONGEST_REFUSED_SLICE); return false; }
   slice = SHORTEST_SLICE;
   // a region that was left in its middle, for an interrupt or the end of a run, will be entered again
   if ((samples & TRANSLATION_MEMBER) != 0 && ranTranslated) { ranTranslated = false; return false; }
-  store<u32>(block, samples + 1, BLOCK_SAMPLES);
-  if (((samples + 1) & ~TRANSLATION_MEMBER) < HOT && !always()) return false;
+  return isHot(block, samples + 1, always() ? 0 : (samples & TRANSLATION_MEMBER) != 0 ? hotInRegion() : HOT);
+}
+@inline function hotInRegion(): u32 { return min<u32>(max<u32>(HOT, taken / HOT_SHARE), HOT_IN_REGION); }
+/** Asks for the translation of a block that has got so many samples, if they are enough. */
+function isHot(block: usize, samples: u32, enough: u32): bool {
+  store<u32>(block, samples, BLOCK_SAMPLES);
+  if ((samples & ~TRANSLATION_MEMBER) < enough) return false;
   store<u32>(M_TRANSLATION_REQUEST, <u32>block);
   return true;
 }
