@@ -97,10 +97,10 @@ export function enumerateCases(definitions: readonly Definition[]): Case[] {
   return [...all.filter(c => c.hot), ...all.filter(c => !c.hot && !c.procedure), ...all.filter(c => c.procedure)].map((c, id) => ({ ...c, id }));
 }
 
-/** What ends a block must be inlined: only the run loop can go to another one. */
 /** What carries an encoding out with a register or a memory operand in r/m, if it is a procedure. */
 export const procedureOf = ({ body, procedure }: Definition, memory: boolean): string | undefined => (body && !memory ? undefined : procedure);
 
+/** What ends a block must be inlined: only the run loop can go to another one. */
 const isHot = ({ name, endsBlock, procedure }: Definition, form: Form, size: Size): boolean => !procedure && (endsBlock ||
   (hotList.includes(name) || hotList.includes(`${name}:${form}`)) && (size !== 1 || name === 'Jcc') && (size !== 0 || name === 'MOV' || name.startsWith('MOVZX') || name === 'CMP' || name === 'TEST'));
 
