@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { cp } from 'node:fs/promises';
 import path from 'node:path';
-import { failures, stopped } from './session.mjs';
+import { failures, firstStop } from './session.mjs';
 import { until } from './workbench.mjs';
 
 /** The page inside the panel: a frame in a frame. */
@@ -23,11 +23,7 @@ const steps = [
     essential: true,
     run: async (context) => {
       const { workbench, picture } = context;
-      await workbench.ready();
-      await workbench.press('F5');
-      await until('the debug side bar', () => workbench.paneOf('Watch').isVisible(), 60_000);
-      await workbench.fold('Watch');
-      await stopped(context, /CPUID/);
+      await firstStop(context, /CPUID/, 'Watch');
       await workbench.paneOf('Levels').hover();
       await workbench.page.locator('.pane', { has: workbench.paneOf('Levels') }).locator('.action-label[aria-label*="Exit Trace"]').click();
       await until('rows of the trace', async () => (await rows(context)).length > 10, 30_000);

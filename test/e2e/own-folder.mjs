@@ -84,7 +84,7 @@ const steps = [
     name: 'a long boot shows its progress, and cancelling it pauses the machine',
     run: async (context) => {
       const { workbench, picture } = context;
-      await configure(context, { hypervisors: 8, stopsFrom: 'guest' });
+      await configure(context, { hypervisors: 8, strategy: 'naive', stopsFrom: 'guest' });
       await workbench.press('F5');
       const toast = workbench.page.locator('.notification-toast', { hasText: 'Booting' }).first();
       await toast.waitFor({ timeout: 60_000 });

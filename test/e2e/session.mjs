@@ -35,6 +35,16 @@ export async function step(context, key) {
   return executing(context, before.text);
 }
 
+/** From a new window to the first stop, with F5; panes that are not looked at are folded. */
+export const firstStop = async (context, pattern, ...folded) => {
+  const { workbench } = context;
+  await workbench.ready();
+  await workbench.press('F5');
+  await until('the debug side bar', () => workbench.paneOf('Watch').isVisible(), 60_000);
+  await stopped(context, pattern);
+  await workbench.fold(...folded);
+};
+
 /** The row of a level's thread: its name, and its state. The session's own row may stand before the threads and begin alike. */
 export const threadRow = (rows, level) => rows.find((row) => new RegExp(`^L${level}(?!\\d)`).test(row) && row.includes('|'));
 

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { cp } from 'node:fs/promises';
 import path from 'node:path';
-import { executing, failures, level, step, stopped } from './session.mjs';
+import { executing, failures, firstStop, level, step, stopped } from './session.mjs';
 import { until } from './workbench.mjs';
 
 const cpuidStop = /CPUID exit of L3/i;
@@ -40,14 +40,7 @@ const steps = [
   {
     name: 'the machine stops in an exit of level 3',
     essential: true,
-    run: async (context) => {
-      const { workbench } = context;
-      await workbench.ready();
-      await workbench.press('F5');
-      await until('the debug side bar', () => workbench.paneOf('Watch').isVisible(), 60_000);
-      await stopped(context, cpuidStop);
-      await workbench.fold('Watch', 'Variables', 'Breakpoints');
-    },
+    run: (context) => firstStop(context, cpuidStop, 'Watch', 'Variables', 'Breakpoints'),
   },
   {
     name: 'F11 goes into the handler of level 2, Shift+F11 out of it to where level 3 runs again',

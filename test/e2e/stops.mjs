@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { cp } from 'node:fs/promises';
 import path from 'node:path';
-import { failures, stopped } from './session.mjs';
+import { failures, firstStop, stopped } from './session.mjs';
 import { open, reveal } from './variables-view.mjs';
 import { until } from './workbench.mjs';
 
@@ -15,14 +15,7 @@ const steps = [
   {
     name: 'the machine stops in an exit',
     essential: true,
-    run: async (context) => {
-      const { workbench } = context;
-      await workbench.ready();
-      await workbench.press('F5');
-      await until('the debug side bar', () => workbench.paneOf('Watch').isVisible(), 60_000);
-      await stopped(context, /CPUID/);
-      await workbench.fold('Watch', 'Variables', 'Levels');
-    },
+    run: (context) => firstStop(context, /CPUID/, 'Watch', 'Variables', 'Levels'),
   },
   {
     name: 'a condition with a hit count lets exits pass',

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { cp } from 'node:fs/promises';
 import path from 'node:path';
-import { failures, stopped } from './session.mjs';
+import { failures, firstStop, stopped } from './session.mjs';
 import { open, reveal } from './variables-view.mjs';
 import { until } from './workbench.mjs';
 
@@ -37,11 +37,7 @@ const steps = [
     essential: true,
     run: async (context) => {
       const { workbench, picture } = context;
-      await workbench.ready();
-      await workbench.press('F5');
-      await until('the debug side bar', () => workbench.paneOf('Watch').isVisible(), 60_000);
-      await stopped(context, /CPUID/);
-      await workbench.fold(...panes);
+      await firstStop(context, /CPUID/, ...panes);
       const scopes = await until('the scopes', async () => {
         const found = await workbench.variables();
         return found.some((each) => /^All VMCSs/.test(each)) && found;
