@@ -20,12 +20,13 @@ export async function level({ workbench }, number) {
   return { state, place };
 }
 
-/** The level that executes and its place, once one does and stands elsewhere than at `before`. */
+/** The level that executes and its place, once one does, the Levels view knows of the stop in the status bar, and it stands elsewhere than at `before`. */
 export const executing = ({ workbench }, before = '') => until(`a level that executes elsewhere than at ${before || 'nowhere'}`, async () => {
   const rows = await workbench.pane('Levels'), row = rows.find((each) => /executing/.test(each));
   const [, number, place] = /^L(\d)\s*\|?\s*executing · ([\w.]+:\d+)/.exec(row ?? '') ?? [];
   const stands = await workbench.page.locator('.debug-toolbar .codicon-debug-continue').isVisible();
-  return stands && number !== undefined && `L${number} ${place}` !== before && { level: Number(number), place, text: `L${number} ${place}` };
+  const [, stopped] = /L(\d) · /.exec(await workbench.statusBar()) ?? [];
+  return stands && number !== undefined && number === stopped && `L${number} ${place}` !== before && { level: Number(number), place, text: `L${number} ${place}` };
 });
 
 /** Presses the key of a step, and returns where the machine stands after it. */
