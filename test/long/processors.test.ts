@@ -1,11 +1,8 @@
-// Many random programs on several vCPUs: however a run is cut, interrupted by snapshots, or translated, it is the same run. The seed is printed;
-// ABYME_SEED repeats it.
+// Many random programs on several vCPUs: however a run is cut, interrupted by snapshots, or translated, it is the same run.
 import { describe, it } from 'vitest';
 import { expectOneRun } from '../emulator/processors/one-run';
 import { torture } from '../emulator/replay/torture';
-
-const seed = Number(process.env.ABYME_SEED ?? Math.floor(Math.random() * 2 ** 31));
-console.log(`ABYME_SEED=${seed}`);
+import { seed } from './seed';
 
 describe.each([2, 3, 4, 8])('%i vCPUs', vcpus => {
   it('run the same way however they are run', async () => {

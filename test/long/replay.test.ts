@@ -1,14 +1,11 @@
-// Determinism over long runs: a hundred million instructions of a stack of hypervisors and of the benchmark's loops, and many random programs. The
-// seed of each run is printed; ABYME_SEED repeats it.
+// Determinism over long runs: a hundred million instructions of a stack of hypervisors and of the benchmark's loops, and many random programs.
 import { describe, expect, it } from 'vitest';
 import { bootImages } from '../../src/emulator/boot';
 import type { Machine, MachineOptions, Snapshot } from '../../src/emulator/machine';
 import { Timeline } from '../../src/emulator/replay/timeline';
 import { createTestMachine } from '../emulator/vmx/test-machine';
 import { guestImage, random, runTo, torture } from '../emulator/replay/torture';
-
-const seed = Number(process.env.ABYME_SEED ?? Math.floor(Math.random() * 2 ** 31));
-console.log(`ABYME_SEED=${seed}`);
+import { seed } from './seed';
 
 type BackEnd = MachineOptions['translator'];
 

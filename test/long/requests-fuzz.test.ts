@@ -1,11 +1,11 @@
-// Any requests to a session, for long: on small programs, and on a stack of hypervisors stopped in an exit and running. The seed is printed; ABYME_SEED
-// repeats it, ABYME_RUNS says how many lists of requests are sent in each state.
+// Any requests to a session, for long: on small programs, and on a stack of hypervisors stopped in an exit and running. ABYME_RUNS says
+// how many lists of requests are sent in each state.
 import { afterEach, describe, it } from 'vitest';
 import { withAnyRequests } from '../debug-adapter/any-requests';
 import { SessionDriver } from '../debug-adapter/session-driver';
+import { seed } from './seed';
 
-const seed = Number(process.env.ABYME_SEED ?? Math.floor(Math.random() * 2 ** 31)), runs = Number(process.env.ABYME_RUNS ?? 200);
-console.log(`ABYME_SEED=${seed}`);
+const runs = Number(process.env.ABYME_RUNS ?? 200);
 
 const sessions: SessionDriver[] = [];
 afterEach(async () => { await Promise.all(sessions.splice(0).map(session => session.end())); });

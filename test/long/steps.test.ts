@@ -1,9 +1,10 @@
-// Steps of every kind from many places of many stacks, held against the truth of the same run; the seed is another each time.
+// Steps of every kind from many places of many stacks, held against the truth of the same run.
 import { expect, it } from 'vitest';
 import { compareSteps } from '../inspector/run-control/step-comparison';
 import { image, record, twice } from '../inspector/run-control/truth';
+import { seed as base } from './seed';
 
-const base = Number(process.env.SEED ?? Date.now() % 1_000_000), rounds = 6;
+const rounds = 6;
 const hypervisors = (count: number): string[] => Array.from({ length: count }, () => 'hypervisor');
 
 it.each<[program: string, modules: readonly string[], levels: number, units?: number]>([

@@ -1,8 +1,7 @@
 // Long random walks of a hypervisor above stacks of two to four: every strategy gives the walker the same, and every level too.
 import { expect, it } from 'vitest';
 import { walks } from '../guests/walks';
-
-const base = Number(process.env.SEED ?? Date.now() % 1_000_000);
+import { seed as base } from './seed';
 
 it.each([[2, 40, 300], [3, 15, 150], [4, 2, 60]])(`%i hypervisors, %i walks of %i steps from seed ${base}`, async (hypervisors, count, steps) => {
   for (let seed = base; seed < base + count; seed++) {

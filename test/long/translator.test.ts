@@ -1,13 +1,10 @@
-// The two back ends agree on many random programs, and translated code on all recorded instructions. The seed is printed and can be given:
-// SEED=n npm run test:long.
+// The two back ends agree on many random programs, and translated code on all recorded instructions. 
 import { expect, it } from 'vitest';
 import { compareBackEnds } from '../emulator/codegen/random-programs';
 import { replayTranslated } from '../emulator/codegen/replay-translated';
-
-const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
+import { seed } from './seed';
 
 it(`random programs agree, all code translated (seed ${seed})`, async () => {
-  console.log(`seed ${seed}`);
   for (let n = 0; n < 60; n++) {
     const { difference, failures } = await compareBackEnds(seed + n, 'always', 4000, 400);
     expect(difference).toBeUndefined();

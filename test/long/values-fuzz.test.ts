@@ -1,11 +1,10 @@
-// Any value set anywhere, in every scope of every level: the session answers, and the machine goes on or ends in order. The seed is printed; ABYME_SEED
-// repeats it.
+// Any value set anywhere, in every scope of every level: the session answers, and the machine goes on or ends in order.
 import { expect, it } from 'vitest';
 import fc from 'fast-check';
 import { SessionDriver } from '../debug-adapter/session-driver';
+import { seed } from './seed';
 
-const seed = Number(process.env.ABYME_SEED ?? Math.floor(Math.random() * 2 ** 31)), sessions = Number(process.env.ABYME_RUNS ?? 20);
-console.log(`ABYME_SEED=${seed}`);
+const sessions = Number(process.env.ABYME_RUNS ?? 20);
 
 const values = fc.constantFrom('0', '1', '0xffffffffffffffff', '0x8000000000000000', '-1', '42', 'rax', '0x1000', '0xfee00000', 'true', 'nonsense', '0xffff', '255');
 const isBug = (message: string): boolean => /bug of the debugger|failed while the machine ran/.test(message);

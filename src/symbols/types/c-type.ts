@@ -92,6 +92,8 @@ export const voidType: VoidCType = { kind: 'void' };
 
 /** Chains of typedefs, qualifiers and dimensions are followed this far; sound files stay far below. */
 const DEEPEST_CHAIN = 64;
+/** What a declaration may spell out, in characters of names and steps; a deeper one is cut with `...`. */
+const LONGEST_DECLARATION = 4096;
 
 /** The type below typedefs and qualifiers. */
 export function strip(type: CType): Exclude<CType, TypedefCType | QualifiedCType> {
@@ -121,43 +123,46 @@ export function sizeOf(type: CType): number | undefined {
 
 /** The type as C writes it: `struct vcpu *`, `int (*)[4]`, `void (*)(int, ...)`. */
 export function typeName(type: CType): string {
-  return declare(type, '', 0).trim();
+  return declaration(type, '');
 }
 
 /** A declaration of `name` with the type, as C writes it. */
 export function declaration(type: CType, name: string): string {
+  let written = 0;
   return declare(type, name, 0).trim();
-}
 
-function declare(type: CType, inner: string, depth: number): string {
-  if (depth > DEEPEST_CHAIN) return `... ${inner}`;
-  const join = (base: string): string => (inner === '' ? base : `${base} ${inner}`);
-  switch (type.kind) {
-    case 'base': case 'typedef': case 'unknown': return join(type.name);
-    case 'void': return join('void');
-    case 'structure': return join(type.keyword === 'class' ? type.name ?? 'class {...}' : `${type.keyword} ${type.name ?? '{...}'}`);
-    case 'enumeration': return join(`enum ${type.name ?? '{...}'}`);
-    case 'pointer': {
-      const target = type.target;
-      const isWrapped = target.kind === 'array' || target.kind === 'function';
-      return declare(target, isWrapped ? `(${type.symbol}${inner})` : `${type.symbol}${inner}`, depth + 1);
-    }
-    case 'array': return declare(type.element, `${inner}[${typeof type.count === 'number' ? type.count : ''}]`, depth + 1);
-    case 'function': {
-      const parameters = type.parameters.slice(0, 32).map(parameter => declare(parameter, '', depth + 1));
-      if (type.isVariadic) parameters.push('...');
-      if (parameters.length === 0 && type.isPrototyped) parameters.push('void');
-      return declare(type.returns, `${inner}(${parameters.join(', ')})`, depth + 1);
-    }
-    case 'qualified': {
-      // A qualifier of a pointer stands behind its star, any other before the type.
-      const target = type.target;
-      if (target.kind === 'pointer') {
-        const isWrapped = target.target.kind === 'array' || target.target.kind === 'function';
-        const qualified = `${target.symbol}${inner === '' ? type.qualifier : `${type.qualifier} ${inner}`}`;
-        return declare(target.target, isWrapped ? `(${qualified})` : qualified, depth + 1);
+  function declare(type: CType, inner: string, depth: number): string {
+    // A function type can name another one for each parameter, and so on: the text of damaged types would double with every step.
+    written += 1 + ('name' in type ? type.name?.length ?? 0 : 0);
+    if (depth > DEEPEST_CHAIN || written > LONGEST_DECLARATION) return `... ${inner}`;
+    const join = (base: string): string => (inner === '' ? base : `${base} ${inner}`);
+    switch (type.kind) {
+      case 'base': case 'typedef': case 'unknown': return join(type.name);
+      case 'void': return join('void');
+      case 'structure': return join(type.keyword === 'class' ? type.name ?? 'class {...}' : `${type.keyword} ${type.name ?? '{...}'}`);
+      case 'enumeration': return join(`enum ${type.name ?? '{...}'}`);
+      case 'pointer': {
+        const target = type.target;
+        const isWrapped = target.kind === 'array' || target.kind === 'function';
+        return declare(target, isWrapped ? `(${type.symbol}${inner})` : `${type.symbol}${inner}`, depth + 1);
       }
-      return `${type.qualifier} ${declare(target, inner, depth + 1)}`;
+      case 'array': return declare(type.element, `${inner}[${typeof type.count === 'number' ? type.count : ''}]`, depth + 1);
+      case 'function': {
+        const parameters = type.parameters.slice(0, 32).map(parameter => declare(parameter, '', depth + 1));
+        if (type.isVariadic) parameters.push('...');
+        if (parameters.length === 0 && type.isPrototyped) parameters.push('void');
+        return declare(type.returns, `${inner}(${parameters.join(', ')})`, depth + 1);
+      }
+      case 'qualified': {
+        // A qualifier of a pointer stands behind its star, any other before the type.
+        const target = type.target;
+        if (target.kind === 'pointer') {
+          const isWrapped = target.target.kind === 'array' || target.target.kind === 'function';
+          const qualified = `${target.symbol}${inner === '' ? type.qualifier : `${type.qualifier} ${inner}`}`;
+          return declare(target.target, isWrapped ? `(${qualified})` : qualified, depth + 1);
+        }
+        return `${type.qualifier} ${declare(target, inner, depth + 1)}`;
+      }
     }
   }
 }

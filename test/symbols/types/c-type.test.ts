@@ -35,3 +35,11 @@ test('types that refer to themselves end', () => {
   boxes.element = boxes;
   expect(sizeOf(boxes)).toBeUndefined();
 });
+
+test('the name of a type that doubles with every step is cut', () => {
+  let type: CType = int;
+  for (let step = 0; step < 40; step++) type = callable(type, pointer(type), type);
+  const name = typeName(type);
+  expect(name.length).toBeLessThan(40_000);
+  expect(name).toContain('...');
+});
