@@ -60,7 +60,7 @@ if (version) {
 }
 
 const hasStack = existsSync(join(root, 'guests/images/hypervisor.elf'));
-const three = hasStack ? await steadyState(3, 80_000, { options: 'shadowing=on', repeats: 2 }) : null, five = hasStack ? await steadyState(5, 50, { repeats: 2 }) : null;
+const three = hasStack ? await steadyState(3, 80_000, { options: 'shadowing=on' }) : null, five = hasStack ? await steadyState(5, 50) : null;
 const startMs = Math.min(...Array.from({ length: 5 }, () => child('start').startMs)), { overheadMb } = child('memory');
 const ratios = version ? loops.map(name => ours[name] / theirs[name]) : null, fastRatios = version ? loops.map(name => translated[name] / theirs[name]) : null;
 
