@@ -1,5 +1,6 @@
 // The command `abyme`: picks the command by its first word. Each command returns its exit code; a mistake of the user is one line on
 // standard error and code 2.
+import './branch-hints';
 import { dapCommand } from './dap';
 import { RequestError } from './dap-client';
 import { modelCommand, traceCommand } from './model';

@@ -1,4 +1,5 @@
 // Entry of the worker thread in Node: the Target behind the port to the thread that started it.
+import './branch-hints';
 import { parentPort } from 'node:worker_threads';
 import { serveTarget, type ServerPort } from '../debug-adapter/target-server';
 

@@ -34,7 +34,7 @@ describe('modules', () => {
     const entries = /^(cli\/(main|worker)|extension\/(node|web)|debug-adapter\/worker|emulator\/core\/index|emulator\/codegen\/engine-files)$/;
     const used = new Set<string>();
     for (const path of [...sources, ...files(join(root, 'tools'), /\.mjs$/)]) {
-      for (const [, target] of readFileSync(path, 'utf8').matchAll(/(?:from|import\()\s*['"](\.[^'"]+)['"]/g)) {
+      for (const [, target] of readFileSync(path, 'utf8').matchAll(/(?:from|import(?:\(|(?= )))\s*['"](\.[^'"]+)['"]/g)) {
         const resolved = resolve(dirname(path), target);
         used.add(resolved); used.add(`${resolved}/index`);
       }

@@ -9,10 +9,10 @@ export const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const bundle = join(root, 'build/bench-engine.mjs');
 await build({
   stdin: {
-    contents: "export { createMachine } from './machine'; export { bootImages } from './boot'; export { LevelTracker } from '../inspector/levels/level-tracker';",
+    contents: "import '../cli/branch-hints'; export { createMachine } from './machine'; export { bootImages } from './boot'; export { LevelTracker } from '../inspector/levels/level-tracker';",
     resolveDir: join(root, 'src/emulator'), loader: 'ts',
   },
-  outfile: bundle, bundle: true, format: 'esm', platform: 'neutral', logLevel: 'warning',
+  outfile: bundle, bundle: true, format: 'esm', platform: 'node', logLevel: 'warning',
 });
 const { createMachine, bootImages, LevelTracker } = await import(pathToFileURL(bundle).href);
 export { bootImages, LevelTracker };

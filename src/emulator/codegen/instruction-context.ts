@@ -5,7 +5,7 @@
 // and refuses the definition otherwise. A slow memory access that does not complete abandons the instruction with nothing committed.
 import { carryVector, conditionFromPair, type FlagKind } from './flag-formulas';
 import { cpuCell } from './state-layout';
-import { I64, Local, type Op, op, type Value, WasmEmitter } from './wasm-emitter';
+import { I64, Local, type Op, op, type Value, VOID, WasmEmitter } from './wasm-emitter';
 
 /** Where an operand is: a register, memory, an immediate, an XMM register. `field` names the record field that holds a register. */
 export interface Operand { readonly kind: 'register' | 'memory' | 'immediate' | 'vector'; readonly field: 'dst' | 'src' }
@@ -134,7 +134,7 @@ export abstract class InstructionContext extends WasmEmitter {
   }
   private abandonIfAborted(): void {
     this.i32(0); this.memory('i32_load', cpuCell('abortKind').address);
-    this.if(); this.abandonAccess(); this.close();
+    this.if(VOID, false); this.abandonAccess(); this.close();
   }
   /** Leaves after a failed access; through the stack segment an address that is not canonical raises #SS, not #GP (SDM 1 3.3.7.1 'Canonical Addressing'). */
   private abandonAccess(): void {
@@ -147,7 +147,7 @@ export abstract class InstructionContext extends WasmEmitter {
   load(address: Value, size: number = this.size): Value {
     this.mayFault();
     const entry = this.probe(address, size, 'read');
-    this.if(I64);
+    this.if(I64, true);
     this.hostAddress(address, entry, 'read'); this.memory(loadOps[size], 0);
     this.else();
     this.get(address); this.i32(1 << size); this.callCore('slowLoad');
@@ -160,17 +160,17 @@ export abstract class InstructionContext extends WasmEmitter {
     this.mayFault();
     this.storesToMemory = true;
     const entry = this.probe(address, size, 'write');
-    this.if();
+    this.if(VOID, true);
     this.hostAddress(address, entry, 'write'); this.get(value); this.memory(storeOps[size], 0);
     this.else();
     this.get(address); this.get(value); this.i32(1 << size); this.callCore('slowStore');
-    this.if(); this.abandonAccess(); this.close();
+    this.if(VOID, false); this.abandonAccess(); this.close();
     this.close();
   }
   loadVector(address: Value): Value {
     this.mayFault();
     const entry = this.probe(address, 4, 'read'), host = this.local32();
-    this.if(0x7f);
+    this.if(0x7f, true);
     this.hostAddress(address, entry, 'read');
     this.else();
     this.get(address); this.callCore('slowLoadVector');          // leaves the 16 bytes in the scratch area
@@ -184,14 +184,14 @@ export abstract class InstructionContext extends WasmEmitter {
     this.mayFault();
     this.storesToMemory = true;
     const entry = this.probe(address, 4, 'write');
-    this.if();
+    this.if(VOID, true);
     this.hostAddress(address, entry, 'write'); this.get(value); this.simd(11); this.byte(0); this.unsigned(0);
     this.else();
     this.get(address);
     this.get(value); this.simd(29); this.byte(0);                // i64x2.extract_lane
     this.get(value); this.simd(29); this.byte(1);
     this.callCore('slowStoreVector');
-    this.if(); this.abandonAccess(); this.close();
+    this.if(VOID, false); this.abandonAccess(); this.close();
     this.close();
   }
   simd(opcode: number): void { this.byte(op.simd); this.unsigned(opcode); }
@@ -203,13 +203,13 @@ export abstract class InstructionContext extends WasmEmitter {
     this.mayFault();
     const at = (name: string, mask: number): void => { this.i32(0); this.memory('i32_load', cpuCell(name).address); this.i32(mask); this.emit('i32_and'); };
     at('cr0', 0xc); at('cr4', 0x200); this.i32(0x200); this.emit('i32_xor', 'i32_or');
-    this.if(); this.callCore('vectorsUnavailable'); this.emit('drop'); this.abandon(); this.close();
+    this.if(VOID, false); this.callCore('vectorsUnavailable'); this.emit('drop'); this.abandon(); this.close();
   }
   /** After the last lane, before the first write: MXCSR gets the flags of the lanes, or the instruction ends with #XM. */
   floatsDone(): void {
     this.mayFault();
     this.callCore('floatsDone');
-    this.if(); this.abandon(); this.close();
+    this.if(VOID, false); this.abandon(); this.close();
   }
   /** A function of the core with leading i32 numbers: lanes of floating-point instructions. */
   lane(name: CoreFunction, numbers: readonly (number | Value)[], ...values: Value[]): Value {
@@ -280,7 +280,7 @@ export abstract class InstructionContext extends WasmEmitter {
     this.storesToMemory = true;
     const address = this.effective();
     const entry = this.probe(address, size, 'write'), host = this.local32(), value = this.local64();
-    this.if();
+    this.if(VOID, true);
     this.hostAddress(address, entry, 'write'); this.tee(host); this.memory(loadOps[size], 0); this.set(value);
     this.else();
     this.i32(0); this.set(host);
@@ -295,7 +295,7 @@ export abstract class InstructionContext extends WasmEmitter {
     if (!this.updateHost) { this.store(this.effective(), value, size); return; }
     // the page was probed for writing by readForUpdate: this store cannot fault
     this.get(this.updateHost);
-    this.if();
+    this.if(VOID, true);
     this.get(this.updateHost); this.get(value); this.memory(storeOps[size], 0);
     this.else();
     this.get(this.effective()); this.get(value); this.i32(1 << size); this.callCore('slowStore'); this.emit('drop');
@@ -312,7 +312,7 @@ export abstract class InstructionContext extends WasmEmitter {
   divideWide(signed: boolean, divisor: Value): void {
     this.mayFault();
     this.i32(signed ? 1 : 0); this.get(divisor); this.callCore('divideWide');
-    this.if(); this.abandon(); this.close();
+    this.if(VOID, false); this.abandon(); this.close();
     this.commit();
   }
   push(value: Value): void {
@@ -394,7 +394,7 @@ export abstract class InstructionContext extends WasmEmitter {
   // ---- faults and control
   faultIf(condition: Value, vector: StopOrFault): void {
     this.mayFault();
-    this.get(condition); this.if(); this.raise(vector); this.abandon(); this.close();
+    this.get(condition); this.if(VOID, false); this.raise(vector); this.abandon(); this.close();
   }
   /** The target of a near branch, before the first commit: #GP(0) at the branch when it is not canonical. */
   mustBeCanonical(target: Value): void {
@@ -447,7 +447,7 @@ export abstract class InstructionContext extends WasmEmitter {
     this.recordAddress();
     this.callCore(name);
     const result = this.set32();
-    this.get(result); this.emit('i32_eqz'); this.if(); this.abandon(); this.close();
+    this.get(result); this.emit('i32_eqz'); this.if(VOID, false); this.abandon(); this.close();
     return result;
   }
   /** The quadword at an address of this memory. */

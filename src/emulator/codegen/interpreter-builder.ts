@@ -6,7 +6,7 @@ import { enumerateCases, type Case } from './cases';
 import type { Definition } from './definitions';
 import { coreFunctions, InterpreterContext, labels, runLocals } from './interpreter-context';
 import { blockHeaderBytes, cpuCell, machineCell, recordBytes, recordFields as record } from './state-layout';
-import { assembleModule, I32, I64, Local, type FunctionBody, TypeSection, V128 } from './wasm-emitter';
+import { assembleModule, I32, I64, Local, type FunctionBody, TypeSection, V128, VOID } from './wasm-emitter';
 
 export interface Interpreter {
   readonly bytes: Uint8Array;
@@ -44,7 +44,7 @@ export function buildInterpreter(definitions: readonly Definition[]): Interprete
   e.emit('unreachable', 'end');
   const locals = (): [number, number][] => [[temporaries32, I32], [temporariesVector, V128], [Math.max(most64, e.maxUsed.i64), I64]];
   e.conditionFunction = imports.length;
-  functions.push({ type: status, locals: locals(), code: e.take() });
+  functions.push({ type: status, locals: locals(), code: e.take(), hints: e.branchHints });
 
   // out-of-line cases
   for (const c of cold) {
@@ -53,7 +53,7 @@ export function buildInterpreter(definitions: readonly Definition[]): Interprete
     most64 = 1;
     e.emitCase(c);
     e.i32(0); e.emit('end');
-    functions.push({ type: status, locals: locals(), code: e.take() });
+    functions.push({ type: status, locals: locals(), code: e.take(), hints: e.branchHints });
   }
 
   // the run loop
@@ -82,7 +82,7 @@ export function buildInterpreter(definitions: readonly Definition[]): Interprete
   e.open('loop', labels.outer);
   // a block that does not fit in the budget goes back to the core, which makes a shorter one or handles what is due
   e.get(budget); e.get(block); e.memory('i32_load', 0); e.emit('i32_sub'); e.tee(budget); e.i32(0); e.emit('i32_lt_s');
-  e.if();
+  e.if(VOID, false);
   e.get(budget); e.get(block); e.memory('i32_load', 0); e.emit('i32_add'); e.set(budget);
   e.saveBudget();
   e.saveRip(block, blockHeaderBytes + record.pageOffset);
@@ -136,7 +136,7 @@ export function buildInterpreter(definitions: readonly Definition[]): Interprete
   e.emit('end');
   const runBytes = e.emitted;
   const runLocalTypes: [number, number][] = [[fixed32 + temporaries32, I32], [temporariesVector, V128], [1 + e.maxUsed.i64, I64]];
-  functions.push({ type: { params: [], results: [] }, locals: runLocalTypes, code: e.take(), exportName: 'run' });
+  functions.push({ type: { params: [], results: [] }, locals: runLocalTypes, code: e.take(), hints: e.branchHints, exportName: 'run' });
 
   const functionOfCase = cases.map(c => {
     if (c.hot) return imports.length;                                                 // never called through the table

@@ -5,7 +5,7 @@ import { conditionFromPair } from './flag-formulas';
 import type { Case } from './cases';
 import { formOperands } from './cases';
 import { blockFields, cpuCell, machineCell, recordFields as record } from './state-layout';
-import { type FunctionType, I32, I64, Local, type Value } from './wasm-emitter';
+import { type FunctionType, I32, I64, Local, type Value, VOID } from './wasm-emitter';
 
 /** What the interpreter imports from the core, beside the procedures. */
 export const coreFunctions: readonly { name: CoreFunction; type: FunctionType }[] = [
@@ -145,7 +145,7 @@ export class InterpreterContext extends InstructionContext {
   }
   override segmentedAddress(): void {
     this.get(runLocals.pc); this.callCore('segmentedAddress');
-    this.if(); this.abandon(); this.close();
+    this.if(VOID, false); this.abandon(); this.close();
   }
   override nextRip(): Value {
     this.i32(0); this.memory('i64_load', cpu('pageBase'));
@@ -198,11 +198,11 @@ export class InterpreterContext extends InstructionContext {
     this.get(target); this.i64(8); this.emit('i64_shr_u', 'i32_wrap_i64'); this.i32(tlbIndexMask); this.emit('i32_and');
     this.tlbBase(); this.emit('i32_add'); this.tee(entry); this.memory('i64_load', tlbTables.execute);
     this.get(target); this.i64(-4096); this.emit('i64_and'); this.tee(page); this.tlbGeneration(); this.emit('i64_or', 'i64_eq');
-    this.if();
+    this.if(VOID, true);
     this.get(entry); this.memory('i32_load', tlbTables.execute + 12);
     this.get(target); this.emit('i32_wrap_i64'); this.i32(4095); this.emit('i32_and'); this.i32(2); this.emit('i32_shl', 'i32_add');
     this.memory('i32_load', 0); this.tee(runLocals.nextBlock);
-    this.if();
+    this.if(VOID, true);
     this.i32(0); this.get(page); this.memory('i64_store', cpu('pageBase'));
     this.branch(labels.newBlock);
     this.close();

@@ -7,7 +7,7 @@ import { carryVector, conditionFromPair, type FlagKind } from './flag-formulas';
 import { InstructionContext, loadOps, RAX, RDX, storeOps, type CoreFunction, type Operand, type Size, type StopOrFault } from './instruction-context';
 import { coreFunctions, exceptionVectors } from './interpreter-context';
 import { cpuCell, registerSlot } from './state-layout';
-import { Constant, I32, I64, Local, V128, type FunctionType, type Op, type Value } from './wasm-emitter';
+import { Constant, I32, I64, Local, V128, VOID, type FunctionType, type Op, type Value } from './wasm-emitter';
 
 /** A decoded record, read from the code heap. */
 export interface DecodedRecord {
@@ -244,7 +244,7 @@ export class TranslatorContext extends InstructionContext {
     this.mayFault();
     for (const r of [RAX, RDX]) { this.i32(0); this.readLocal(r); this.memory('i64_store', gpr + r * 8); }
     this.i32(signed ? 1 : 0); this.get(divisor); this.callCore('divideWide');
-    this.if(); this.abandon(); this.close();
+    this.if(VOID, false); this.abandon(); this.close();
     this.commit();
     for (const r of [RAX, RDX]) { this.i32(0); this.memory('i64_load', gpr + r * 8); this.changeLocal(r); this.narrow &= ~(1 << r); }
   }

@@ -9,13 +9,13 @@ import { cpuCell, entryFields, machineCell, translationEntryBytes } from './stat
 import { successorsOf, type Region, type RegionBlock, type RegionPage } from './translator-blocks';
 import { leave, regionLocals as at, type TranslatorContext } from './translator-context';
 import { flowOf, type Flow } from './translator-flow';
-import { Constant, I32, type Value } from './wasm-emitter';
+import { type BranchHint, Constant, I32, type Value, VOID } from './wasm-emitter';
 
 /** A run of more units counts as one of so many; runs after which an entry is judged. */
 const longRun = 0x1_0000, runsToJudge = 256;
 /** How much of the flags a block's start needs: nothing, what a way out can make the pair of, or a form known there. */
 type Need = 0 | 1 | 2;
-export interface EmittedRegion { readonly code: Uint8Array; readonly entries: readonly RegionEntry[]; readonly index: EntryIndex }
+export interface EmittedRegion { readonly code: Uint8Array; readonly hints: readonly BranchHint[]; readonly entries: readonly RegionEntry[]; readonly index: EntryIndex }
 /** `word`: what the block's header holds: number, distance of its page in pages (signed byte), number of its page. `units`: see blockFields. */
 export interface RegionEntry { readonly block: RegionBlock; readonly word: number; readonly units: number; readonly loops: boolean; readonly readsFlags: boolean }
 
@@ -61,13 +61,13 @@ export class RegionEmitter {
     e.emit('unreachable');
     e.close();                                                     // leave
     this.epilogue();
-    const body = e.take();
+    const body = e.take(), later = e.branchHints;
     e.restart();
     this.prologue();
-    const head = e.take(), code = new Uint8Array(head.length + body.length);
+    const head = e.take(), code = new Uint8Array(head.length + body.length), hints = later.map(({ at, usual }) => ({ at: head.length + at, usual }));
     code.set(head);
     code.set(body, head.length);
-    return { code, index: this.index, entries: entries.map((distance, n) => {
+    return { code, hints, index: this.index, entries: entries.map((distance, n) => {
       const block = this.blocks.get(distance)!, place = this.flow.placeOf.get(distance)!;
       return { block, units: this.units.get(distance)!, readsFlags: this.need.get(distance) === 2, loops: this.reachesLoop(place), word: n | (block.page.distance >> 12 & 0xff) << 16 | block.page.number << 24 };
     }) };
@@ -160,7 +160,9 @@ export class RegionEmitter {
   private branch(place: number, condition: Value, block: RegionBlock): void {
     const { e } = this, { pending, narrow } = e;
     if (condition instanceof Constant) { this.goTo(place, condition.value ? block.target : block.next); return; }
-    e.get(condition); e.if();
+    // what never ran is not in the region
+    const jumps = this.blocks.has(block.target), fallsThrough = this.blocks.has(block.next);
+    e.get(condition); e.if(VOID, jumps === fallsThrough ? undefined : jumps);
     this.goTo(place, block.target);
     e.else();
     e.pending = pending; e.narrow = narrow;
@@ -177,9 +179,9 @@ export class RegionEmitter {
     if (to <= place) {
       const units = this.units.get(distance)!;
       e.get(at.budget); e.i32(units); e.emit('i32_lt_s');
-      e.if();
+      e.if(VOID, false);
       e.get(at.budget); e.callCore('moreBudget'); e.tee(at.budget); e.i32(units); e.emit('i32_lt_s');
-      e.if(); this.leaveAt(distance); e.close();
+      e.if(VOID, false); this.leaveAt(distance); e.close();
       e.close();
     }
     this.settleFlags(this.need.get(distance)!);
@@ -196,12 +198,12 @@ export class RegionEmitter {
   private enterPage(block: RegionBlock): void {
     const { e } = this, { page } = block;
     e.get(at.mapped); e.i32(1 << page.number); e.emit('i32_and', 'i32_eqz');
-    e.if();
+    e.if(VOID, false);
     const linear = this.linearOf(page), entry = e.local32();
     this.executeEntry(linear); e.tee(entry); e.memory('i64_load', tlbTables.execute);
     e.get(linear); e.get(at.generation); e.emit('i64_or', 'i64_ne');
     e.get(entry); e.memory('i32_load', tlbTables.execute + 12); e.i32(page.table); e.emit('i32_ne', 'i32_or');
-    e.if(); this.leaveAt(block.at); e.close();
+    e.if(VOID, false); this.leaveAt(block.at); e.close();
     e.get(at.mapped); e.i32(1 << page.number); e.emit('i32_or'); e.set(at.mapped);
     e.close();
   }
@@ -236,7 +238,7 @@ export class RegionEmitter {
       e.get(at.budget); e.i32(Math.max(...[...this.numberOf.keys()].map(distance => this.units.get(distance)!))); e.emit('i32_lt_s', 'i32_or');
       if (this.region.pages.length > 1) { e.get(at.mapped); e.i32(1); e.emit('i32_and', 'i32_eqz', 'i32_or'); }
       e.emit('i32_eqz');
-      e.if();
+      e.if(VOID, true);
       e.get(block); e.i32(1); e.emit('i32_sub'); e.set(at.entry);
       e.branch(dispatch);
       e.close();
@@ -248,7 +250,7 @@ export class RegionEmitter {
     if (this.anyEntryReadsFlags) { e.i32(readsFlags - 1); e.emit('i32_and'); }
     e.i32(translationEntryBytes); e.emit('i32_mul'); e.i32(this.list); e.emit('i32_add'); e.tee(entry); e.memory('i64_load', entryFields.distance);
     e.get(distance); e.emit('i64_ne');
-    e.if();
+    e.if(VOID, false);
     e.i32(this.missed); e.get(distance); e.emit('i32_wrap_i64'); e.tee(block); e.i32(0x9e3779b1 | 0); e.emit('i32_mul'); e.i32(32 - missedBits); e.emit('i32_shr_u'); e.i32(2); e.emit('i32_shl', 'i32_add');
     e.get(block); e.memory('i32_store', 0);
     e.branch(leave);
@@ -301,7 +303,7 @@ export class RegionEmitter {
     e.get(at.entered); e.get(at.entered); e.memory('i32_load', entryFields.retired); e.get(retired); e.emit('i32_add'); e.memory('i32_store', entryFields.retired);
     e.get(at.entered); e.get(at.entered); e.memory('i32_load', entryFields.runs); e.i32(1); e.emit('i32_add'); e.tee(runs); e.memory('i32_store', entryFields.runs);
     e.get(runs); e.i32(runsToJudge); e.emit('i32_eq');
-    e.if(); e.get(at.entered); e.callCore('judgeEntry'); e.close();
+    e.if(VOID, false); e.get(at.entered); e.callCore('judgeEntry'); e.close();
   }
   /** Registers, flags, budget and RIP to memory; then the block at RIP, if it is decoded and the TLB knows its page. */
   private epilogue(): void {
@@ -314,15 +316,15 @@ export class RegionEmitter {
     this.countRun();
     if (!e.in64BitMode) { e.get(at.rip); e.i64(0xffff_ffffn); e.emit('i64_and'); e.set(at.rip); }
     e.i32(0); e.get(at.rip); e.i32(0); e.memory('i64_load', cpu('segBase') + 8); e.emit('i64_sub'); e.memory('i64_store', cpu('rip'));
-    e.get(at.ending); e.if(); e.get(at.ending); e.emit('return'); e.close();
+    e.get(at.ending); e.if(VOID, false); e.get(at.ending); e.emit('return'); e.close();
     e.scratch('next block');
     const entry = e.local32(), page = e.local64(), block = e.local32();
     this.executeEntry(at.rip); e.tee(entry); e.memory('i64_load', tlbTables.execute);
     e.get(at.rip); e.i64(-4096); e.emit('i64_and'); e.tee(page); e.get(at.generation); e.emit('i64_or', 'i64_eq');
-    e.if();
+    e.if(VOID, true);
     this.blockOf(entry); e.set(block);
     e.get(block);
-    e.if(); e.i32(0); e.get(page); e.memory('i64_store', cpu('pageBase')); e.get(block); e.emit('return'); e.close();
+    e.if(VOID, true); e.i32(0); e.get(page); e.memory('i64_store', cpu('pageBase')); e.get(block); e.emit('return'); e.close();
     e.close();
     e.i32(0);
     e.emit('end');

@@ -11,7 +11,7 @@ import {
 import { BlockReader, successorsOf, type Region, type RegionPage } from './translator-blocks';
 import { TranslatorContext, type DecodedRecord, type FlagUse } from './translator-context';
 import { flowOf } from './translator-flow';
-import { missedTargets, RegionEmitter, regionType, type RegionEntry } from './translator-region';
+import { type EmittedRegion, missedTargets, RegionEmitter, regionType, type RegionEntry } from './translator-region';
 import { assembleModule, TypeSection } from './wasm-emitter';
 
 /** Exports of the core that the translator calls; regions import others by name. */
@@ -101,7 +101,7 @@ export class Translator {
     this.bytes.fill(0, missed, missed + 4 * missedTargets);
     const emitted = new RegionEmitter(this.context, grown, table, list, missed, bytes => this.core.allocate(bytes) >>> 0).emit();
     if (!grown.blocks.has(offset) || (!this.always && (emitted.entries.every(e => !e.loops && e.units < shortestRegion) || (!entered && this.gainsNothing(block, emitted.entries))))) return false;
-    const bytes = this.moduleOf(emitted.code), instance = new WebAssembly.Instance(new WebAssembly.Module(bytes as BufferSource), this.imports);
+    const bytes = this.moduleOf(emitted), instance = new WebAssembly.Instance(new WebAssembly.Module(bytes as BufferSource), this.imports);
     if (table !== 0) {
       this.bytes.fill(0, table, table + 4096);
       emitted.entries.forEach(({ block: { at }, readsFlags }, n) => { if (at >= 0 && at < 4096 && n < 255 && !readsFlags) this.bytes[table + at] = n + 1; });
@@ -159,9 +159,9 @@ export class Translator {
     }
     return near === undefined ? found : found.sort((a, b) => Math.abs(a - near) - Math.abs(b - near));
   }
-  private moduleOf(code: Uint8Array): Uint8Array {
+  private moduleOf({ code, hints }: EmittedRegion): Uint8Array {
     const { imports, locals } = this.context;
-    return assembleModule({ importModule: 'core', imports: [...imports], memoryPages, functions: [{ type: regionType, locals, code, exportName: 'region' }] }, new TypeSection());
+    return assembleModule({ importModule: 'core', imports: [...imports], memoryPages, functions: [{ type: regionType, locals, code, hints, exportName: 'region' }] }, new TypeSection());
   }
 
   // ---- slots

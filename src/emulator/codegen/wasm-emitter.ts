@@ -33,11 +33,14 @@ export class WasmEmitter {
   private setAt = -1;
   private setEnd = -1;
   private setLocal = -1;
+  private hints: BranchHint[] = [];
 
   /** Starts a fresh body. */
-  restart(): void { this.length = 0; this.setEnd = -1; this.labels = []; }
+  restart(): void { this.length = 0; this.setEnd = -1; this.labels = []; this.hints = []; }
   /** The bytes since `restart`. */
   take(): Uint8Array { return this.bytes.slice(0, this.length); }
+  /** The hints since `restart`, which begins a new list. */
+  get branchHints(): readonly BranchHint[] { return this.hints; }
   get emitted(): number { return this.length; }
 
   byte(value: number): void {
@@ -101,7 +104,9 @@ export class WasmEmitter {
 
   open(name: 'block' | 'loop' | 'if', label: string, type = VOID): void { this.byte(op[name]); this.byte(type); this.labels.push(label); }
   close(): void { this.byte(op.end); this.labels.pop(); this.setEnd = -1; }
-  if(type = VOID): void { this.open('if', 'if', type); }
+  /** `usual`: what the condition is nearly always. Compilers lay the other way aside, with whatever it wants saved. */
+  if(type = VOID, usual?: boolean): void { this.hint(usual); this.open('if', 'if', type); }
+  private hint(usual: boolean | undefined): void { if (usual !== undefined) this.hints.push({ at: this.length, usual }); }
   else(): void { this.byte(op.else); this.setEnd = -1; }
   /** Relative depth of a label, for br and br_table. */
   depth(label: string): number {
@@ -111,7 +116,7 @@ export class WasmEmitter {
   }
   isOpen(label: string): boolean { return this.labels.includes(label); }
   branch(label: string): void { this.emit('br'); this.unsigned(this.depth(label)); }
-  branchIf(label: string): void { this.emit('br_if'); this.unsigned(this.depth(label)); }
+  branchIf(label: string, usual?: boolean): void { this.hint(usual); this.emit('br_if'); this.unsigned(this.depth(label)); }
   branchTable(labels: readonly string[], otherwise: string): void {
     this.emit('br_table');
     this.unsigned(labels.length);
@@ -122,7 +127,12 @@ export class WasmEmitter {
 }
 
 export interface FunctionType { readonly params: readonly number[]; readonly results: readonly number[] }
-export interface FunctionBody { readonly type: FunctionType; readonly locals: readonly (readonly [count: number, type: number])[]; readonly code: Uint8Array; readonly exportName?: string }
+/** What the condition of the `if` or `br_if` at a byte of the code is nearly always. */
+export interface BranchHint { readonly at: number; readonly usual: boolean }
+export interface FunctionBody {
+  readonly type: FunctionType; readonly locals: readonly (readonly [count: number, type: number])[]; readonly code: Uint8Array; readonly exportName?: string;
+  readonly hints?: readonly BranchHint[];
+}
 export interface ModuleParts {
   readonly importModule: string;
   readonly imports: readonly { name: string; type: FunctionType }[];
@@ -179,16 +189,26 @@ export function assembleModule(parts: ModuleParts, types: TypeSection): Uint8Arr
       if (parts.importedTable) s.byte(0);
       s.unsigned(table.length); for (const f of table) s.unsigned(f); });
   }
-  section(10, s => {
-    s.unsigned(parts.functions.length);
-    for (const f of parts.functions) {
-      const body = new WasmEmitter();
-      body.unsigned(f.locals.length);
-      for (const [count, type] of f.locals) { body.unsigned(count); body.byte(type); }
-      body.raw(f.code);
-      s.unsigned(body.emitted);
-      s.raw(body.take());
+  const bodies = parts.functions.map(({ locals, code }) => {
+    const head = new WasmEmitter();
+    head.unsigned(locals.length);
+    for (const [count, type] of locals) { head.unsigned(count); head.byte(type); }
+    return { head: head.take(), code };
+  });
+  // the section of the branch-hinting proposal; engines that do not know it pass over it
+  section(0, s => {
+    s.text('metadata.code.branch_hint');
+    const hinted = parts.functions.map(({ hints = [] }, n) => ({ n, hints })).filter(({ hints }) => hints.length > 0);
+    s.unsigned(hinted.length);
+    for (const { n, hints } of hinted) {
+      s.unsigned(parts.imports.length + n);
+      s.unsigned(hints.length);
+      for (const { at, usual } of hints) { s.unsigned(bodies[n].head.length + at); s.unsigned(1); s.byte(usual ? 1 : 0); }
     }
+  });
+  section(10, s => {
+    s.unsigned(bodies.length);
+    for (const { head, code } of bodies) { s.unsigned(head.length + code.length); s.raw(head); s.raw(code); }
   });
   return e.take();
 }
