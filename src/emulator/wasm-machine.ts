@@ -250,12 +250,10 @@ class WasmMachine implements Machine {
       rflags: () => as(() => BigInt.asUintN(64, core.rflagsImage())), setRflags: value => change(() => core.setRflagsImage(value)),
       taskPriority: () => as(() => core.taskPriority()), setTaskPriority: priority => as(() => core.setTaskPriority(priority)),
       readMsr: index => as(() => BigInt.asUintN(64, core.readMsrForDebugger(index))), writeMsr: (index, value) => change(() => core.writeMsrForDebugger(index, value) === 0),
-      refresh: () => { this.forgetChecks(); change(() => core.refresh()); },
+      refresh: () => change(() => core.refresh()),
     });
   }
   private checkVcpu(vcpu: number): void { if (!Number.isInteger(vcpu) || vcpu < 0 || vcpu >= this.vcpuCount) throw new RangeError(`no vCPU ${vcpu}`); }
-  /** The next VM entry checks the whole VMCS: something was changed from outside. */
-  private forgetChecks(): void { for (let vcpu = 0; vcpu < this.vcpuCount; vcpu++) this.view.setUint32(cpuAt.checkedVmcs + this.offsetOf(vcpu), 0, true); }
   vmx(vcpu: number): VmxState {
     this.checkVcpu(vcpu);
     const offset = this.offsetOf(vcpu), word = (name: string): number => this.view.getUint32(cpuAt[name] + offset, true);
@@ -293,8 +291,8 @@ class WasmMachine implements Machine {
     const place = this.vmcsField(pointer, encoding);
     if (!place) return false;
     const old = this.view.getBigUint64(place.at, true), wanted = BigInt.asUintN(place.bits, value);
-    this.forgetChecks();
     this.snapshots.written(place.at - ramBase, 8);
+    this.core.invalidateRange(place.at - ramBase, 8);
     this.view.setBigUint64(place.at, place.high ? (old & 0xffff_ffffn) | wanted << 32n : wanted, true);
     return true;
   }
@@ -309,7 +307,6 @@ class WasmMachine implements Machine {
     if (!this.isRam(address, bytes.length)) return false;
     if (bytes.length === 0) return true;
     this.bytes.set(bytes, ramBase + Number(address));
-    this.forgetChecks();
     this.snapshots.written(Number(address), bytes.length);
     this.core.invalidateRange(Number(address), bytes.length);
     return true;

@@ -11,7 +11,7 @@ import { entryChecks } from '../../spec/entry-checks';
 import type { EntryCheck } from '../../spec/entry-checks';
 import { hasControl } from '../../spec/processor-models';
 import type { ProcessorModel } from '../../spec/processor-models';
-import { vmcsOffset } from '../../spec/vmcs-fields';
+import { vmcsFieldById, vmcsOffset } from '../../spec/vmcs-fields';
 import type { VmcsFieldId } from '../../spec/vmcs-fields';
 import { identifierOf } from './processor-table';
 import { cell, processorCells } from './state-layout';
@@ -31,8 +31,8 @@ const functions: readonly (readonly [name: string, sections: readonly string[], 
   ['recheckGuestState', guestSections, true],
 ];
 
-/** Fields that nearly every exit handler writes; see core/vmx/vmcs. */
-export const uncheckedFields: readonly VmcsFieldId[] = ['GUEST_RIP', 'GUEST_RSP'];
+/** Fields that nearly every exit handler writes, or a hypervisor under another one with VMCS shadowing. */
+const uncheckedFields: readonly VmcsFieldId[] = ['GUEST_RIP', 'GUEST_RSP', 'VMCS_LINK_POINTER'];
 
 function canFailAgain(row: EntryCheck): boolean {
   return [...partsOf(row.when), ...partsOf(row.require)].some((part) => (part.kind === 'fact' && memoryFacts[part.name] !== undefined)
@@ -268,8 +268,8 @@ function functionText(model: ProcessorModel, name: string, rows: readonly EntryC
 
 /**
  * The module core/generated/entry-checks.ts: `checkControls`, `checkHostState` and `checkGuestState`, each of the WASM address of a VMCS region,
- * what of them can fail again,
- * and `guestStateQualification`, the exit qualification for what checkGuestState returned.
+ * what of them can fail again, `isRechecked`, whether the field of an encoding is among those that are looked at again, and `guestStateQualification`, the exit
+ * qualification for what checkGuestState returned.
  */
 export function entryChecksModule(model: ProcessorModel): string {
   const rows = generatedChecks(model);
@@ -278,8 +278,13 @@ export function entryChecksModule(model: ProcessorModel): string {
   return [
     '// Generated from src/spec/entry-checks.ts.',
     `import { ${[...imports].sort().join(', ')} } from '../processor-facts';`,
-    ...bodies, '', ...qualificationText(rows),
+    ...bodies, '', ...qualificationText(rows), '', ...recheckedText(),
   ].join('\n') + '\n';
+}
+
+function recheckedText(): string[] {
+  const encodings = uncheckedFields.map((id) => `encoding == ${literal(BigInt(vmcsFieldById(id).encoding))}`);
+  return [`@inline export function isRechecked(encoding: u64): bool { return ${encodings.join(' || ')}; }`];
 }
 
 function qualificationText(rows: readonly EntryCheck[]): string[] {

@@ -34,7 +34,7 @@ const regionSizes: readonly (readonly [name: string, bytes: number, doc: string]
   ['tlbPool', 0x180000, '32 TLB contexts of 48 KiB: read, write and execute tables of 1,024 entries'],
   ['snapshotBuffer', 0x10000, 'one TLB context on its way into a snapshot or out of one'],
   ['pageCode', 0x400000, 'u32 by guest RAM page: first code descriptor of the page, 0 = no code'],
-  ['pageFlags', 0x100000, 'u8 by guest RAM page: 1 changed since the last snapshot'],
+  ['pageFlags', 0x100000, 'u8 by guest RAM page: 1 changed since the last snapshot; as a VMCS it has passed every check of an entry, 2 outside IA-32e mode, 4 in it'],
   ['translations', 0x10000, 'regions of translated code: 1,024 slots of 64 bytes, see translationFields'],
   ['events', 0x80000, 'the event ring: small enough to stay in a processor\'s cache, which halves the cost of a VM exit'],
   ['watches', 0x30000, 'what accesses stop the run: for each watch space a sorted table of segments of 24 bytes (first u64, last u64, mask u32)'],
@@ -155,7 +155,6 @@ export const cpuCells: readonly Cell[] = place(region('cpu').base, region('cpu')
   ['apicExit', 'u32', 1, 'a trap-like exit of APIC virtualization is pending: its reason, and its qualification in bits 31:16; 0 = none'],
   ['virtualInterrupt', 'u32', 1, 'a pending virtual interrupt is recognized'],
   ['pauseLoopStart', 'u64', 1, 'time of the first PAUSE of the present loop at CPL 0'], ['pauseLast', 'u64', 1, 'time of the last PAUSE at CPL 0 since VM entry, 0 = none'],
-  ['checkedVmcs', 'u32', 1, 'WASM address of the current VMCS (+ 1 in IA-32e mode) if the last entry passed every check and nothing but RIP and RSP was written since; else 0'],
 ]);
 
 /** Bytes of a vCPU's state that are in use: what is copied when another vCPU takes over. */

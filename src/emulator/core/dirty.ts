@@ -4,10 +4,12 @@ import { M_RAM_SIZE, RAM_BASE, REGION_PAGE_FLAGS, REGION_SNAPSHOT_BUFFER, REGION
 
 /** Bit of a page's byte in the region `pageFlags`. */
 @inline const PAGE_DIRTY: u8 = 1;
+/** Address of the byte of the page of RAM at a WASM address. */
+@inline export function pageFlags(host: usize): usize { return REGION_PAGE_FLAGS + ((host - RAM_BASE) >> 12); }
 
 /** Marks the page of RAM at a WASM address. */
 @inline export function markDirty(host: usize): void {
-  const flags = REGION_PAGE_FLAGS + ((host - RAM_BASE) >> 12);
+  const flags = pageFlags(host);
   store<u8>(flags, load<u8>(flags) | PAGE_DIRTY);
 }
 

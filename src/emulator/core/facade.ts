@@ -8,15 +8,24 @@ import { readMsr, writeMsr } from './msrs';
 import { updateMode } from './segments';
 import { CR0_PG, CR4_PAE, CR4_PSE, EFER_LMA, rflags, setRflags, time } from './state';
 import { flushEverything, selectTlb, setAsideData } from './tlb';
+import { currentVmcs, forgetChecks } from './vmx/vmcs';
 
 /** Two records that nothing runs, behind the one-instruction blocks of core/blocks.ts. */
 @inline const INSPECTION_RECORD: usize = REGION_SCRATCH + 0x8000;
 
-/** After the host changed registers: modes, rights and translations follow. */
-export function refresh(): void { updateMode(); flushEverything(); vcpuArrival(load<u32>(CPU_ID)); }
-/** After the host wrote RAM: code decoded from those pages goes. */
+/** After the host changed registers: modes, rights and translations follow, and an exit may save a state that cannot be entered. */
+export function refresh(): void {
+  updateMode();
+  flushEverything();
+  if (currentVmcs() != 0) forgetChecks(currentVmcs());
+  vcpuArrival(load<u32>(CPU_ID));
+}
+/** After the host wrote RAM: code decoded from those pages goes, and what was found of a VMCS there. */
 export function invalidateRange(physical: u32, bytes: u32): void {
-  for (let page = physical >> 12; page <= (physical + bytes - 1) >> 12; page++) invalidateCode(page);
+  for (let page = physical >> 12; page <= (physical + bytes - 1) >> 12; page++) {
+    invalidateCode(page);
+    forgetChecks(RAM_BASE + (<usize>page << 12));
+  }
 }
 /** After watches changed: which pages emitted code may reach by itself is decided anew. */
 export function watchesChanged(): void { setAsideData(); }

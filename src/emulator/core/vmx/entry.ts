@@ -2,7 +2,7 @@
 // checks on guest state and the MSR-load area fail the entry (exit reasons 33 and 34), with host state loaded. The checks themselves are
 // generated from spec/entry-checks; CPU_FAILED_CHECK keeps 1 + the number of the row that refused.
 import {
-  CPU_ABORT_KIND, CPU_ALONE, CPU_CHECKED_VMCS, CPU_CURRENT_VMCS, CPU_EXIT_QUALIFICATION, CPU_EXIT_REASON, CPU_FAILED_CHECK, CPU_MTF_PENDING, CPU_NMI_BLOCKED, CPU_NON_ROOT,
+  CPU_ABORT_KIND, CPU_ALONE, CPU_CURRENT_VMCS, CPU_EXIT_QUALIFICATION, CPU_EXIT_REASON, CPU_FAILED_CHECK, CPU_MTF_PENDING, CPU_NMI_BLOCKED, CPU_NON_ROOT,
   CPU_SHADOW_UNTIL, CPU_VMX_BOUNDARY,
   CPU_VPID, M_ENTRIES, M_STOP_ON_ENTRY, M_STOP_ON_ENTRY_FAILURE, STOP_ENTRY_FAILURE, STOP_VM_ENTRY, VMX_VMLAUNCH, VMX_VMRESUME,
 } from '../generated/layout';
@@ -27,7 +27,7 @@ import { forgetPauseLoop } from './pause-loop';
 import { startPreemptionTimer } from './preemption-timer';
 import { recordEntry, recordExit } from './transition-events';
 import { enterVirtualApic } from './virtual-apic';
-import { LAUNCH_LAUNCHED, checkedMark, field, field32, markVmcsWritten, setField, setLaunchState } from './vmcs';
+import { LAUNCH_LAUNCHED, field, field32, isChecked, markChecked, markVmcsWritten, setField, setLaunchState } from './vmcs';
 
 @inline const ENTRY_FAILURE: u32 = 0x80000000;
 
@@ -43,7 +43,7 @@ import { LAUNCH_LAUNCHED, checkedMark, field, field32, markVmcsWritten, setField
 export function enterGuest(id: u32, vmcs: usize): i32 {
   // 1. Checks on VMX controls and the host-state area (27.2). What the last entry with this VMCS has passed is not looked at again: an exit
   // saves a state that can be entered.
-  const mark = checkedMark(vmcs), checked = load<u32>(CPU_CHECKED_VMCS) == mark;
+  const checked = isChecked(vmcs);
   let failed = checked ? recheckControls(vmcs) : checkControls(vmcs);
   if (failed != 0) return refuse(id, ERROR_ENTRY_INVALID_CONTROLS, failed);
   if (!checked) failed = checkHostState(vmcs);
@@ -60,7 +60,7 @@ export function enterGuest(id: u32, vmcs: usize): i32 {
     const entry = loadMsrArea(field(vmcs, VMCS_VM_ENTRY_MSR_LOAD_ADDRESS), msrs);
     if (entry != 0) return failEntry(vmcs, EXIT_ENTRY_FAIL_MSR_LOADING, entry);
   }
-  store<u32>(CPU_CHECKED_VMCS, mark);
+  if (!checked) markChecked(vmcs);
   // 4. The guest runs from here on.
   if (id == VMX_VMLAUNCH) setLaunchState(vmcs, LAUNCH_LAUNCHED);
   markVmcsWritten(vmcs);

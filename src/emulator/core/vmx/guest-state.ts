@@ -1,7 +1,7 @@
 // Guest registers between the guest-state area and the processor: SDM 3C 27.3.2 'Loading Guest State', 28.3 'Saving Guest State'.
 // Invariant: what is saved here and loaded again unchanged gives the same processor state.
 import {
-  CPU_CHECKED_VMCS, CPU_CR0, CPU_CR3, CPU_CR4, CPU_DEBUGCTL, CPU_DR, CPU_EFER, CPU_EXIT_CONTROLS, CPU_GPR, CPU_PAT, CPU_PDPTE, CPU_PERF_GLOBAL_CTRL, CPU_RIP, CPU_SYSENTER_CS, CPU_SYSENTER_EIP,
+  CPU_CR0, CPU_CR3, CPU_CR4, CPU_DEBUGCTL, CPU_DR, CPU_EFER, CPU_EXIT_CONTROLS, CPU_GPR, CPU_PAT, CPU_PDPTE, CPU_PERF_GLOBAL_CTRL, CPU_RIP, CPU_SYSENTER_CS, CPU_SYSENTER_EIP,
   CPU_SYSENTER_ESP,
 } from '../generated/layout';
 import {
@@ -17,7 +17,7 @@ import { CR0_PG, CR4_PAE, EFER_LMA, EFER_LME, RSP, cr0, setReg, setRflags } from
 import { savesLmaToEntryControls } from './capability';
 import { enableEpt } from './controls';
 import { loadGuestSegments, saveGuestSegments } from './guest-segments';
-import { field, field32, setField } from './vmcs';
+import { field, field32, forgetChecks, setField } from './vmcs';
 
 /** Bits of CR0 that VM entry and exit leave alone: ET, CD, NW, and bits 15:6, 17 and 28:19, which have no meaning. */
 @inline const CR0_KEPT: u64 = 0x7ffaffd0;
@@ -99,7 +99,7 @@ export function saveGuestRegisters(vmcs: usize, rflagsImage: u64): void {
   if (savesLmaToEntryControls()) {
     const before = field32(vmcs, VMCS_VM_ENTRY_CONTROLS), after = (efer & EFER_LMA) != 0 ? before | ENTRY_IA32E_MODE_GUEST : before & ~ENTRY_IA32E_MODE_GUEST;
     setField(vmcs, VMCS_VM_ENTRY_CONTROLS, after);
-    if (before != after) store<u32>(CPU_CHECKED_VMCS, 0);                        // an EFER field that is not saved may contradict it now
+    if (before != after) forgetChecks(vmcs);                                    // an EFER field that is not saved may contradict it now
   }
   // 2. Segments and descriptor tables (28.3.2).
   saveGuestSegments(vmcs);

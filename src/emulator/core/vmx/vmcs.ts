@@ -1,12 +1,13 @@
 // The VMCS as this processor keeps it: SDM 3C 25.2 'Format of the VMCS Region'. Data live in the 4-KByte region in guest RAM, each field
 // in a slot of 8 bytes, zero-extended; nothing is cached outside the region but the controls in force (vmx/controls).
 // Invariant: CPU_VMCS_HOST is the WASM address of the region that CPU_CURRENT_VMCS names, and 0 when there is no current VMCS.
-import { CPU_CHECKED_VMCS, CPU_CURRENT_VMCS, CPU_VMCS_HOST, REGION_VMCS_OFFSETS } from '../generated/layout';
-import { markDirty } from '../dirty';
+import { CPU_CURRENT_VMCS, CPU_VMCS_HOST, REGION_VMCS_OFFSETS } from '../generated/layout';
+import { markDirty, pageFlags } from '../dirty';
 import { hostOf, readPhysical32 } from '../memory';
-import { longModeActive } from '../state';
+import { ARITHMETIC, longModeActive } from '../state';
 import { vmcsRevision } from './capability';
-import { ENC_GUEST_RIP, ENC_GUEST_RSP } from '../generated/vmx';
+import { isRechecked } from '../generated/entry-checks';
+import { ENC_GUEST_RFLAGS } from '../generated/vmx';
 import { physicalBits } from '../processor-facts';
 
 /** A pointer that names no VMCS: the current-VMCS pointer or the link pointer. */
@@ -35,14 +36,22 @@ import { physicalBits } from '../processor-facts';
 /** Tells the snapshot machinery that the page of that VMCS was written past the ordinary store path. */
 @inline export function markVmcsWritten(vmcs: usize): void { markDirty(vmcs); }
 
-/** The value of CPU_CHECKED_VMCS that says: all checks of an entry with this VMCS have passed. Some look at the processor's mode. */
-@inline export function checkedMark(vmcs: usize): u32 { return <u32>vmcs | (longModeActive() ? 1 : 0); }
+/** Bits of the flags of a VMCS's page: it has passed every check of an entry. Some look at the processor's mode, so there is a bit for each. */
+@inline const CHECKED: u8 = 2;
+@inline const CHECKED_IN_IA32E_MODE: u8 = 4;
+@inline function checkedHere(): u8 { return longModeActive() ? CHECKED_IN_IA32E_MODE : CHECKED; }
+/** Whether an entry in the present mode has passed every check, and nothing that they look at has changed since but what the rechecks look at. */
+@inline export function isChecked(vmcs: usize): bool { return (load<u8>(pageFlags(vmcs)) & checkedHere()) != 0; }
+@inline export function markChecked(vmcs: usize): void { const flags = pageFlags(vmcs); store<u8>(flags, load<u8>(flags) | checkedHere()); }
+/** The next entry with what lies there runs all checks. */
+@inline export function forgetChecks(vmcs: usize): void { const flags = pageFlags(vmcs); store<u8>(flags, load<u8>(flags) & ~(CHECKED | CHECKED_IN_IA32E_MODE)); }
 
 /** Makes the VMCS at physical address `pointer` current; NO_VMCS for none. The region must lie in RAM. */
 export function setCurrentVmcs(pointer: u64): void {
+  const vmcs = pointer == NO_VMCS ? 0 : hostOf(pointer, 4096);
   store<u64>(CPU_CURRENT_VMCS, pointer);
-  store<u32>(CPU_CHECKED_VMCS, 0);
-  store<u32>(CPU_VMCS_HOST, pointer == NO_VMCS ? 0 : <u32>hostOf(pointer, 4096));
+  store<u32>(CPU_VMCS_HOST, <u32>vmcs);
+  if (vmcs != 0 && launchState(vmcs) == LAUNCH_CLEAR) forgetChecks(vmcs);             // while it was clear, software may have made it of anything
 }
 
 /** Whether `pointer` can be the address of a VMXON or VMCS region: 4-KByte aligned and inside the physical-address width. */
@@ -82,11 +91,15 @@ export function readField(vmcs: usize, offset: usize, encoding: u64): u64 {
 
 /** What VMWRITE does to an existing field: bits beyond its width are dropped; a high-half encoding leaves the low half alone. */
 export function writeField(vmcs: usize, offset: usize, encoding: u64, value: u64): void {
-  const width = (<u32>encoding >> 13) & 3;
+  const width = (<u32>encoding >> 13) & 3, before = load<u64>(vmcs + offset);
   if ((encoding & 1) != 0) store<u32>(vmcs + offset + 4, <u32>value);
   else if (width == WIDTH_16) store<u64>(vmcs + offset, value & 0xffff);
   else if (width == WIDTH_32) store<u64>(vmcs + offset, value & 0xffffffff);
   else store<u64>(vmcs + offset, value);
-  if (encoding != ENC_GUEST_RIP && encoding != ENC_GUEST_RSP) store<u32>(CPU_CHECKED_VMCS, 0);   // the generated rechecks look at these two
+  if (!passesStill(encoding, before ^ load<u64>(vmcs + offset))) forgetChecks(vmcs);
   markVmcsWritten(vmcs);
+}
+/** Whether a VMCS that has passed all checks still does after `changed` bits of a field: no check looks at arithmetic flags. */
+@inline function passesStill(encoding: u64, changed: u64): bool {
+  return changed == 0 || isRechecked(encoding) || (encoding == ENC_GUEST_RFLAGS && (changed & ~ARITHMETIC) == 0);
 }
