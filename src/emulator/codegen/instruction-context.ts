@@ -440,16 +440,22 @@ export abstract class InstructionContext extends WasmEmitter {
     this.callCore(name);
     return this.set64();
   }
-  /** A function of the core that does what an instruction usually does. It returns 0 (i32) when it has left all to the instruction's procedure, which comes next. */
-  usually(name: CoreFunction, ...values: Value[]): Value {
+  /**
+   * A function of the core that does what an instruction usually does, and one that does the same with an event. They return 0 (i32) when they have left
+   * all to the instruction's procedure, which comes next; the first does while VMX instructions are recorded.
+   */
+  usually(name: CoreFunction, recorded: CoreFunction, ...values: Value[]): Value {
     this.mayFault();
-    for (const v of values) this.get(v);
-    this.recordAddress();
-    this.callCore(name);
-    const result = this.set32();
+    const result = this.local32();
+    const call = (f: CoreFunction): void => { for (const v of values) this.get(v); this.recordAddress(); this.callCore(f); this.set(result); };
+    this.whetherRecorded(() => { this.showInstruction(); call(recorded); }, () => call(name));
     this.get(result); this.emit('i32_eqz'); this.if(VOID, false); this.abandon(); this.close();
     return result;
   }
+  /** Emits one of both, or a choice between them: VMX instructions are recorded, or nobody asks for it. */
+  protected abstract whetherRecorded(recorded: () => void, silent: () => void): void;
+  /** Puts into memory what an event tells: RIP of this instruction, RSP, and the budget as it is behind it. */
+  protected abstract showInstruction(): void;
   /** The quadword at an address of this memory. */
   loadHost(host: Value): Value { this.get(host); this.memory('i64_load', 0); return this.set64(); }
   abstract immediate(size: number): Value;

@@ -109,6 +109,8 @@ export function buildInterpreter(definitions: readonly Definition[]): Interprete
   e.close();                                                                          // $cold
   e.get(pc); e.memory('i32_load16_u', record.caseId); e.i32(firstProcedure); e.emit('i32_lt_u');
   e.if();
+  e.saveBudget();
+  e.i32(0); e.get(block); e.memory('i32_store', cpu('block'));
   e.get(pc); e.get(pc); e.memory('i32_load16_u', record.caseId); callCase();
   e.branchIf(labels.fault);
   step();

@@ -4,7 +4,7 @@ import { InstructionContext, type CoreFunction, type Operand, type Size, type St
 import { conditionFromPair } from './flag-formulas';
 import type { Case } from './cases';
 import { formOperands } from './cases';
-import { blockFields, cpuCell, machineCell, recordFields as record } from './state-layout';
+import { blockFields, cpuCell, eventKinds, machineCell, recordFields as record } from './state-layout';
 import { type FunctionType, I32, I64, Local, type Value, VOID } from './wasm-emitter';
 
 /** What the interpreter imports from the core, beside the procedures. */
@@ -30,6 +30,8 @@ export const coreFunctions: readonly { name: CoreFunction; type: FunctionType }[
   { name: 'divideWide', type: { params: [I32, I64], results: [I32] } },
   { name: 'placeOfField', type: { params: [I64, I32], results: [I32] } },
   { name: 'putField', type: { params: [I64, I64, I32], results: [I32] } },
+  { name: 'placeOfRecordedField', type: { params: [I64, I32], results: [I32] } },
+  { name: 'putRecordedField', type: { params: [I64, I64, I32], results: [I32] } },
   { name: 'raiseException', type: { params: [I32], results: [] } },
   { name: 'linkBlock', type: { params: [I32, I32, I64], results: [I32] } },
   { name: 'segmentedAddress', type: { params: [I32], results: [I32] } },
@@ -101,6 +103,19 @@ export class InterpreterContext extends InstructionContext {
     this.get(sum);
     slot(); this.emit('select');
     return this.set64();
+  }
+  protected override whetherRecorded(recorded: () => void, silent: () => void): void {
+    this.i32(0); this.memory('i32_load', machineCell('eventMask').address); this.i32(1 << eventKinds.indexOf('vmxInstruction')); this.emit('i32_and');
+    this.if(); recorded(); this.else(); silent(); this.close();
+  }
+  protected override showInstruction(): void {
+    if (!this.outOfLine) throw new Error(`${this.where}: the run loop has saved the budget for functions alone`);
+    this.i32(0);
+    this.i32(0); this.memory('i32_load', budgetAddress);
+    this.i32(0); this.memory('i32_load', cpu('block')); this.memory('i32_load', blockFields.units); this.emit('i32_add');
+    this.get(runLocals.pc); this.memory('i32_load8_u', record.ordinal); this.emit('i32_sub'); this.i32(1); this.emit('i32_sub');
+    this.memory('i32_store', budgetAddress);
+    this.saveRip(runLocals.pc, record.pageOffset);
   }
   protected override operandBase(): void { this.field('base'); }
   protected override recordAddress(): void { this.get(runLocals.pc); }

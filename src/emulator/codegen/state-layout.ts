@@ -149,6 +149,7 @@ export const cpuCells: readonly Cell[] = place(region('cpu').base, region('cpu')
   ['guestPhysicalFault', 'u64', 1, 'guest-physical address of the last EPT violation or misconfiguration'],
   ['suppressVe', 'u32', 1, 'bit 63 of the EPT entry that blocked the last access: its violation does not become #VE'],
   ['failedCheck', 'u32', 1, '1 + row of spec/entry-checks that refused the last VM entry, 0 = none'],
+  ['block', 'u32', 1, 'the block whose instruction runs in a function of the interpreter'],
   ['transferTarget', 'u64', 1, 'linear target of a direct transfer that the interpreter has not linked'],
   ['apicAccessEnd', 'u64', 1, 'last byte of the APIC-access page in force (host-physical), 0 = none'],
   ['apicAccessCached', 'u64', 1, 'the APIC-access page (its last byte) that the TLB contexts of this vCPU know of'],

@@ -4,9 +4,9 @@
 // `lazy`; the pair (R, C) is made of it behind the last block, once, off the path of instructions that complete.
 import { formOperands, type Case } from './cases';
 import { carryVector, conditionFromPair, type FlagKind } from './flag-formulas';
-import { InstructionContext, loadOps, RAX, RDX, storeOps, type CoreFunction, type Operand, type Size, type StopOrFault } from './instruction-context';
+import { InstructionContext, loadOps, RAX, RDX, RSP, storeOps, type CoreFunction, type Operand, type Size, type StopOrFault } from './instruction-context';
 import { coreFunctions, exceptionVectors } from './interpreter-context';
-import { cpuCell, registerSlot } from './state-layout';
+import { cpuCell, machineCell, registerSlot } from './state-layout';
 import { Constant, I32, I64, Local, V128, VOID, type FunctionType, type Op, type Value } from './wasm-emitter';
 
 /** A decoded record, read from the code heap. */
@@ -155,6 +155,14 @@ export class TranslatorContext extends InstructionContext {
     this.call(index);
   }
   protected override raise(vector: StopOrFault): void { this.i32(exceptionVectors[vector]); this.callCore('raiseException'); }
+  /** Whether VMX instructions are recorded while a region is made: where that changes, it leaves them to their procedures. */
+  recording = false;
+  protected override whetherRecorded(recorded: () => void, silent: () => void): void { if (this.recording) recorded(); else silent(); }
+  protected override showInstruction(): void {
+    this.i32(0); this.get(regionLocals.budget); this.i32(this.notRetired - 1); this.emit('i32_add'); this.memory('i32_store', machineCell('budget').address);
+    this.i32(0); this.get(regionLocals.base); this.i64(this.pageDistance + this.record.pageOffset); this.emit('i64_add'); this.memory('i64_store', cpu('rip'));
+    this.i32(0); this.readLocal(RSP); this.memory('i64_store', gpr + RSP * 8);
+  }
   protected override recordAddress(): void { this.i32(this.record.at); }
   protected override operandBase(): void { this.i32(this.record.base); }
   protected override tlbBase(): void { this.get(regionLocals.tlb); }

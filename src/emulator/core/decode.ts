@@ -1,7 +1,7 @@
 // Decodes one instruction into a 32-byte record (two when the operand's address needs computing), by the tables that the build makes
 // from the definitions (codegen/decoder-builder.ts). SDM 2A chapter 2 'Instruction Format'.
 import {
-  CPU_MODE, EVENT_VMX_INSTRUCTION, M_EVENT_MASK, REC_AUX, REC_BASE, REC_CASE_ID, REC_DISPLACEMENT, REC_DST, REC_IMMEDIATE, REC_INDEX, REC_LENGTH, REC_LINK0, REC_LINK1, REC_ORDINAL, REC_PAGE_OFFSET,
+  CPU_MODE, REC_AUX, REC_BASE, REC_CASE_ID, REC_DISPLACEMENT, REC_DST, REC_IMMEDIATE, REC_INDEX, REC_LENGTH, REC_LINK0, REC_LINK1, REC_ORDINAL, REC_PAGE_OFFSET,
   REC_SCALE, REC_SRC, RECORD_BYTES, SLOT_EA, SLOT_PAGE_BASE, SLOT_SEG_BASE, SLOT_ZERO,
 } from './generated/layout';
 import { realMode, virtual8086 } from './state';
@@ -249,8 +249,6 @@ export function decode(bytes: usize, record: usize, pageOffset: u32, ordinal: u3
   let caseId: u32 = load<u16>(row + (isMemory ? ROW_MEMORY_CASES : ROW_REGISTER_CASES) + ((relativeOutside64 ? 3 : size) << 1));
   if (relativeOutside64) scale = size;
   if (caseId == CASE_NONE) return undefined(record, length, pageOffset, ordinal);
-  // what a body usually does it does not do while VMX instructions are recorded: then it is as well left to the procedure at once
-  if (caseId < FIRST_PROCEDURE && (flags & FLAG_PROCEDURE) != 0 && (load<u32>(M_EVENT_MASK) >> EVENT_VMX_INSTRUCTION & 1) != 0) caseId = load<u16>(row + ROW_MEMORY_CASES + (size << 1));
   if (segmentPrefix >= 0) segment = <u32>segmentPrefix;
   if (ripRelative) displacement += <i32>(pageOffset + length);
   if ((flags & FLAG_POP) && isMemory && base == (4 << 3)) displacement += 1 << size;          // POP computes the address after RSP moved

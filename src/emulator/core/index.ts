@@ -30,7 +30,7 @@ export { rdrand, rdseed } from './random';
 export { rdpkru, wrpkru } from './protection-keys';
 export { rdmsr, wrmsr } from './msrs';
 export { portIn, portOut } from './ports';
-export { placeOfField, putField } from './vmx/field-access';
+export { placeOfField, placeOfRecordedField, putField, putRecordedField } from './vmx/field-access';
 export { invept, invvpid, vmcall, vmclear, vmfunc, vmlaunch, vmptrld, vmptrst, vmread, vmresume, vmwrite, vmxoff, vmxon } from './vmx/instructions';
 export {
   decodeForInspection, dropCode, inspectTranslation, invalidateRange, readMsrForDebugger, refresh, rflagsImage, setRflagsImage, setTaskPriority, taskPriority,

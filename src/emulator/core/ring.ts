@@ -41,6 +41,9 @@ export function eventSlot(kind: u32, slots: u32): usize {
   return at;
 }
 
+/** Whether a record can be made without a look at whether the run must stop for it. */
+@inline export function ringHasRoom(): bool { return EVENT_SLOTS - (load<u32>(M_RING_HEAD) - load<u32>(M_RING_TAIL)) >= RESERVE * 2; }
+
 /** Fills general registers, RFLAGS and CR0 of a four-slot record. */
 export function eventRegisters(at: usize): void {
   for (let n: usize = 0; n < 128; n += 16) v128.store(at + EV_GPR + n, v128.load(CPU_GPR + n));

@@ -36,7 +36,7 @@ const notOfTheGuest = new Set(['ramSize', 'vcpuCount', 'physicalWidth', 'runEnd'
   'watchCount', 'watchesMemory', 'watchHits', 'exitTestCount', 'translation', 'translationRequest', 'sliceEnd', 'armedEnd']);
 /** Cells of a vCPU that only the instruction under way reads, or that differ with how a run was cut: no part of the digest. */
 const passing = new Set(['pageBase', 'eaSlot', 'flagsR', 'flagsC', 'faultVector', 'faultHasError', 'faultError', 'faultAddress', 'alone', 'abortKind', 'eventVectoringError',
-  'eventInstructionLength', 'instructionLength', 'record', 'procedure', 'tlbBase', 'tlbGeneration', 'transferTarget', 'hookSkip', 'hookSkipTime', 'hookSkipKinds']);
+  'eventInstructionLength', 'instructionLength', 'block', 'record', 'procedure', 'tlbBase', 'tlbGeneration', 'transferTarget', 'hookSkip', 'hookSkipTime', 'hookSkipKinds']);
 
 interface Range { readonly at: number; readonly bytes: number }
 const rangeOf = (c: Cell): Range => ({ at: c.address, bytes: cellBytes[c.type] * c.count });

@@ -1,8 +1,10 @@
 // The two back ends agree: random programs state for state, stopped at random budgets; recorded instructions; the same exits and units of
 // a hypervisor. The long versions: test/long/translator.test.ts.
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { bootImages } from '../../../src/emulator/boot';
+import type { Machine, MachineOptions } from '../../../src/emulator/machine';
 import { createTestMachine } from '../vmx/test-machine';
 import { compareBackEnds, machineWith, vectorsTaken } from './random-programs';
 import { replayTranslated } from './replay-translated';
@@ -58,5 +60,25 @@ describe('a hypervisor with a guest', () => {
       }
     }
     expect(ends[1]).toEqual(ends[0]);
+  });
+
+  // what is recorded of a VMREAD or VMWRITE by emitted code is what its procedure records, to which a watch leaves it
+  it('leaves the same events, whoever carries out its field accesses', async () => {
+    const run = async (translator: MachineOptions['translator'], before: (machine: Machine) => void = () => {}): Promise<{ kind: string; events: number; digest: string }> => {
+      const machine = await createTestMachine({ memoryBytes: 128 << 20, translator }), hash = createHash('sha256');
+      before(machine);
+      const hypervisor = image('hypervisor.elf'), commandLine = 'shadowing=on';
+      bootImages(machine, { program: hypervisor, commandLine, modules: [{ name: 'inner', bytes: hypervisor, commandLine }, { name: 'guest', bytes: image('guest.elf'), commandLine: 'rounds=600' }] });
+      for (let events = 0; ;) {
+        const stop = machine.run(100_000_000);
+        hash.update(`${stop.kind} at ${machine.time()}`);
+        machine.drainEvents(event => { events++; hash.update(new Uint8Array(event.view.buffer, event.at, event.slots * 64)); });
+        if (stop.kind !== 'budget' && stop.kind !== 'ringFull') return { kind: stop.kind, events, digest: hash.digest('hex') };
+      }
+    };
+    const procedures = await run('off', machine => machine.setWatches([{ space: 'vmcsField', first: 0x7ffen, last: 0x7ffen, read: true, write: true }]));
+    expect(procedures.kind).toBe('debugExit');
+    expect(procedures.events).toBeGreaterThan(3000);
+    for (const translator of ['off', 'on', 'always'] as const) expect(await run(translator)).toEqual(procedures);
   });
 });

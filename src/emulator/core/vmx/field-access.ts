@@ -14,9 +14,10 @@ import { exitWithInstructionInformation } from './exit';
 import { displacementQualification, vmreadInformation, vmwriteInformation } from './instruction-information';
 import { peekOperand } from './operand-peek';
 import {
-  ERROR_UNSUPPORTED_COMPONENT, ERROR_VMWRITE_READ_ONLY, NO_REGISTER, accessFailInvalid, accessFailValid, accessSucceed, operandAborted, protection, recordExited, stopsBefore,
+  ERROR_UNSUPPORTED_COMPONENT, ERROR_VMWRITE_READ_ONLY, NO_REGISTER, accessFailInvalid, accessFailValid, accessSucceed, operandAborted, protection, recordAccess, recordExited, stopsBefore,
   undefinedOpcode, undefinedHere,
 } from './outcome';
+import { ringHasRoom } from '../ring';
 import { EXITED, noteField, placeIsWatched, READS, WRITES } from '../watch';
 import { NO_VMCS, currentVmcs, field, fieldOffset, isReadOnly, readField, writeField } from './vmcs';
 
@@ -36,11 +37,11 @@ function accessExits(encoding: u64, bitmap: usize): bool {
 /** Its pointer, as the event tells it. */
 @inline function accessedPointer(): u64 { return nonRoot() ? field(currentVmcs(), VMCS_VMCS_LINK_POINTER) : load<u64>(CPU_CURRENT_VMCS); }
 
-// ---- what emitted code calls: VMREAD and VMWRITE of registers that succeed, in 64-bit mode, while nobody looks on
+// ---- what emitted code calls: VMREAD and VMWRITE of registers that succeed, in 64-bit mode, before which the run need not stop
 
+@inline function isRecorded(): bool { return (load<u32>(M_EVENT_MASK) >> EVENT_VMX_INSTRUCTION & 1) != 0; }
 @inline function isPlain(id: u32): bool {
-  return ((load<u32>(M_STOP_ON_VMX) >> id | load<u32>(M_EVENT_MASK) >> EVENT_VMX_INSTRUCTION) & 1) == 0 && load<u32>(M_WATCH_COUNT + (WATCH_VMCS_FIELD << 2)) == 0
-    && load<u32>(CPU_VMX_ON) != 0 && in64BitMode() && cpl() == 0;
+  return (load<u32>(M_STOP_ON_VMX) >> id & 1) == 0 && load<u32>(M_WATCH_COUNT + (WATCH_VMCS_FIELD << 2)) == 0 && load<u32>(CPU_VMX_ON) != 0 && in64BitMode() && cpl() == 0;
 }
 function leave(id: u32, pc: usize): u32 {
   store<u32>(CPU_ABORT_KIND, ABORT_PROCEDURE);
@@ -56,18 +57,36 @@ export function runProcedure(): i32 {
   takeUnit();
   return load<u32>(CPU_PROCEDURE) == VMX_VMREAD ? vmread(pc) : vmwrite(pc);
 }
-/** WASM address of the field that VMREAD reads; 0: left to the procedure. */
-export function placeOfField(encoding: u64, pc: usize): usize {
-  if (!isPlain(VMX_VMREAD) || (encoding & 1) != 0 || (nonRoot() && accessExits(encoding, VMCS_VMREAD_BITMAP_ADDRESS))) return leave(VMX_VMREAD, pc);
+/** WASM address of the field that VMREAD reads, 0: not as usual. */
+@inline function plainPlace(encoding: u64): usize {
+  if (!isPlain(VMX_VMREAD) || (encoding & 1) != 0 || (nonRoot() && accessExits(encoding, VMCS_VMREAD_BITMAP_ADDRESS))) return 0;
   const vmcs = accessedVmcs(), offset = fieldOffset(encoding);
-  return vmcs != 0 && offset != 0 ? vmcs + offset : leave(VMX_VMREAD, pc);
+  return vmcs != 0 && offset != 0 ? vmcs + offset : 0;
 }
-/** VMWRITE; 0: left to the procedure. */
-export function putField(encoding: u64, value: u64, pc: usize): u32 {
-  if (!isPlain(VMX_VMWRITE) || (isReadOnly(encoding) && !vmwriteToAnyField()) || (nonRoot() && accessExits(encoding, VMCS_VMWRITE_BITMAP_ADDRESS))) return leave(VMX_VMWRITE, pc);
+/** VMWRITE; 0: not as usual. */
+@inline function plainPut(encoding: u64, value: u64): u32 {
+  if (!isPlain(VMX_VMWRITE) || (isReadOnly(encoding) && !vmwriteToAnyField()) || (nonRoot() && accessExits(encoding, VMCS_VMWRITE_BITMAP_ADDRESS))) return 0;
   const vmcs = accessedVmcs(), offset = fieldOffset(encoding);
-  if (vmcs == 0 || offset == 0) return leave(VMX_VMWRITE, pc);
+  if (vmcs == 0 || offset == 0) return 0;
   writeField(vmcs, offset, encoding, value);
+  return 1;
+}
+/** What emitted code calls for an instruction that nobody records; 0: left to the procedure. */
+export function placeOfField(encoding: u64, pc: usize): usize {
+  const place = isRecorded() ? 0 : plainPlace(encoding);
+  return place != 0 ? place : leave(VMX_VMREAD, pc);
+}
+export function putField(encoding: u64, value: u64, pc: usize): u32 { return !isRecorded() && plainPut(encoding, value) != 0 ? 1 : leave(VMX_VMWRITE, pc); }
+/** The same with an event if that is asked for. RIP, RSP and the budget are in memory. */
+export function placeOfRecordedField(encoding: u64, pc: usize): usize {
+  const place = ringHasRoom() ? plainPlace(encoding) : 0;
+  if (place == 0) return leave(VMX_VMREAD, pc);
+  if (isRecorded()) recordAccess(VMX_VMREAD, encoding, load<u64>(place), destinationRegister(pc), accessedPointer());
+  return place;
+}
+export function putRecordedField(encoding: u64, value: u64, pc: usize): u32 {
+  if (!ringHasRoom() || plainPut(encoding, value) == 0) return leave(VMX_VMWRITE, pc);
+  if (isRecorded()) recordAccess(VMX_VMWRITE, encoding, value, sourceRegister(pc), accessedPointer());
   return 1;
 }
 

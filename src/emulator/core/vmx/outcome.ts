@@ -58,9 +58,11 @@ export function recordSuccess(id: u32, a: u64, b: u64): void { record(id | OUTCO
 
 /** VMsucceed. `a`, `b`: operands as the event tells them. */
 export function vmSucceed(id: u32, a: u64, b: u64): i32 { return accessSucceed(id, a, b, NO_REGISTER, knownVmcs()); }
+/** Records a field access on the VMCS at `pointer` that succeeds; emitted code sets RFLAGS itself. */
+@inline export function recordAccess(id: u32, a: u64, b: u64, register: u32, pointer: u64): void { record(id | OUTCOME_SUCCESS << 8 | register << 24, a, b, pointer); }
 /** VMsucceed of a field access on the VMCS at `pointer`. */
 export function accessSucceed(id: u32, a: u64, b: u64, register: u32, pointer: u64): i32 {
-  record(id | OUTCOME_SUCCESS << 8 | register << 24, a, b, pointer);
+  recordAccess(id, a, b, register, pointer);
   setArithmeticFlags(0);
   return NEXT;
 }
