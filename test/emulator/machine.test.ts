@@ -293,6 +293,35 @@ describe('translation', () => {
     expect(regions).toBeGreaterThan(0);
     expect(run(3000)).toBe(regions);
   });
+  it('finds what always follows a region that is left on a short way', async () => {
+    // near: 20 nops; test ebp, ebp; jnz to the long way, taken once: 20 times 15 nops and a jz to the next, xor ebp, ebp; jmp rax. Far, where no region reaches: 20 nops; jmp rcx
+    const nops = (count: number): number[] => new Array<number>(count).fill(0x90), far = code + 0x10_0000;
+    const longWay = Array.from({ length: 20 }, () => [...nops(15), 0x74, 0]).flat();
+    await start([...nops(20), 0x85, 0xed, 0x75, 2, 0xff, 0xe0, ...longWay, 0x31, 0xed, 0xff, 0xe0], code, { translator: 'on' });
+    machine.writePhysical(BigInt(far), Uint8Array.from([...nops(20), 0xff, 0xe1]));
+    for (const [name, value] of Object.entries({ rax: BigInt(code), rcx: BigInt(code), rbp: 1n })) machine.registers(0).set(name, value);
+    machine.run(3_000_000);
+    expect(machine.translations()).toMatchObject({ regions: 1 });
+    machine.registers(0).set('rax', BigInt(far));
+    machine.run(50_000_000);
+    expect(machine.translations()).toMatchObject({ regions: 2, failures: [] });
+  });
+  it('makes no more code than what has run is worth', async () => {
+    // 200 pages, each a loop that runs 4000 times: 12 times add [rsp], ebx and a jz to the next; dec ecx; jnz back; jmp to the next page
+    const blocks = Array.from({ length: 12 }, () => [0x01, 0x1c, 0x24, 0x74, 0]).flat(), body = [0xb9, 0xa0, 0x0f, 0, 0, ...blocks, 0xff, 0xc9, 0x75, 0xc0];
+    const far = 0x1000 - body.length - 5, page = Uint8Array.from([...body, 0xe9, far & 255, far >> 8, 0, 0]);
+    await start([], code, { translator: 'on' });
+    for (let n = 0; n < 200; n++) machine.writePhysical(BigInt(code + 0x1000 * n), page);
+    machine.addCodeHook(BigInt(code + 200 * 0x1000));
+    for (let before = 0, kind = ''; kind !== 'codeHook';) {
+      ({ kind } = machine.run(20_000));
+      const { bytes } = machine.translations();
+      if (bytes > before) expect(before).toBeLessThan(0x3_0000 + Number(machine.time()) / 500);
+      before = bytes;
+    }
+    expect(machine.translations().failures).toEqual([]);
+    expect(machine.translations().bytes).toBeGreaterThan(0x3_0000);
+  });
 });
 
 describe('paging structures that run as code', () => {

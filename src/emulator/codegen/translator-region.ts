@@ -12,7 +12,7 @@ import { flowOf, type Flow } from './translator-flow';
 import { type BranchHint, Constant, I32, type Value, VOID } from './wasm-emitter';
 
 /** A run of more units counts as one of so many; runs after which an entry is judged. */
-const longRun = 0x1_0000, runsToJudge = 256;
+const longRun = 0x1_0000, runsToJudge = 1024;
 /** How much of the flags a block's start needs: nothing, what a way out can make the pair of, or a form known there. */
 type Need = 0 | 1 | 2;
 export interface EmittedRegion { readonly code: Uint8Array; readonly hints: readonly BranchHint[]; readonly entries: readonly RegionEntry[]; readonly index: EntryIndex }

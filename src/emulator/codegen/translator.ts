@@ -25,6 +25,8 @@ export interface TranslatorStatistics { regions: number; blocks: number; bytes: 
 
 /** Regions at one time: each holds a module of some ten kilobytes. */
 const mostRegions = 512;
+/** The compiler takes some 2 microseconds for a byte of a module: so many units must have run for another one, beyond what is given in advance. */
+const unitsForByte = 500, mostCredit = 0x3_0000;
 /** Blocks in a region: what V8's optimising compiler takes in reasonable time; more where runs through it stay short, fewer where everything is translated. */
 const mostBlocks = 48, mostBlocksOfShortRuns = 128, mostBlocksOfTests = 16;
 /** Blocks that are tried as heads of a loop. */
@@ -57,6 +59,9 @@ export class Translator {
   /** By the code descriptor of the page that a region grew from, for the last one: its slot, entries there, blocks and where they lead, and how often it grew. */
   private readonly grown = new Map<number, { slot: number; roots: number[]; reach: ReadonlySet<number>; times: number }>();
 
+  /** Bytes of modules that may be made now, as of a time of the machine. */
+  private credit = mostCredit;
+  private creditTime = 0n;
   private readonly made = new Map<number, MadeRegion>();
 
   constructor(memory: WebAssembly.Memory, private readonly core: TranslatorCore, private readonly table: WebAssembly.Table, private readonly always: boolean) {
@@ -78,11 +83,22 @@ export class Translator {
     const cell = machineCell('translationRequest').address, block = this.u32(cell);
     this.put(cell, 0);
     if (block === 0) return;
+    if (!this.always && !this.canAfford()) {
+      this.put(block + blockFields.samples, this.u32(block + blockFields.samples) & translationMember);
+      return;
+    }
     let done = false;
     try { done = this.translate(block); } catch (error) { this.statistics.failures.push(error instanceof Error ? error.message : String(error)); }
     if (!done) this.put(block + blockFields.samples, translationRefused);
   }
 
+  /** Whether the work of WebAssembly's compiler on the regions made so far is in proportion to what has run. */
+  private canAfford(): boolean {
+    const now = this.view.getBigUint64(machineCell('deadline').address, true) - BigInt(this.view.getInt32(machineCell('budget').address, true));
+    if (now > this.creditTime) this.credit = Math.min(this.credit + Number(now - this.creditTime) / unitsForByte, mostCredit);
+    this.creditTime = now; // which also goes back, when a snapshot is restored
+    return this.credit > 0;
+  }
   private translate(block: number): boolean {
     const mode = this.u32(cpuCell('mode').address), offset = this.view.getUint16(block + blockHeaderBytes + recordFields.pageOffset, true);
     if ((mode & 3) === 0 || ((mode & 3) === 1 && !(mode & 8))) return false;
@@ -117,6 +133,7 @@ export class Translator {
     }
     this.grown.set(page.table, { slot, roots, reach: reachOf(grown), times: grown.replaces && before ? before.times + 1 : 1 });
     this.made.set(slot, { blocks: grown.blocks.size, missed, times: entered ? entered.times + 1 : 0 });
+    this.credit -= bytes.length;
     this.statistics.regions++;
     this.statistics.blocks += grown.blocks.size;
     this.statistics.bytes += bytes.length;

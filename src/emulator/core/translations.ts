@@ -1,6 +1,6 @@
-// Translated code as the core sees it: which blocks run often (samples of the running block, taken whenever a short budget ends), and which
-// blocks enter a region that the translator has compiled. Such a block has the case TRANSLATED in its first record; a region goes as soon
-// as code of one of its pages is dropped: its entry blocks then are what the decoder made of them.
+// Translated code as the core sees it: which blocks run often (samples of the running block, taken whenever a short budget ends, and behind regions
+// now and then), and which blocks enter a region that the translator has compiled. Such a block has the case TRANSLATED in its first record; a
+// region goes as soon as code of one of its pages is dropped: its entry blocks then are what the decoder made of them.
 import {
   BLOCK_ENTRY, BLOCK_HEADER, BLOCK_SAMPLES, BLOCK_SLOT, BLOCK_UNITS, ENTRY_BLOCK, ENTRY_CASE_ID, ENTRY_RETIRED, ENTRY_RUNS, ENTRY_UNITS,
   M_ARMED_END, M_BUDGET, M_DEADLINE, M_SLICE_END, M_TRANSLATION, M_TRANSLATION_REQUEST, REC_CASE_ID,
@@ -14,7 +14,7 @@ import { CASE_TRANSLATED } from './generated/decoder';
 @inline const LONGEST_BUDGET: u64 = 0x7fffffff;
 /** Units between two samples: odd, so that loops do not keep step with it; the longest when all that is seen runs translated. */
 @inline const SHORTEST_SLICE: u32 = 2039;
-@inline const LONGEST_SLICE: u32 = 1_000_003;
+@inline const LONGEST_SLICE: u32 = 65_521;
 /** The longest where what is seen is not to be translated, but other code may be. */
 @inline const LONGEST_REFUSED_SLICE: u32 = 16_381;
 /** Units of a run through a region, on average, that make it worth while. */
@@ -32,6 +32,8 @@ let slice: u32 = SHORTEST_SLICE;
 /** Time of the next sample. */
 let nextSample: u64 = 0;
 let sampleDue: bool = false;
+/** The sample is of what follows a region that was left. */
+let behindRegion: bool = false;
 /** Translated code has run since the last sample. */
 let ranTranslated: bool = false;
 /** Samples taken so far. */
@@ -64,10 +66,24 @@ export function extendSlice(): void {
   nextSample = deadline + more;
   sampleDue = true;
 }
+/**
+ * The block that runs next will be sampled, which follows a run through a region. By time alone such a block may never be seen: a region is entered only
+ * with the budget of its longest way, so that slices end in front of it, and seldom where it is left after a shorter one.
+ */
+function sampleBehindRegion(): void {
+  const left = load<i32>(M_BUDGET);
+  if (left <= 1 || load<u32>(M_TRANSLATION) != 1 || !onlySliceEnds()) return;
+  const end = load<u64>(M_DEADLINE) - <u64>(left - 1);
+  store<u64>(M_DEADLINE, end);
+  store<u64>(M_SLICE_END, end);
+  store<i32>(M_BUDGET, 1);
+  behindRegion = true;
+}
 /** The block that runs next; true when it asks to be translated first: `run` leaves, and comes back. */
 export function sample(block: usize): bool {
   if (!sampleDue && !always()) return false;
-  sampleDue = false;
+  const isBehind = behindRegion;
+  sampleDue = behindRegion = false;
   if (load<u32>(M_TRANSLATION) == 0 || isTransient(block)) return false;
   const samples = load<u32>(block, BLOCK_SAMPLES);
   taken++;
@@ -79,8 +95,8 @@ export function sample(block: usize): bool {
   }
   if (samples & TRANSLATION_REFUSED) { slice = min<u32>(slice << 1, LONGEST_REFUSED_SLICE); return false; }
   slice = SHORTEST_SLICE;
-  // a region that was left in its middle, for an interrupt or the end of a run, will be entered again
-  if ((samples & TRANSLATION_MEMBER) != 0 && ranTranslated) { ranTranslated = false; return false; }
+  // a region that was left in its middle for an interrupt or the end of a run, as was seen by time alone, will be entered again
+  if ((samples & TRANSLATION_MEMBER) != 0 && ranTranslated && !isBehind) { ranTranslated = false; return false; }
   return isHot(block, samples + 1, always() ? 0 : (samples & TRANSLATION_MEMBER) != 0 ? hotInRegion() : HOT);
 }
 @inline function hotInRegion(): u32 { return min<u32>(max<u32>(HOT, taken / HOT_SHARE), HOT_IN_REGION); }
@@ -145,12 +161,13 @@ export function releaseEntry(block: usize): void {
   for (let left = load<u32>(slot + TRANSLATION_ENTRY_COUNT); left != 0; left--, entry += TRANSLATION_ENTRY_BYTES) if (load<u32>(entry, ENTRY_BLOCK) != 0) return;
   dropTranslation(n);
 }
-/** After so many runs from an entry: where they retire but a few units each, going in and out costs more than interpreting. */
+/** After so many runs from an entry: where they retire but a few units each, going in and out costs more than interpreting; and what is it that follows? */
 export function judgeEntry(entry: usize): void {
   const worthIt = load<u32>(entry, ENTRY_RETIRED) >= SHORTEST_RUN * load<u32>(entry, ENTRY_RUNS);
   store<u32>(entry, 0, ENTRY_RUNS);
   store<u32>(entry, 0, ENTRY_RETIRED);
   if (!worthIt && load<u32>(entry, ENTRY_BLOCK) != 0 && !always()) giveBack(entry, TRANSLATION_REFUSED);
+  sampleBehindRegion();
 }
 /** All regions with code of a RAM page. */
 export function dropTranslationsOf(page: u32): void {
