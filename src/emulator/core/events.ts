@@ -6,7 +6,7 @@ import {
   EV_AUX, EV_B, EVENT_EXCEPTION, EVENT_INTERRUPT, EVENT_TRIPLE_FAULT, M_STOP_ON_EXCEPTION, M_STOP_ON_TRIPLE_FAULT, STOP_EXCEPTION,
   STOP_TRIPLE_FAULT,
 } from './generated/layout';
-import { loadSystem, probeStore, storeSupervisor } from './memory';
+import { frameToWrite, loadSystem, probeStore, storeSupervisor, systemBytes } from './memory';
 import { eventSlot, plainEvent } from './ring';
 import {
   descriptor, descriptorDpl, descriptorPresent, descriptorType, loadCodeSegment, nullStackSegment, readDescriptor, segmentBase, segmentLimit, segmentSelector,
@@ -134,9 +134,10 @@ function deliverLong(vector: u32, type: u32, hasError: bool, error: u32): i32 {
   const software = type >= SOFTWARE_INTERRUPT, checksDpl = type == SOFTWARE_INTERRUPT || type == SOFTWARE_EXCEPTION, external: u32 = software ? 0 : 1;
   // 1. the gate
   if ((vector << 4) + 15 > load<u32>(CPU_IDTR_LIMIT)) return raiseError(GP, errorOf(vector, external));
-  const gateAddress = load<u64>(CPU_IDTR_BASE) + (<u64>vector << 4), gate = loadSystem(gateAddress, 8);
+  const gateAddress = load<u64>(CPU_IDTR_BASE) + (<u64>vector << 4), gateBytes = systemBytes(gateAddress, 16);
+  const gate = gateBytes != 0 ? load<u64>(gateBytes) : loadSystem(gateAddress, 8);
   if (aborted()) return ABORT;
-  const gateHigh = loadSystem(gateAddress + 8, 8);
+  const gateHigh = gateBytes != 0 ? load<u64>(gateBytes, 8) : loadSystem(gateAddress + 8, 8);
   if (aborted()) return ABORT;
   const kind = <u32>(gate >> 40 & 0x1f);
   if ((kind != 0xe && kind != 0xf) || (gateHigh >> 40 & 0x1f) != 0) return raiseError(GP, errorOf(vector, external));
@@ -164,18 +165,31 @@ function deliverLong(vector: u32, type: u32, hasError: bool, error: u32): i32 {
   const bytes: u32 = hasError ? 48 : 40, bottom = sp - bytes;
   // 4. the frame: probed whole, then written
   const savedLevel = load<u32>(CPU_CPL);
-  if (probeStore(bottom, 8, newLevel == 3)) return ABORT;
-  if (probeStore(sp - 8, 8, newLevel == 3)) return ABORT;
+  const frame = frameToWrite(bottom, bytes, newLevel == 3);
+  if (frame == 0) {
+    if (probeStore(bottom, 8, newLevel == 3)) return ABORT;
+    if (probeStore(sp - 8, 8, newLevel == 3)) return ABORT;
+  }
   const flags = rflags(), faultRf = type == HARDWARE_EXCEPTION && vector != DB ? RF : 0;
   const returnRip = load<u64>(CPU_RIP) + (software ? load<u32>(CPU_EVENT_INSTRUCTION_LENGTH) : 0);
-  let at = bottom;
-  if (hasError) { storeSupervisor(at, error, 8); at += 8; }
-  storeSupervisor(at, returnRip, 8);
-  storeSupervisor(at + 8, segmentSelector(CS), 8);
-  storeSupervisor(at + 16, flags | faultRf, 8);
-  storeSupervisor(at + 24, reg(RSP), 8);
-  storeSupervisor(at + 32, segmentSelector(SS_REG), 8);
-  if (aborted()) return ABORT;
+  const saved = flags | faultRf, rest = bottom + (bytes - 40);
+  if (frame != 0) {
+    const at = frame + (bytes - 40);
+    if (hasError) store<u64>(frame, error);
+    store<u64>(at, returnRip);
+    store<u64>(at, segmentSelector(CS), 8);
+    store<u64>(at, saved, 16);
+    store<u64>(at, reg(RSP), 24);
+    store<u64>(at, segmentSelector(SS_REG), 32);
+  } else {
+    if (hasError) storeSupervisor(bottom, error, 8);
+    storeSupervisor(rest, returnRip, 8);
+    storeSupervisor(rest + 8, segmentSelector(CS), 8);
+    storeSupervisor(rest + 16, saved, 8);
+    storeSupervisor(rest + 24, reg(RSP), 8);
+    storeSupervisor(rest + 32, segmentSelector(SS_REG), 8);
+    if (aborted()) return ABORT;
+  }
   // 5. the handler's state
   const target = gate & 0xffff | gate >> 32 & 0xffff0000 | gateHigh << 32;
   if (<i64>(target << 16) >> 16 != <i64>target) return raiseError(GP, external);

@@ -3,7 +3,7 @@
 import { CPU_ABORT_KIND, CPU_CPL, CPU_EVENT_VECTORING, CPU_NMI_BLOCKED, CPU_NMI_UNBLOCKED, CPU_RFLAGS_SYSTEM, CPU_RIP } from './generated/layout';
 import { changeableFlags, changeFlags, sensitive } from './flag-instructions';
 import { commitStack, givenStack } from './inner-stack';
-import { loadSystem } from './memory';
+import { frameToRead, loadSystem } from './memory';
 import { operandSize } from './operands';
 import { outsideCode } from './segmented-code';
 import {
@@ -37,6 +37,9 @@ export function iret(pc: usize): i32 {
   return result;
 }
 
+/** Element `n` of the frame: out of the quadwords at `frame`, if they are in one place. */
+@inline function popped(frame: usize, at: u64, n: u32, bytes: u32): u64 { return frame != 0 ? load<u64>(frame + (<usize>n << 3)) : stackLoad(at + n * bytes, bytes); }
+
 function returnFromInterrupt(pc: usize): i32 {
   const size = operandSize(pc), bytes: u32 = 1 << size, level = load<u32>(CPU_CPL), wide = in64BitMode(), long = longModeActive(), paragraphs = realMode() || virtual8086();
   if (!paragraphs && (load<u64>(CPU_RFLAGS_SYSTEM) & NT) != 0) {
@@ -48,10 +51,10 @@ function returnFromInterrupt(pc: usize): i32 {
     return result;
   }
   // 1. the frame; 64-bit mode always pops SS:RSP
-  const at = stackPointer();
-  const newRip = stackLoad(at, bytes); if (aborted()) return ABORT;
-  const selector = <u32>stackLoad(at + bytes, bytes) & 0xffff; if (aborted()) return ABORT;
-  const flags = stackLoad(at + 2 * bytes, bytes); if (aborted()) return ABORT;
+  const at = stackPointer(), frame = wide && bytes == 8 ? frameToRead(at, 40) : 0;
+  const newRip = popped(frame, at, 0, bytes); if (aborted()) return ABORT;
+  const selector = <u32>popped(frame, at, 1, bytes) & 0xffff; if (aborted()) return ABORT;
+  const flags = popped(frame, at, 2, bytes); if (aborted()) return ABORT;
   let mask = changeableFlags() | RF;
   if (bytes == 2) mask &= 0xffff;
   if (paragraphs) {
@@ -67,8 +70,8 @@ function returnFromInterrupt(pc: usize): i32 {
   const newLevel = selector & 3, code = selector & 0xfffc, popsStack = wide || newLevel > level;
   let newSp: u64 = 0, newSs: u32 = 0;
   if (popsStack) {
-    newSp = stackLoad(at + 3 * bytes, bytes); if (aborted()) return ABORT;
-    newSs = <u32>stackLoad(at + 4 * bytes, bytes) & 0xffff; if (aborted()) return ABORT;
+    newSp = popped(frame, at, 3, bytes); if (aborted()) return ABORT;
+    newSs = <u32>popped(frame, at, 4, bytes) & 0xffff; if (aborted()) return ABORT;
   }
   // 2. the code segment
   if (code == 0) return raiseError(GP, 0);

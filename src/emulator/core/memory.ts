@@ -262,6 +262,19 @@ export function probeSystemStore(linear: u64, bytes: u32): i32 { return probeAcr
 /** Supervisor store that is not a system access: event frames onto a stack of CPL < 3. */
 export function storeSupervisor(linear: u64, value: u64, bytes: u32): i32 { return writeAcross(linear, value, bytes, false, false); }
 
+/**
+ * WASM address of bytes in one page whose translation the TLB has as emitted code sees it: several accesses of the processor's own with one look. 0: each goes
+ * its own way.
+ */
+@inline function together(linear: u64, bytes: u32, user: bool, implicit: bool, table: usize): usize {
+  return (<u32>linear & 0xfff) + bytes <= 0x1000 && usesTlb(user, implicit) ? translated(linear, table) : 0;
+}
+export function systemBytes(linear: u64, bytes: u32): usize { return together(linear, bytes, false, true, TLB_READ); }
+/** A frame that `storeSupervisor` would write, or a user's if the stack is one. */
+export function frameToWrite(linear: u64, bytes: u32, user: bool): usize { return together(linear, bytes, user, !user, TLB_WRITE); }
+/** A frame that the running code reads. */
+export function frameToRead(linear: u64, bytes: u32): usize { return together(linear, bytes, userAccess(), false, TLB_READ); }
+
 /** WASM address of a run of RAM bytes at a linear address for reading or writing, and how many follow in the page; 0 = use the byte-wise way. */
 export let directBytes: u32 = 0;
 export function direct(linear: u64, write: bool): usize {
