@@ -47,10 +47,11 @@ export const text = machine => new TextDecoder().decode(machine.takeSerialOutput
 
 /**
  * The benchmark image with a command line, from begin mark to end mark: one { units, ms, wallMs, exits, checksum } for each round.
- * `translator`: 'off' or 'on', by default what machines have by default.
+ * `translator`: 'off' or 'on', by default what machines have by default. `records`: the machine keeps the events that the debugger wants, else none, as a peer.
  */
-export async function measure(commandLine, translator = undefined, memoryBytes = 64 << 20) {
-  const machine = await newMachine(memoryBytes, engineBytes(), translator);
+export async function measure(commandLine, { translator = undefined, records = false } = {}) {
+  const machine = await newMachine(64 << 20, engineBytes(), translator);
+  if (!records) machine.recordEvents([]);
   bootImages(machine, { program: image('bench.elf'), commandLine, modules: [] });
   const rounds = [];
   for (;;) {

@@ -31,7 +31,7 @@ for (const name of loops) {
 }
 say(`Node ${process.versions.node}, ${cpus()[0].model}`);
 for (const name of loops) {
-  const line = `${name}=${passes[name]} rounds=${loopRounds}`, rounds = await measure(line, 'off'), fast = await measure(line, 'on');
+  const line = `${name}=${passes[name]} rounds=${loopRounds}`, rounds = await measure(line, { translator: 'off' }), fast = await measure(line, { translator: 'on' });
   units[name] = rounds[0].units;
   checksums[name] = rounds[0].checksum;
   ours[name] = rounds[0].units / best(rounds) / 1000;
@@ -39,8 +39,12 @@ for (const name of loops) {
   const asked = `${checksums[name]} in ${units[name]} units`, computed = `${fast[0].checksum} in ${fast[0].units} units`;
   if (computed !== asked) throw new Error(`${name}: the translator computes ${computed}, the interpreter ${asked}`);
 }
-const ourTrips = {};
-for (const [key, name] of Object.entries(trips)) ourTrips[key] = best(await measure(`${name}=${tripPasses} rounds=${tripRounds}`)) * 1e6 / (tripPasses * 1000);
+const ourTrips = {}, recordedTrips = {};
+for (const [key, name] of Object.entries(trips)) {
+  const nanoseconds = async records => best(await measure(`${name}=${tripPasses} rounds=${tripRounds}`, { records })) * 1e6 / (tripPasses * 1000);
+  ourTrips[key] = await nanoseconds(false);
+  recordedTrips[key] = await nanoseconds(true);
+}
 
 let version = bochsVersion();
 const theirs = {}, theirTrips = {};
@@ -72,7 +76,8 @@ const result = {
   stackedExitsPerSecond: three && round(three.exitsPerSecond, 0), fiveDeepCpuidSeconds: five && round(five.secondsPerRound, 4),
   engineStartMs: round(startMs, 1), overheadMb: round(overheadMb, 1),
   // beside the named figures: what they are made of
-  pageFaultNs: round(ourTrips.pageFault, 0), eptViolationNs: round(ourTrips.eptViolation, 0), bochs: version ?? null,
+  pageFaultNs: round(ourTrips.pageFault, 0), eptViolationNs: round(ourTrips.eptViolation, 0),
+  recordedNs: Object.fromEntries(Object.keys(trips).map(key => [key, round(recordedTrips[key], 0)])), bochs: version ?? null,
   bochsMips: version ? Object.fromEntries(loops.map(name => [name, round(theirs[name], 1)])) : null,
 };
 if (json) console.log(JSON.stringify(result));
@@ -85,10 +90,10 @@ else {
   }
   if (ratios) say(`  ${'geometric mean'.padEnd(65)}${digits(result.interpreterVsBochs, 2).padStart(7)}${digits(result.translatorVsBochs, 2).padStart(7)}`);
   const names = { cpuidExit: 'CPUID exit, handler, re-entry', eptViolation: 'EPT violation, handler, re-entry', pageFault: 'page fault, handler, IRET' };
-  say(`\nnanoseconds for a round trip`);
+  say(`\nnanoseconds for a round trip${' '.repeat(12)}alone   recorded${version ? '    Bochs   ratio' : ''}`);
   for (const key of Object.keys(trips)) {
     const theirs = version ? digits(theirTrips[key]).padStart(9) + digits(theirTrips[key] / ourTrips[key], 2).padStart(8) : '';
-    say(`  ${names[key].padEnd(34)}${digits(ourTrips[key]).padStart(11)}${theirs}`);
+    say(`  ${names[key].padEnd(34)}${digits(ourTrips[key]).padStart(11)}${digits(recordedTrips[key]).padStart(11)}${theirs}`);
   }
   if (three && five) {
     say(`\nthree hypervisors, VMCS shadowing on: ${digits(three.exitsPerSecond)} exits a second, ${digits(three.exitsPerRound)} for one CPUID of the guest`);

@@ -45,7 +45,7 @@ describe('nothing that looks at the machine changes it', () => {
     ['stops at exceptions', machine => machine.setStops({ exceptions: [0, 1, 3, 14] }), () => {}],
     ['code hooks that come and go', () => {}, (machine, next) => { const here = machine.registers(0).get('rip'); machine.addCodeHook(here); if (next(2)) machine.removeCodeHook(here); }],
     ['watches that come and go', () => {}, (machine, next) => {
-      const first = BigInt(0x10_0000 + next(0x4_0000));
+      const first = BigInt(next(4) ? 0x10_0000 + next(0x4_0000) : 0x8_ff00 + next(0x100)); // data, or the stack
       machine.setWatches([{ space: 'linear', first, last: first + 63n, read: true, write: true }]);
     }],
     ['events in the ring', machine => machine.recordEvents(['exception', 'interrupt']), () => {}],
