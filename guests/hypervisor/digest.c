@@ -14,9 +14,9 @@ static bool is_defined(enum vmcs_field field) { return field_type(field) != FIEL
 static u64 digest_of(struct nested_vmcs *vmcs, u64 hash)
 {
 	hash = mix(mix(hash, vmcs->pointer), vmcs->region->launched);
-	for (unsigned row = 0; row < field_rows(); row++)
-		if (is_defined(field_of_row(row)))
-			hash = mix(hash, nested_read(vmcs, field_of_row(row)));
+	for (unsigned n = 0; n < nested_fields(); n++)
+		if (is_defined(nested_field(n)))
+			hash = mix(hash, nested_read(vmcs, nested_field(n)));
 	return hash;
 }
 

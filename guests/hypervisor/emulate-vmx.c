@@ -1,5 +1,8 @@
 // The thirteen VMX instructions, as the guest's processor: each function checks in the order of the manual's pages (SDM 3C 31.3 'VMX
 // Instructions') and ends by finish_vmx_instruction, by an exception, or, for VMLAUNCH and VMRESUME, in the guest's guest.
+// What every exit goes through is kept small, which makes it fast; what a reader steps through first (main.c, exit.c, policy.c) is compiled to be debugged.
+#pragma GCC optimize("Os")
+
 #include "emulate-vmx.h"
 
 #include "ept.h"
@@ -13,19 +16,31 @@
 
 enum { FLAGS_OF_VMX = 0x8d5, FLAG_CARRY = 1, FLAG_ZERO = 0x40 }; // CF, PF, AF, ZF, SF, OF
 
+/** The guest goes on behind the instruction, with the flags that say how it ended. vmcs01 is current. */
+static inline void finish_with_flags(u64 flags)
+{
+	vmwrite(GUEST_RFLAGS, (vmread(GUEST_RFLAGS) & ~(u64)FLAGS_OF_VMX) | flags);
+	advance_guest(vmread(EXIT_INSTRUCTION_LENGTH));
+}
+
 void finish_vmx_instruction(enum vmx_result result, enum vm_instruction_error error)
 {
 	if (result == VM_FAIL_VALID && !self.believed)
 		result = VM_FAIL_INVALID; // there is no VMCS in which the error could stand
-	if (result == VM_FAIL_VALID)
+	if (result == VM_FAIL_VALID) {
 		nested_write(self.believed, VM_INSTRUCTION_ERROR, error);
+		self.believed->shadow_is_newer = self.use_shadowing; // an entry was tried, and the guest goes on writing to it
+	}
 	make_current(&vmcs01);
-	u64 flags = vmread(GUEST_RFLAGS) & ~(u64)FLAGS_OF_VMX;
-	vmwrite(GUEST_RFLAGS, flags | (result == VM_FAIL_INVALID ? FLAG_CARRY : result == VM_FAIL_VALID ? FLAG_ZERO : 0));
-	advance_guest(vmread(EXIT_INSTRUCTION_LENGTH));
+	finish_with_flags(result == VM_FAIL_INVALID ? FLAG_CARRY : result == VM_FAIL_VALID ? FLAG_ZERO : 0);
 }
 
-static void succeed(void) { finish_vmx_instruction(VM_SUCCEED, 0); }
+static void succeed(void)
+{
+	make_current(&vmcs01);
+	finish_with_flags(0);
+}
+
 static void fail(enum vm_instruction_error error) { finish_vmx_instruction(VM_FAIL_VALID, error); }
 static void fail_invalid(void) { finish_vmx_instruction(VM_FAIL_INVALID, 0); }
 
@@ -44,7 +59,7 @@ static bool pointer_operand(const struct guest_registers *r, u64 *pointer)
 	return read_guest_memory(operand_address((u32)vmread(EXIT_INSTRUCTION_INFORMATION), r), pointer);
 }
 
-static void emulate_vmxon(const struct guest_registers *r)
+static void emulate_vmxon(struct guest_registers *r)
 {
 	u64 pointer;
 	if (!(vmread(CR4_READ_SHADOW) & CR4_VMXE)) {
@@ -67,7 +82,7 @@ static void emulate_vmxon(const struct guest_registers *r)
 	succeed();
 }
 
-static void emulate_vmxoff(void)
+static void emulate_vmxoff(struct guest_registers *)
 {
 	self.guest_vmx_on = false;
 	self.believed = NULL;
@@ -76,7 +91,7 @@ static void emulate_vmxoff(void)
 	succeed();
 }
 
-static void emulate_vmclear(const struct guest_registers *r)
+static void emulate_vmclear(struct guest_registers *r)
 {
 	u64 pointer;
 	if (!pointer_operand(r, &pointer))
@@ -99,7 +114,7 @@ static void emulate_vmclear(const struct guest_registers *r)
 	succeed();
 }
 
-static void emulate_vmptrld(const struct guest_registers *r)
+static void emulate_vmptrld(struct guest_registers *r)
 {
 	u64 pointer;
 	if (!pointer_operand(r, &pointer))
@@ -119,7 +134,7 @@ static void emulate_vmptrld(const struct guest_registers *r)
 	}
 }
 
-static void emulate_vmptrst(const struct guest_registers *r)
+static void emulate_vmptrst(struct guest_registers *r)
 {
 	u64 pointer = self.believed ? self.believed->pointer : ~0ull;
 	if (write_guest_memory(operand_address((u32)vmread(EXIT_INSTRUCTION_INFORMATION), r), pointer))
@@ -130,20 +145,23 @@ enum { OPERAND_IS_REGISTER = 1 << 10 };
 
 static void emulate_vmread(struct guest_registers *r)
 {
+	struct nested_vmcs *vmcs = self.believed;
 	u32 information = (u32)vmread(EXIT_INSTRUCTION_INFORMATION);
 	u64 encoding = read_register(r, information >> 28);
-	if (!self.believed) {
+	if (!vmcs) {
 		fail_invalid();
 		return;
 	}
-	if (encoding >> 32 || row_of_field((u32)encoding) < 0) {
+	int row = row_of_field(encoding);
+	if (row < 0) {
 		fail(ERROR_UNSUPPORTED_FIELD);
 		return;
 	}
-	if (is_shadowed((u32)encoding & ~1u))
-		shadow_pull(self.believed); // a high half: only whole fields are in the bitmaps
-	u64 value = nested_read(self.believed, (u32)encoding & ~1u);
-	self.believed->shadow_is_newer = self.use_shadowing; // it goes on being used
+	if (is_shadowed(encoding & ~1u)) { // a high half: only whole fields are in the bitmaps
+		shadow_pull(vmcs);
+		vmcs->shadow_is_newer = true; // it goes on being used
+	}
+	u64 value = nested_read_row(vmcs, (unsigned)row);
 	make_current(&vmcs01);
 	if (encoding & 1)
 		value >>= 32; // the high half of a 64-bit field
@@ -154,11 +172,12 @@ static void emulate_vmread(struct guest_registers *r)
 	succeed();
 }
 
-static void emulate_vmwrite(const struct guest_registers *r)
+static void emulate_vmwrite(struct guest_registers *r)
 {
+	struct nested_vmcs *vmcs = self.believed;
 	u32 information = (u32)vmread(EXIT_INSTRUCTION_INFORMATION);
 	u64 encoding = read_register(r, information >> 28), value;
-	if (!self.believed) {
+	if (!vmcs) {
 		fail_invalid();
 		return;
 	}
@@ -166,7 +185,7 @@ static void emulate_vmwrite(const struct guest_registers *r)
 		value = read_register(r, information >> 3 & 15);
 	else if (!read_guest_memory(operand_address(information, r), &value))
 		return;
-	if (encoding >> 32 || row_of_field((u32)encoding) < 0) {
+	if (row_of_field(encoding) < 0) {
 		fail(ERROR_UNSUPPORTED_FIELD);
 		return;
 	}
@@ -175,13 +194,14 @@ static void emulate_vmwrite(const struct guest_registers *r)
 		return;
 	}
 	enum vmcs_field field = (u32)encoding & ~1u;
-	if (is_shadowed(field))
-		shadow_pull(self.believed);
+	bool is_in_shadow = is_shadowed(field);
+	if (is_in_shadow)
+		shadow_pull(vmcs);
 	if (encoding & 1)
-		value = value << 32 | (u32)nested_read(self.believed, field);
-	nested_write(self.believed, field, value);
-	if (is_shadowed(field))
-		shadow_push(self.believed);
+		value = value << 32 | (u32)nested_read(vmcs, field);
+	nested_write(vmcs, field, value);
+	if (is_in_shadow)
+		shadow_push(vmcs);
 	succeed();
 }
 
@@ -205,7 +225,7 @@ enum invalidation_type { INDIVIDUAL_ADDRESS, SINGLE_CONTEXT, ALL_CONTEXTS, SINGL
 static u64 type_operand(const struct guest_registers *r) { return read_register(r, vmread(EXIT_INSTRUCTION_INFORMATION) >> 28); }
 
 /** The tables that we made from the guest's are made again when they are needed. */
-static void emulate_invept(const struct guest_registers *r)
+static void emulate_invept(struct guest_registers *r)
 {
 	u64 type = type_operand(r);
 	if (!self.use_ept) {
@@ -219,7 +239,7 @@ static void emulate_invept(const struct guest_registers *r)
 }
 
 /** The guest's VPIDs are not ours: whatever it names, all are forgotten. More may always be forgotten than is asked for. */
-static void emulate_invvpid(const struct guest_registers *r)
+static void emulate_invvpid(struct guest_registers *r)
 {
 	u64 type = type_operand(r), vpid;
 	if (!self.use_vpid) {
@@ -240,27 +260,19 @@ static void emulate_invvpid(const struct guest_registers *r)
 	succeed();
 }
 
-bool emulate_vmx_instruction(u32 reason, struct guest_registers *r)
+static void emulate_vmlaunch(struct guest_registers *) { emulate_entry(true); }
+static void emulate_vmresume(struct guest_registers *) { emulate_entry(false); }
+
+static void (*const emulations[])(struct guest_registers *) = {
+	[EXIT_VMCLEAR] = emulate_vmclear, [EXIT_VMLAUNCH] = emulate_vmlaunch, [EXIT_VMPTRLD] = emulate_vmptrld, [EXIT_VMPTRST] = emulate_vmptrst,
+	[EXIT_VMREAD] = emulate_vmread, [EXIT_VMRESUME] = emulate_vmresume, [EXIT_VMWRITE] = emulate_vmwrite, [EXIT_VMXOFF] = emulate_vmxoff,
+	[EXIT_VMXON] = emulate_vmxon, [EXIT_INVEPT] = emulate_invept, [EXIT_INVVPID] = emulate_invvpid,
+};
+
+void emulate_vmx_instruction(u32 reason, struct guest_registers *r)
 {
-	bool is_vmx = (reason >= EXIT_VMCLEAR && reason <= EXIT_VMXON) || reason == EXIT_INVEPT || reason == EXIT_INVVPID;
-	if (!is_vmx)
-		return false;
-	if (!self.guest_vmx_on && reason != EXIT_VMXON) {
+	if (self.guest_vmx_on || reason == EXIT_VMXON)
+		emulations[reason](r);
+	else
 		inject_exception(VECTOR_INVALID_OPCODE, false);
-		return true;
-	}
-	switch (reason) {
-	case EXIT_VMXON: emulate_vmxon(r); break;
-	case EXIT_VMXOFF: emulate_vmxoff(); break;
-	case EXIT_VMCLEAR: emulate_vmclear(r); break;
-	case EXIT_VMPTRLD: emulate_vmptrld(r); break;
-	case EXIT_VMPTRST: emulate_vmptrst(r); break;
-	case EXIT_VMREAD: emulate_vmread(r); break;
-	case EXIT_VMWRITE: emulate_vmwrite(r); break;
-	case EXIT_VMLAUNCH: emulate_entry(true); break;
-	case EXIT_VMRESUME: emulate_entry(false); break;
-	case EXIT_INVEPT: emulate_invept(r); break;
-	default: emulate_invvpid(r);
-	}
-	return true;
 }

@@ -12,8 +12,6 @@
 #include "../lib/processor.h"
 #include "../lib/serial.h"
 
-void advance_guest(u64 instruction_length) { vmwrite(GUEST_RIP, vmread(GUEST_RIP) + instruction_length); }
-
 void inject_exception(unsigned vector, bool has_error_code)
 {
 	const u32 valid = 1u << 31, hardware_exception = 3 << 8, deliver_error_code = 1 << 11;
@@ -97,6 +95,9 @@ void refuse_access(void)
 static void handle_guest_exit(u32 reason, struct guest_registers *r)
 {
 	switch (reason) {
+	case EXIT_VMCLEAR ... EXIT_VMXON:
+	case EXIT_INVEPT:
+	case EXIT_INVVPID: emulate_vmx_instruction(reason, r); break;
 	case EXIT_CPUID: handle_cpuid(r); break;
 	case EXIT_VMCALL: handle_vmcall(r); break;
 	case EXIT_RDMSR:
@@ -111,9 +112,7 @@ static void handle_guest_exit(u32 reason, struct guest_registers *r)
 	case EXIT_INTERRUPT_WINDOW: break; // before the next entry there is something to inject
 	case EXIT_EPT_VIOLATION: refuse_access(); break;
 	case EXIT_GETSEC: inject_exception(VECTOR_INVALID_OPCODE, false); break;
-	default:
-		if (!emulate_vmx_instruction(reason, r))
-			stop_with("exit of the guest not expected: reason %x, qualification %x, RIP %x", (u64)reason, vmread(EXIT_QUALIFICATION), vmread(GUEST_RIP));
+	default: stop_with("exit of the guest not expected: reason %x, qualification %x, RIP %x", (u64)reason, vmread(EXIT_QUALIFICATION), vmread(GUEST_RIP));
 	}
 }
 
@@ -124,17 +123,15 @@ void handle_exit(struct guest_registers *registers)
 		absence_end();
 	u32 reason = (u32)vmread(EXIT_REASON);
 	self.exits++;
-	if (self.in_nested)
-		nested_note_exit(self.believed, reason);
-	else
-		self.vmcs01_launched = true;
 	policy_on_exit(reason, registers);
-	if (self.in_nested) {
-		if (!self.answers_entries || !observe_exit(reason, registers))
-			deliver_exit(reason);
-	}
-	else
+	if (!self.in_nested) {
+		self.vmcs01_launched = true;
 		handle_guest_exit(reason, registers);
+		return;
+	}
+	nested_note_exit(self.believed, reason);
+	if (!self.answers_entries || !observe_exit(reason, registers))
+		deliver_exit(reason);
 }
 
 /** VMLAUNCH or VMRESUME failed. The guest's own wishes can be the cause only when it asked us to enter its guest. */

@@ -14,7 +14,7 @@ enum { VECTOR_INVALID_OPCODE = 6, VECTOR_GENERAL_PROTECTION = 13, VECTOR_PAGE_FA
 enum { MSR_LEVEL = 0x4abe0000 };
 
 /** Lets the guest continue after the instruction that exited. */
-void advance_guest(u64 instruction_length);
+INLINED void advance_guest(u64 instruction_length) { vmwrite(GUEST_RIP, vmread(GUEST_RIP) + instruction_length); }
 
 /** Lets the guest continue with an exception at the instruction that exited. */
 void inject_exception(unsigned vector, bool has_error_code);

@@ -9,6 +9,9 @@
 #include "../lib/types.h"
 #include "../lib/vmx.h"
 
+/** For what takes a few instructions, some of them at compile time: the compiler, told to make the code good to debug, would call it. */
+#define INLINED static inline __attribute__((always_inline))
+
 /** General registers of whatever was running when an exit came, in the order of their numbers in instruction encodings. */
 struct guest_registers {
 	union {
@@ -62,7 +65,7 @@ void clear_region(struct vmx_region *region);
 void load_pointer(struct vmx_region *region);
 
 /** VMPTRLD, unless the region is current already. */
-static inline void make_current(struct vmx_region *region)
+INLINED void make_current(struct vmx_region *region)
 {
 	if (self.current_vmcs != physical_of(region))
 		load_pointer(region);
@@ -76,7 +79,16 @@ void write_guest_state(const struct guest_start *start);
 
 // world-switch.S
 enum entry_kind { ENTER_BY_VMRESUME, ENTER_BY_VMLAUNCH, ENTER_NOTHING };
-u64 enter_guest(struct guest_registers *registers, enum entry_kind kind);
+
+/** Of whoever exited last, and of whoever is entered next. */
+extern struct guest_registers guest_registers;
+
+/** Enters the world of the current VMCS: 1 when an exit comes, 0 if the processor refuses. All registers come from another world then. */
+#define ENTER_GUEST(kind) ({ \
+	u64 result; \
+	asm volatile("call enter_guest" : "=a"(result) : "0"((u64)(kind)) \
+		: "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "cc", "memory"); \
+	result; })
 extern const u8 exit_entry[];
 
 // exit.c

@@ -13,6 +13,7 @@
 
 struct hypervisor self;
 struct vmx_region vmcs01;
+struct guest_registers guest_registers;
 
 static void learn_place(const struct multiboot_info *info)
 {
@@ -40,20 +41,17 @@ static void describe_guest(const struct guest_start *start)
 /** From here on, this level runs only between an exit and the next entry. Which VMCS is entered, exit handling decides. */
 static _Noreturn void run_guest(const struct guest_start *start)
 {
-	static struct guest_registers registers; // of whoever exited last
-	self.stack_at_exit = enter_guest(&registers, ENTER_NOTHING);
+	self.stack_at_exit = ENTER_GUEST(ENTER_NOTHING);
 	describe_guest(start);
-	registers.rax = MULTIBOOT_LOADED; // as the boot protocol has it
-	registers.rbx = start->info;
-	enum entry_kind kind = ENTER_BY_VMLAUNCH;
+	guest_registers.rax = MULTIBOOT_LOADED; // as the boot protocol has it
+	guest_registers.rbx = start->info;
 	for (;;) {
 		if (self.captures_interrupts)
 			interrupts_before_entry();
-		if (enter_guest(&registers, kind))
-			handle_exit(&registers);
+		if (ENTER_GUEST(next_entry()))
+			handle_exit(&guest_registers);
 		else
 			handle_refused_entry();
-		kind = entry_is_launch() ? ENTER_BY_VMLAUNCH : ENTER_BY_VMRESUME;
 	}
 }
 

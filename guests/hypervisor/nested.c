@@ -1,5 +1,8 @@
 // World switches between the guest and its guest. What the guest asked for by VMLAUNCH or VMRESUME we do with vmcs02; what comes back is an
 // exit of vmcs02, and the guest, in its own VMCS, sees an exit that it believes to be its processor's.
+// What every exit goes through is kept small, which makes it fast; what a reader steps through first (main.c, exit.c, policy.c) is compiled to be debugged.
+#pragma GCC optimize("Os")
+
 #include "nested.h"
 
 #include "emulate-vmx.h"
@@ -9,7 +12,6 @@
 #include "no-propagation.h"
 #include "preemption.h"
 #include "shadow.h"
-#include "vmcs12.h"
 
 /** A field of the VMCS's host-state area, and the guest-state field that a VM exit loads from it. */
 struct host_to_guest {
@@ -41,11 +43,6 @@ static const struct {
 /** The host state that vmcs01 was loaded with last. A hypervisor runs in its host state, so what is equal need not be written again. */
 static u64 loaded[ARRAY_LENGTH(loaded_by_exit)];
 static u64 times_loaded; // how often it was another; 0 = never loaded
-
-bool entry_is_launch(void)
-{
-	return self.in_nested ? !self.believed->hardware_launched : !self.vmcs01_launched;
-}
 
 static bool has_unsupported_secondary_controls(struct nested_vmcs *vmcs)
 {
@@ -131,12 +128,12 @@ static bool is_vmx_instruction(u32 reason) { return reason >= EXIT_VMCLEAR && re
 /** Reads, while vmcs02 is current, what the guest will ask for: later each would take two changes of the current VMCS. */
 static void foresee_reads(struct nested_vmcs *vmcs, u32 reason)
 {
-	nested_read(vmcs, GUEST_RIP);
+	nested_read_current(vmcs, GUEST_RIP);
 	if (!is_vmx_instruction(reason))
 		return;
-	nested_read(vmcs, EXIT_INSTRUCTION_LENGTH);
-	nested_read(vmcs, EXIT_INSTRUCTION_INFORMATION);
-	nested_read(vmcs, GUEST_RFLAGS);
+	nested_read_current(vmcs, EXIT_INSTRUCTION_LENGTH);
+	nested_read_current(vmcs, EXIT_INSTRUCTION_INFORMATION);
+	nested_read_current(vmcs, GUEST_RFLAGS);
 }
 
 /** The part of the host state that is the same at every exit, as a rule. */

@@ -1,7 +1,7 @@
 // Entering the guest's guest on the guest's behalf, and delivering its exits to the guest.
 #pragma once
 
-#include "hypervisor.h"
+#include "vmcs12.h"
 
 /** VMLAUNCH or VMRESUME of the guest: makes vmcs02 current and fits it to the VMCS that the guest believes current. */
 void enter_nested(struct nested_vmcs *vmcs);
@@ -15,5 +15,9 @@ void deliver_exit(u32 reason);
 /** The processor refused the entry that the guest asked for: the guest's instruction fails with the same error. */
 void reject_nested_entry(u32 error);
 
-/** Whether the VMCS that is about to be entered has yet to be launched. */
-bool entry_is_launch(void);
+/** How the VMCS that is about to be entered must be entered. */
+INLINED enum entry_kind next_entry(void)
+{
+	bool launched = self.in_nested ? self.believed->hardware_launched : self.vmcs01_launched;
+	return launched ? ENTER_BY_VMRESUME : ENTER_BY_VMLAUNCH;
+}

@@ -1,7 +1,7 @@
 // Watching the levels above, and answering their VMRESUMEs (no-propagation.h). A world is what runs in a vmcs02; levels are relative, the guest is 1.
 // Level k's name for a world is the VMCS with which it controls that world; all names of one world lead to the same vmcs02.
-// What every exit goes through is optimized for speed; what a reader steps through first (main.c, exit.c, policy.c) is not.
-#pragma GCC optimize("O2")
+// What every exit goes through is kept small, which makes it fast; what a reader steps through first (main.c, exit.c, policy.c) is compiled to be debugged.
+#pragma GCC optimize("Os")
 
 #include "no-propagation.h"
 
@@ -66,14 +66,15 @@ static void note_write(struct nested_vmcs *writer, u32 encoding, u64 value)
 		return;
 	struct world *world = &vmcs->world;
 	unsigned level = writer->world.level;
-	bool is_simple = field_type(encoding) == FIELD_GUEST && !(encoding & 1) && encoding != VMCS_LINK_POINTER && encoding != PREEMPTION_TIMER_VALUE;
+	bool is_simple = field_type(encoding) == FIELD_GUEST && row_of_field(encoding) >= 0 && !(encoding & 1) && encoding != VMCS_LINK_POINTER && encoding != PREEMPTION_TIMER_VALUE;
 	if (!is_simple || (world->writer && world->writer != level)) {
 		world->must_propagate = true;
 		return;
 	}
 	world->writer = level;
-	add_row(&world->written, (unsigned)row_of_field(encoding));
-	world->values[row_of_field(encoding)] = value;
+	unsigned row = row_of(encoding);
+	world->written |= bit_of(row);
+	world->values[row % FIELDS_OF_TYPE] = value;
 }
 
 static u64 memory_operand(u32 information, const struct guest_registers *registers)
@@ -167,7 +168,7 @@ static void learn(struct nested_vmcs *vmcs, unsigned asker)
 	world->parent = asking[asker];
 	world->must_propagate = false;
 	world->writer = 0;
-	memset(&world->written, 0, sizeof world->written);
+	world->written = 0;
 	memset(world->names, 0, sizeof world->names);
 	for (unsigned level = 2; level <= asker; level++) {
 		world->names[level] = asking[level]->world.current;
@@ -220,13 +221,11 @@ static bool merge_shadow(struct nested_vmcs *vmcs, struct nested_vmcs *by)
 static void merge_writes(struct nested_vmcs *vmcs)
 {
 	struct world *world = &vmcs->world;
-	for (unsigned word = 0; word < ROW_WORDS; word++) {
-		for (u64 left = world->written.words[word]; left; left &= left - 1) {
-			unsigned row = word * 64 + (unsigned)__builtin_ctzll(left);
-			nested_write(vmcs, field_of_row(row), world->values[row]);
-		}
-		world->written.words[word] = 0;
+	for (u64 left = world->written; left; left &= left - 1) {
+		unsigned place = (unsigned)__builtin_ctzll(left);
+		nested_write(vmcs, field_of_row(FIELD_GUEST * FIELDS_OF_TYPE + place), world->values[place]);
 	}
+	world->written = 0;
 	world->writer = 0;
 }
 

@@ -1,7 +1,7 @@
 // Registers and memory operands of the guest (SDM 3C 28.2.5 'Information for VM Exits Due to Instruction Execution'), and its page tables:
 // what a VMX instruction names by a linear address must be found by our own walk.
-// What every exit goes through is optimized for speed; what a reader steps through first (main.c, exit.c, policy.c) is not.
-#pragma GCC optimize("O2")
+// What every exit goes through is kept small, which makes it fast; what a reader steps through first (main.c, exit.c, policy.c) is compiled to be debugged.
+#pragma GCC optimize("Os")
 
 #include "operands.h"
 
@@ -10,21 +10,8 @@
 
 #include "../lib/memory.h"
 
-enum { REGISTER_RSP = 4, SEGMENT_FS = 4, SEGMENT_GS = 5, ADDRESS_32 = 1 };
+enum { SEGMENT_FS = 4, SEGMENT_GS = 5, ADDRESS_32 = 1 };
 enum { PAGE_PRESENT = 1, PAGE_WRITABLE = 2, PAGE_LARGE = 0x80 };
-
-u64 read_register(const struct guest_registers *registers, unsigned number)
-{
-	return number == REGISTER_RSP ? vmread(GUEST_RSP) : registers->by_number[number];
-}
-
-void write_register(struct guest_registers *registers, unsigned number, u64 value)
-{
-	if (number == REGISTER_RSP)
-		vmwrite(GUEST_RSP, value);
-	else
-		registers->by_number[number] = value;
-}
 
 u64 operand_address(u32 information, const struct guest_registers *registers)
 {
@@ -53,7 +40,7 @@ static struct translation walk(u64 linear, bool write)
 	const u64 address_bits = 0x000ffffffffff000;
 	const struct translation forbidden = {NULL, VECTOR_GENERAL_PROTECTION, 0};
 	u64 table = vmread(GUEST_CR3) & address_bits;
-	for (unsigned shift = 39;; shift -= 9) {
+	for (unsigned shift = 39; shift >= 12; shift -= 9) {
 		if (!ept_allows(table, EPT_READ)) // tables in our own memory
 			return forbidden;
 		u64 entry = ((const u64 *)at_physical(table))[linear >> shift & 511];
@@ -66,6 +53,7 @@ static struct translation walk(u64 linear, bool write)
 		}
 		table = entry & address_bits;
 	}
+	__builtin_unreachable(); // the last level's entries are pages
 }
 
 /** Address of a byte of the guest; null: the guest has got the fault that the access causes. */

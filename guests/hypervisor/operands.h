@@ -3,9 +3,21 @@
 
 #include "hypervisor.h"
 
+enum { REGISTER_RSP = 4 };
+
 /** Value of a general register of the guest, by its number in encodings. */
-u64 read_register(const struct guest_registers *registers, unsigned number);
-void write_register(struct guest_registers *registers, unsigned number, u64 value);
+INLINED u64 read_register(const struct guest_registers *registers, unsigned number)
+{
+	return number == REGISTER_RSP ? vmread(GUEST_RSP) : registers->by_number[number];
+}
+
+INLINED void write_register(struct guest_registers *registers, unsigned number, u64 value)
+{
+	if (number == REGISTER_RSP)
+		vmwrite(GUEST_RSP, value);
+	else
+		registers->by_number[number] = value;
+}
 
 /** Linear address of the memory operand. */
 u64 operand_address(u32 information, const struct guest_registers *registers);

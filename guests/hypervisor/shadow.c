@@ -1,8 +1,8 @@
 // Shadow VMCSs. Each entry of vmcs12.c has one, for the few fields that are read or written in every exit. A guest hypervisor that uses shadowing
 // for *its* guest names one of its own VMCSs as shadow; it is an entry here, whose shadow holds the same fields, so the processor can be given
 // that one: shadowing works at every depth without further copies.
-// What every exit goes through is optimized for speed; what a reader steps through first (main.c, exit.c, policy.c) is not.
-#pragma GCC optimize("O2")
+// What every exit goes through is kept small, which makes it fast; what a reader steps through first (main.c, exit.c, policy.c) is compiled to be debugged.
+#pragma GCC optimize("Os")
 
 #include "shadow.h"
 
@@ -17,15 +17,11 @@ static const u16 shadowed[SHADOWED_FIELDS] = {
 };
 enum { LINK = SHADOWED_FIELDS - 1 }; // the last one is ours to translate
 
-/** All but the link pointer. */
-static struct several_fields plain;
-
 /** For VMREAD and VMWRITE alike. A set bit makes the access exit; the bit's number is that of the encoding. */
 static u8 bitmap[PAGE_SIZE] PAGE_ALIGNED;
 
 void shadow_start(void)
 {
-	plain = several_fields(shadowed, LINK);
 	memset(bitmap, 0xff, PAGE_SIZE);
 	for (unsigned n = 0; n < SHADOWED_FIELDS; n++)
 		bitmap[shadowed[n] / 8] &= (u8)~(1u << shadowed[n] % 8);
@@ -42,10 +38,7 @@ bool shadow_covers(u64 read_bitmap, u64 write_bitmap)
 	return true;
 }
 
-bool is_shadowed(enum vmcs_field field)
-{
-	return self.use_shadowing && !(bitmap[field / 8] >> field % 8 & 1);
-}
+bool shadow_holds(enum vmcs_field field) { return !(bitmap[field / 8] >> field % 8 & 1); }
 
 void shadow_create(struct nested_vmcs *vmcs)
 {
@@ -57,11 +50,31 @@ void shadow_create(struct nested_vmcs *vmcs)
 	shadow_push(vmcs);
 }
 
+/** Those of a type but for the link pointer, as in a row set. */
+static inline u64 shadowed_of_type(enum vmcs_field_type type)
+{
+	u64 bits = 0;
+	for (unsigned n = 0; n < LINK; n++)
+		if (field_type(shadowed[n]) == type)
+			bits |= bit_of(row_of(shadowed[n]));
+	return bits;
+}
+
+/** The newest values of all but the link pointer. */
+static inline void read_shadowed(struct nested_vmcs *vmcs, u64 values[])
+{
+	const u64 *newest = vmcs->newest_in_region.of_type;
+	if (shadowed_of_type(FIELD_READ_ONLY) & ~newest[FIELD_READ_ONLY] || shadowed_of_type(FIELD_GUEST) & ~newest[FIELD_GUEST])
+		make_current(vmcs->hardware);
+	for (unsigned n = 0; n < LINK; n++)
+		values[n] = nested_read_current(vmcs, shadowed[n]);
+}
+
 void shadow_push(struct nested_vmcs *vmcs)
 {
 	u64 values[SHADOWED_FIELDS]; // all are read before one is written: that needs another VMCS
 	values[LINK] = nested_read(vmcs, VMCS_LINK_POINTER);
-	nested_read_several(vmcs, &plain, values);
+	read_shadowed(vmcs, values);
 	make_current(vmcs->shadow);
 	for (unsigned n = 0; n < SHADOWED_FIELDS; n++) {
 		if (values[n] == vmcs->shadow_values[n] && !self.may_be_absent)
@@ -75,7 +88,7 @@ void shadow_push(struct nested_vmcs *vmcs)
 void shadow_fill(struct vmx_region *shadow, struct nested_vmcs *vmcs, u64 link)
 {
 	u64 values[LINK];
-	nested_read_several(vmcs, &plain, values);
+	read_shadowed(vmcs, values);
 	make_current(shadow);
 	for (unsigned n = 0; n < LINK; n++)
 		vmwrite(shadowed[n], values[n]);
@@ -116,10 +129,8 @@ static void pull_what_others_filled(struct nested_vmcs *vmcs)
 			nested_write(vmcs, shadowed[n], values[n]);
 }
 
-void shadow_pull(struct nested_vmcs *vmcs)
+void shadow_bring_back(struct nested_vmcs *vmcs)
 {
-	if (!vmcs->shadow_is_newer)
-		return;
 	vmcs->shadow_is_newer = false;
 	make_current(vmcs->shadow);
 	if (self.may_be_absent) {
@@ -144,10 +155,8 @@ u64 shadow_owner(u64 link)
 	return link;
 }
 
-void shadow_link(void)
+void shadow_link_believed(void)
 {
-	if (!self.use_shadowing)
-		return;
 	if (self.linked != self.believed)
 		vmwrite(VMCS_LINK_POINTER, self.believed ? physical_of(self.believed->shadow) : ~0ull);
 	self.linked = self.believed;

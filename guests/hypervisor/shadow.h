@@ -13,7 +13,8 @@ u64 shadow_bitmap(void);
 /** Whether a guest's bitmaps let nothing through that our shadow VMCSs do not hold. */
 bool shadow_covers(u64 read_bitmap, u64 write_bitmap);
 
-bool is_shadowed(enum vmcs_field field);
+bool shadow_holds(enum vmcs_field field);
+INLINED bool is_shadowed(enum vmcs_field field) { return self.use_shadowing && shadow_holds(field); }
 
 /** Makes the shadow VMCS of a new entry. */
 void shadow_create(struct nested_vmcs *vmcs);
@@ -22,7 +23,12 @@ void shadow_create(struct nested_vmcs *vmcs);
 void shadow_push(struct nested_vmcs *vmcs);
 
 /** Brings what the guest has written back: before an entry, and before the fields are looked at. */
-void shadow_pull(struct nested_vmcs *vmcs);
+void shadow_bring_back(struct nested_vmcs *vmcs);
+INLINED void shadow_pull(struct nested_vmcs *vmcs)
+{
+	if (vmcs->shadow_is_newer)
+		shadow_bring_back(vmcs);
+}
 
 /** The guest makes the VMCS current: its shadow gets an exit that was not delivered, if there was one. */
 void bring_own_shadow_up_to_date(struct nested_vmcs *vmcs);
@@ -37,7 +43,12 @@ u64 shadow_read_link(struct vmx_region *shadow);
 u64 shadow_owner(u64 link);
 
 /** Links the shadow of the VMCS that the guest believes current to vmcs01, which must be current; no such VMCS: no link. */
-void shadow_link(void);
+void shadow_link_believed(void);
+INLINED void shadow_link(void)
+{
+	if (self.use_shadowing)
+		shadow_link_believed();
+}
 
 /** Link pointer for vmcs02: the guest names a shadow VMCS of its own, and what the processor needs is the one that we keep for it. */
 u64 shadow_link_for_nested(struct nested_vmcs *vmcs);

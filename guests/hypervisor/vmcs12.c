@@ -1,6 +1,6 @@
 // Keeping the guest's VMCSs: the table of fields, the entries, and the lazy copies between region and hardware VMCS (vmcs12.h).
-// What every exit goes through is optimized for speed; what a reader steps through first (main.c, exit.c, policy.c) is not.
-#pragma GCC optimize("O2")
+// What every exit goes through is kept small, which makes it fast; what a reader steps through first (main.c, exit.c, policy.c) is compiled to be debugged.
+#pragma GCC optimize("Os")
 
 #include "no-propagation.h"
 #include "shadow.h"
@@ -32,59 +32,41 @@ static const u16 fields[] = {
 	HOST_CR0, HOST_CR3, HOST_CR4, HOST_FS_BASE, HOST_GS_BASE, HOST_TR_BASE, HOST_GDTR_BASE, HOST_IDTR_BASE,
 	HOST_SYSENTER_ESP, HOST_SYSENTER_EIP, HOST_RSP, HOST_RIP,
 };
-_Static_assert(ARRAY_LENGTH(fields) <= FIELD_ROWS, "the region has too few places for fields");
 _Static_assert(sizeof(struct vmcs12_region) <= PAGE_SIZE, "the region is larger than a page");
 
 static struct vmx_region hardware_regions[ENTRIES], shadow_regions[ENTRIES];
 static struct nested_vmcs entries[ENTRIES];
 static u64 uses;
 
-/** Row + 1 by width, type and index of the encoding. */
-static u8 rows[4][4][32];
+u8 rows[32][64];
+static u16 fields_of_rows[FIELD_ROWS];
 
 /** Where a pointer was found last, by some of its bits. */
 static u8 hints[64];
 
-/** Fields that an entry and exit of the guest's guest may change: the guest-state area, the information about the exit, and the event to inject,
- * whose valid bit an exit clears. */
-static struct row_set changed_by_processor;
-
-/** Fields that say how the guest's guest runs. */
-static struct row_set controls;
-
-/** Row of a field that exists. */
-static inline unsigned row_of(enum vmcs_field field) { return rows[field >> 13][field >> 10 & 3][field >> 1 & 31] - 1u; }
-
 void nested_start(void)
 {
-	for (unsigned row = 0; row < ARRAY_LENGTH(fields); row++) {
-		rows[field_width(fields[row])][field_type(fields[row])][fields[row] >> 1 & 31] = (u8)(row + 1);
-		if (field_type(fields[row]) == FIELD_GUEST || field_type(fields[row]) == FIELD_READ_ONLY)
-			add_row(&changed_by_processor, row);
-		if (field_type(fields[row]) == FIELD_CONTROL)
-			add_row(&controls, row);
+	for (unsigned n = 0; n < ARRAY_LENGTH(fields); n++) {
+		enum vmcs_field field = fields[n];
+		unsigned row = row_of(field);
+		if (fields_of_rows[row])
+			stop_with("fields %x and %x have the same row", (u64)fields_of_rows[row], (u64)field);
+		fields_of_rows[row] = (u16)field;
+		rows[field >> 10][field & 63] = (u8)(row + 1);
+		if (field_width(field) == FIELD_64)
+			rows[field >> 10][(field & 63) | 1] = (u8)(row + 1); // its high half
 	}
-	add_row(&changed_by_processor, (unsigned)row_of_field(ENTRY_INTERRUPTION_INFORMATION));
-	// in the guest-state area, but ours to fill: shadow.c, preemption.c
-	remove_row(&changed_by_processor, (unsigned)row_of_field(VMCS_LINK_POINTER));
-	remove_row(&changed_by_processor, (unsigned)row_of_field(PREEMPTION_TIMER_VALUE));
 }
 
-int row_of_field(u32 encoding)
-{
-	if (encoding & ~0x7c3fu & ~1u || ((encoding & 1) && field_width(encoding) != FIELD_64))
-		return -1;
-	return rows[field_width(encoding)][field_type(encoding)][encoding >> 1 & 31] - 1;
-}
-
-enum vmcs_field field_of_row(unsigned row) { return fields[row]; }
-unsigned field_rows(void) { return ARRAY_LENGTH(fields); }
+enum vmcs_field nested_field(unsigned n) { return fields[n]; }
+unsigned nested_fields(void) { return ARRAY_LENGTH(fields); }
+enum vmcs_field field_of_row(unsigned row) { return fields_of_rows[row]; }
 
 static void free_entry(struct nested_vmcs *vmcs)
 {
 	shadow_pull(vmcs);
-	for (unsigned row = 0; row < ARRAY_LENGTH(fields); row++)
-		nested_read(vmcs, fields[row]);
+	for (unsigned n = 0; n < ARRAY_LENGTH(fields); n++)
+		nested_read(vmcs, fields[n]);
 	if (self.answers_entries)
 		forget_world(vmcs);
 	clear_region(vmcs->hardware);
@@ -140,10 +122,9 @@ struct nested_vmcs *nested_acquire(u64 pointer)
 		vmcs->controls_stale = true;
 		vmcs->shadow = &shadow_regions[vmcs - entries];
 		clear_region(vmcs->hardware);
-		for (unsigned row = 0; row < ARRAY_LENGTH(fields); row++) {
-			add_row(&vmcs->newest_in_region, row);
-			add_row(&vmcs->to_write, row);
-		}
+		for (unsigned n = 0; n < ARRAY_LENGTH(fields); n++)
+			add_row(&vmcs->to_write, row_of(fields[n]));
+		vmcs->newest_in_region = vmcs->to_write;
 		if (self.linked == vmcs)
 			self.linked = NULL; // the place is the same, the shadow VMCS is another
 		if (self.use_shadowing)
@@ -165,11 +146,9 @@ u16 nested_vpid(const struct nested_vmcs *vmcs) { return (u16)(FIRST_VPID_OF_NES
 
 void nested_forget_all(void) { memset(entries, 0, sizeof entries); }
 
-u64 nested_read(struct nested_vmcs *vmcs, enum vmcs_field field)
+u64 nested_fetch(struct nested_vmcs *vmcs, unsigned row)
 {
-	unsigned row = row_of(field);
-	if (has_row(&vmcs->newest_in_region, row))
-		return vmcs->region->values[row];
+	enum vmcs_field field = fields_of_rows[row];
 	make_current(vmcs->hardware);
 	u64 value = vmread(field);
 	if (field == VMCS_LINK_POINTER)
@@ -178,59 +157,6 @@ u64 nested_read(struct nested_vmcs *vmcs, enum vmcs_field field)
 	add_row(&vmcs->newest_in_region, row);
 	return value;
 }
-
-static bool has_all(const struct row_set *set, const struct row_set *wanted)
-{
-	u64 missing = 0;
-	for (unsigned word = 0; word < ROW_WORDS; word++)
-		missing |= wanted->words[word] & ~set->words[word];
-	return !missing;
-}
-
-void nested_read_several(struct nested_vmcs *vmcs, const struct several_fields *several, u64 values[])
-{
-	if (!has_all(&vmcs->newest_in_region, &several->set))
-		make_current(vmcs->hardware);
-	for (unsigned n = 0; n < several->count; n++) {
-		unsigned row = several->rows[n];
-		if (!has_row(&vmcs->newest_in_region, row))
-			vmcs->region->values[row] = vmread(several->fields[n]);
-		values[n] = vmcs->region->values[row];
-	}
-	for (unsigned word = 0; word < ROW_WORDS; word++)
-		vmcs->newest_in_region.words[word] |= several->set.words[word];
-}
-
-struct several_fields several_fields(const u16 fields[], unsigned count)
-{
-	struct several_fields several = {.fields = fields, .count = count};
-	for (unsigned n = 0; n < count; n++) {
-		several.rows[n] = (u8)row_of(fields[n]);
-		add_row(&several.set, several.rows[n]);
-	}
-	return several;
-}
-
-void nested_write(struct nested_vmcs *vmcs, enum vmcs_field field, u64 value)
-{
-	static const u64 masks[] = {[FIELD_16] = 0xffff, [FIELD_32] = 0xffffffff, [FIELD_64] = ~0ull, [FIELD_NATURAL] = ~0ull};
-	unsigned row = row_of(field);
-	vmcs->region->values[row] = value & masks[field_width(field)];
-	add_row(&vmcs->newest_in_region, row);
-	add_row(&vmcs->to_write, row);
-	if (field_type(field) == FIELD_HOST)
-		vmcs->host_loaded = 0;
-}
-
-bool nested_has_changed_controls(const struct nested_vmcs *vmcs)
-{
-	for (unsigned word = 0; word < ROW_WORDS; word++)
-		if (vmcs->to_write.words[word] & controls.words[word])
-			return true;
-	return false;
-}
-
-bool nested_has_changed(const struct nested_vmcs *vmcs, enum vmcs_field field) { return has_row(&vmcs->to_write, row_of(field)); }
 
 void nested_forget_ept(void)
 {
@@ -254,41 +180,29 @@ static bool is_copied(enum vmcs_field field)
 	}
 }
 
-static void expect_changes(struct nested_vmcs *vmcs)
-{
-	for (unsigned word = 0; word < ROW_WORDS; word++)
-		vmcs->newest_in_region.words[word] &= ~changed_by_processor.words[word];
-}
-
 void nested_note_entry_without_us(struct nested_vmcs *vmcs)
 {
 	memset(&vmcs->to_write, 0, sizeof vmcs->to_write);
-	expect_changes(vmcs);
-	remove_row(&vmcs->newest_in_region, (unsigned)row_of_field(VMCS_LINK_POINTER)); // that the level below has merged too
+	nested_expect_changes(vmcs);
+	remove_row(&vmcs->newest_in_region, row_of(VMCS_LINK_POINTER)); // that the level below has merged too
 	vmcs->shadow_is_newer = false;
 	vmcs->hardware_launched = true;
 	vmcs->region->launched = true;
 }
 
-void nested_write_changes(struct nested_vmcs *vmcs)
+static void write_changes_of_type(struct nested_vmcs *vmcs, enum vmcs_field_type type)
 {
-	for (unsigned word = 0; word < ROW_WORDS; word++) {
-		for (u64 left = vmcs->to_write.words[word]; left; left &= left - 1) {
-			unsigned row = word * 64 + (unsigned)__builtin_ctzll(left);
-			if (is_copied(fields[row]))
-				vmwrite(fields[row], vmcs->region->values[row]);
-		}
-		vmcs->to_write.words[word] = 0;
+	for (u64 left = vmcs->to_write.of_type[type]; left; left &= left - 1) {
+		unsigned row = type * FIELDS_OF_TYPE + (unsigned)__builtin_ctzll(left);
+		if (is_copied(fields_of_rows[row]))
+			vmwrite(fields_of_rows[row], vmcs->region->values[row]);
 	}
+	vmcs->to_write.of_type[type] = 0;
 }
 
-void nested_note_exit(struct nested_vmcs *vmcs, u32 reason)
+void nested_write_changes(struct nested_vmcs *vmcs)
 {
-	unsigned row = row_of(EXIT_REASON);
-	if (reason & ENTRY_FAILURE)
-		remove_row(&vmcs->newest_in_region, row_of(EXIT_QUALIFICATION)); // nothing else was touched
-	else
-		expect_changes(vmcs);
-	vmcs->region->values[row] = reason;
-	add_row(&vmcs->newest_in_region, row);
+	write_changes_of_type(vmcs, FIELD_CONTROL);
+	write_changes_of_type(vmcs, FIELD_GUEST);
+	vmcs->to_write.of_type[FIELD_READ_ONLY] = vmcs->to_write.of_type[FIELD_HOST] = 0;
 }

@@ -6,16 +6,30 @@
 
 #include "hypervisor.h"
 
-enum { FIELD_ROWS = 128, ROW_WORDS = FIELD_ROWS / 64, MAX_LEVELS = 16, SHADOWED_FIELDS = 9 };
+enum { FIELD_TYPES = 4, FIELDS_OF_TYPE = 64, FIELD_ROWS = FIELD_TYPES * FIELDS_OF_TYPE, MAX_LEVELS = 16, SHADOWED_FIELDS = 9 };
 
-/** A set of fields, by row of the field table. */
+/** Row of a field that exists, in every array of values: by type, within a type by width, within a width by index. */
+INLINED unsigned row_of(enum vmcs_field field)
+{
+	static const u8 first[4][FIELD_TYPES] = { // no field reaches into the rows of the next width, which nested_start makes sure of
+		//                 control, read-only, guest, host
+		[FIELD_16]      = {0,       0,         0,     0},
+		[FIELD_64]      = {1,       0,         8,     8},
+		[FIELD_32]      = {22,      1,         16,    8},
+		[FIELD_NATURAL] = {40,      16,        40,    16},
+	};
+	return field_type(field) * FIELDS_OF_TYPE + first[field_width(field)][field_type(field)] + (field >> 1 & 31);
+}
+
+/** A set of fields, by row: a word for each type, so that a question about all fields of a type is one about a word. */
 struct row_set {
-	u64 words[ROW_WORDS];
+	u64 of_type[FIELD_TYPES];
 };
 
-static inline bool has_row(const struct row_set *set, unsigned row) { return set->words[row / 64] >> row % 64 & 1; }
-static inline void add_row(struct row_set *set, unsigned row) { set->words[row / 64] |= 1ull << row % 64; }
-static inline void remove_row(struct row_set *set, unsigned row) { set->words[row / 64] &= ~(1ull << row % 64); }
+INLINED u64 bit_of(unsigned row) { return 1ull << row % FIELDS_OF_TYPE; }
+INLINED bool has_row(const struct row_set *set, unsigned row) { return set->of_type[row / FIELDS_OF_TYPE] & bit_of(row); }
+INLINED void add_row(struct row_set *set, unsigned row) { set->of_type[row / FIELDS_OF_TYPE] |= bit_of(row); }
+INLINED void remove_row(struct row_set *set, unsigned row) { set->of_type[row / FIELDS_OF_TYPE] &= ~bit_of(row); }
 
 /** What the guest's VMCS region holds after the revision: opaque to the guest, as a processor's format is. */
 struct vmcs12_region {
@@ -42,8 +56,8 @@ struct world {
 	struct observed_instruction last;
 	bool must_propagate;           // the next entry must go through all levels
 	unsigned writer;               // level that wrote to its VMCS since it last ran; 0 = none
-	struct row_set written;        // those fields, guest state only ...
-	u64 values[FIELD_ROWS];        // ... and their values
+	u64 written;                   // those fields, guest state only, as in a row set ...
+	u64 values[FIELDS_OF_TYPE];    // ... and their values
 	u32 unseen_by;                 // levels (bits) whose shadow VMCS does not hold its last exit yet
 };
 
@@ -73,10 +87,16 @@ struct nested_vmcs {
 /** Fills the tables that are made from the table of fields. */
 void nested_start(void);
 
-/** Row of a field in the table; -1 if no such field exists here. The access type (bit 0 of the encoding) is left out. */
-int row_of_field(u32 encoding);
+/** Row + 1 by encoding: bits 14:10 (width and type), bits 5:0 (index and access type). 0: no such field exists here. */
+extern u8 rows[32][64];
+
+/** Row of a field by any encoding that a guest may think of, that of a high half included; -1 if no such field exists here. */
+INLINED int row_of_field(u64 encoding) { return encoding & ~0x7c3full ? -1 : rows[encoding >> 10][encoding & 63] - 1; }
+
+/** The n-th field that exists; a row's field. */
+enum vmcs_field nested_field(unsigned n);
+unsigned nested_fields(void);
 enum vmcs_field field_of_row(unsigned row);
-unsigned field_rows(void);
 
 /** The entry for a pointer; makes one, if need be in place of the one that was not used for longest. */
 struct nested_vmcs *nested_acquire(u64 pointer);
@@ -94,29 +114,45 @@ struct nested_vmcs *nested_entry(unsigned n);
 /** Forgets all entries (VMXOFF). */
 void nested_forget_all(void);
 
+/** The value of a row from the hardware VMCS, which is made current; from then on it is in the region too. */
+u64 nested_fetch(struct nested_vmcs *vmcs, unsigned row);
+
 /** These may make another VMCS current; whoever goes on with vmcs01 makes it current again. */
-u64 nested_read(struct nested_vmcs *vmcs, enum vmcs_field field);
-/** Fields that are often read together. */
-struct several_fields {
-	const u16 *fields;
-	unsigned count;
-	u8 rows[SHADOWED_FIELDS];
-	struct row_set set;
-};
+INLINED u64 nested_read_row(struct nested_vmcs *vmcs, unsigned row)
+{
+	return has_row(&vmcs->newest_in_region, row) ? vmcs->region->values[row] : nested_fetch(vmcs, row);
+}
 
-struct several_fields several_fields(const u16 fields[], unsigned count);
-void nested_read_several(struct nested_vmcs *vmcs, const struct several_fields *several, u64 values[]);
+INLINED u64 nested_read(struct nested_vmcs *vmcs, enum vmcs_field field) { return nested_read_row(vmcs, row_of(field)); }
 
-void nested_write(struct nested_vmcs *vmcs, enum vmcs_field field, u64 value);
+/** The same for a field other than the link pointer while the hardware VMCS is current. */
+INLINED u64 nested_read_current(struct nested_vmcs *vmcs, enum vmcs_field field)
+{
+	unsigned row = row_of(field);
+	if (has_row(&vmcs->newest_in_region, row))
+		return vmcs->region->values[row];
+	add_row(&vmcs->newest_in_region, row);
+	return vmcs->region->values[row] = vmread(field);
+}
+
+INLINED void nested_write(struct nested_vmcs *vmcs, enum vmcs_field field, u64 value)
+{
+	unsigned row = row_of(field);
+	vmcs->region->values[row] = field_width(field) == FIELD_16 ? (u16)value : field_width(field) == FIELD_32 ? (u32)value : value;
+	add_row(&vmcs->newest_in_region, row);
+	add_row(&vmcs->to_write, row);
+	if (field_type(field) == FIELD_HOST)
+		vmcs->host_loaded = 0;
+}
 
 /** The VPID of vmcs02, if the guest has given its guest one. */
 u16 nested_vpid(const struct nested_vmcs *vmcs);
 
 /** Whether the guest has written the field since its guest last ran (or has never run). */
-bool nested_has_changed(const struct nested_vmcs *vmcs, enum vmcs_field field);
+INLINED bool nested_has_changed(const struct nested_vmcs *vmcs, enum vmcs_field field) { return has_row(&vmcs->to_write, row_of(field)); }
 
 /** Whether any of the guest's changes concerns more than guest and host state. */
-bool nested_has_changed_controls(const struct nested_vmcs *vmcs);
+INLINED bool nested_has_changed_controls(const struct nested_vmcs *vmcs) { return vmcs->to_write.of_type[FIELD_CONTROL]; }
 
 /** The guest's guest has run without us, by a level below that merged what the guest had written. */
 void nested_note_entry_without_us(struct nested_vmcs *vmcs);
@@ -128,6 +164,24 @@ void nested_forget_ept(void);
  * Controls that depend on ours too are left to the caller: pin-based, primary, secondary and exit controls, the VPID, the EPT pointer and the link pointer. */
 void nested_write_changes(struct nested_vmcs *vmcs);
 
+/** What an entry and exit of the guest's guest may have changed is newer in the hardware VMCS: the guest-state area, the information about the exit,
+ * and the event to inject, whose valid bit an exit clears. The link pointer and the timer are in the guest-state area, but ours to fill (shadow.c, preemption.c). */
+INLINED void nested_expect_changes(struct nested_vmcs *vmcs)
+{
+	u64 *newest = vmcs->newest_in_region.of_type;
+	newest[FIELD_READ_ONLY] = 0;
+	newest[FIELD_GUEST] &= bit_of(row_of(VMCS_LINK_POINTER)) | bit_of(row_of(PREEMPTION_TIMER_VALUE));
+	newest[FIELD_CONTROL] &= ~bit_of(row_of(ENTRY_INTERRUPTION_INFORMATION));
+}
+
 /** The guest's guest has run, or its entry has failed in the guest state: what the processor has changed is newer in the hardware VMCS now. Not called
  * for an entry that was refused, which changes nothing: a hardware VMCS that was never left may hold what was there before its guest's. */
-void nested_note_exit(struct nested_vmcs *vmcs, u32 reason);
+INLINED void nested_note_exit(struct nested_vmcs *vmcs, u32 reason)
+{
+	if (reason & ENTRY_FAILURE)
+		remove_row(&vmcs->newest_in_region, row_of(EXIT_QUALIFICATION)); // nothing else was touched
+	else
+		nested_expect_changes(vmcs);
+	vmcs->region->values[row_of(EXIT_REASON)] = reason;
+	add_row(&vmcs->newest_in_region, row_of(EXIT_REASON));
+}

@@ -44,13 +44,14 @@ describe('an entry of L1 that fails on guest state', () => {
     const session = open();
     await session.start({ hypervisors: 2 });
     // L1 is about to write the RIP of its guest: it writes one that is not canonical
-    await session.request('setExceptionBreakpoints', { filters: [], filterOptions: [{ filterId: 'vmx.vmwrite', mode: 'L1', condition: 'rax == 0x681e' }] });
+    await session.request('setExceptionBreakpoints', { filters: [], filterOptions: [{ filterId: 'vmx.vmwrite', mode: 'L1', condition: ['rax', 'rcx', 'rdx', 'rsi', 'rdi'].map(r => `${r} == 0x681e`).join(' || ') }] });
     const stop = await session.resume('continue');
     expect(stop.description).toBe('VMWRITE of L1');
     const [top] = await session.stack(stop.threadId!);
     const { instructions: [{ instruction }] } = await session.request<{ instructions: DebugProtocol.DisassembledInstruction[] }>('disassemble', { memoryReference: top.instructionPointerReference, instructionCount: 1 });
-    const value = /vmwrite\s+\w+,\s*(\w+)/.exec(instruction)![1];
+    const [, encoding, value] = /vmwrite\s+(\w+),\s*(\w+)/.exec(instruction)!;
     const registers = (await session.scopes(top.id)).find(({ name }) => name === 'Registers')!.variablesReference;
+    expect((await session.variables(registers)).find(({ name }) => name === encoding)?.value).toMatch(/681e/i);
     await session.request('setVariable', { variablesReference: registers, name: value, value: '0x8000000000000000' });
     await session.request('setExceptionBreakpoints', { filters: ['entry-failure'] });
     const processor = await session.resume('continue');

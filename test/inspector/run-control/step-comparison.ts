@@ -57,9 +57,9 @@ export async function compareSteps(stepped: MachineSession, { trace, digests }: 
     const step: StepWish = { ...wish, ...isAtExit && { atExit: true } };
     const halt = await stepped.control.resume(stepPlan(stepped.world, contextOf(unit.context), step));
     // other processors may run before that unit does, but no other level of this one
-    const ended = atTime.get(stepped.machine.time()), isThere = stepped.tracker.executing(unit.vcpu) === halt.context;
-    expect({ kind: halt.kind, level: halt.context.level, context: halt.context.id, isThere, unit: ended === undefined ? undefined : truth.nextOf(expected.context, ended) }, name)
-      .toEqual({ kind: 'plan', level: expected.level, context: expected.context.id, isThere: true, unit: ending.at });
+    const ended = atTime.get(stepped.machine.time()), isThere = stepped.tracker.executing(unit.vcpu) === halt.context, reached = ended === undefined ? undefined : truth.nextOf(expected.context, ended);
+    expect({ kind: halt.kind, level: halt.context.level, context: halt.context.id, isThere, unit: reached === undefined ? undefined : truth.runsAt(reached) }, name)
+      .toEqual({ kind: 'plan', level: expected.level, context: expected.context.id, isThere: true, unit: truth.runsAt(ending.at) });
     const note = halt.kind === 'plan' ? halt.note : undefined;
     if (ending.note) expect(note, name).toMatch(ending.note);
     else expect(note, name).toBeUndefined();

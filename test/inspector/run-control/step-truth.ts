@@ -64,6 +64,12 @@ export class StepTruth {
 
   /** What a context ran next after a time of the record, or that unit itself. */
   nextOf(context: Context, at: number): number | undefined { return this.paths.get(context)?.find(place => place.at >= at)?.at; }
+  /** Where the instruction that a context is at runs: an exit that has to do with something else may come first, and the context come back to it. */
+  runsAt(at: number): number {
+    let place = this.place(at);
+    for (let next = this.after(place); next && place.unit.exit !== undefined && isAsynchronous(place.unit.exit) && next.unit.rip === place.unit.rip; next = this.after(place)) place = next;
+    return place.at;
+  }
   /** The last unit of a context before a place of the record. */
   lastOf(context: Context, at: number): number | undefined { return this.paths.get(context)?.findLast(place => place.at < at)?.at; }
 
