@@ -228,9 +228,9 @@ function contextsInUse(): u32 {
  * whose tables may have changed since the last call.
  */
 export function checkpoint(): u32 {
-  const touched = load<u32>(TOUCHED) | contextsInUse();
+  const inUse = contextsInUse(), touched = load<u32>(TOUCHED) | inUse;
   for (let left = touched; left != 0; left &= left - 1) setAsideTable(tablesAt(ctz<u32>(left)) + TLB_WRITE);
-  store<u32>(TOUCHED, 0);
+  store<u32>(TOUCHED, inUse);                                                             // they go on changing, and may be left before the next call
   return touched;
 }
 /**

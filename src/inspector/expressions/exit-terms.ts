@@ -1,6 +1,7 @@
-// What must hold of an exit for a condition to be true, as far as the machine can tell by itself: comparisons with numbers of what an exit has at hand, joined by
-// `&&`, `||` and `!`, as tests one of which must pass. Necessary, not sufficient: the condition itself is asked where one passes.
-import type { ExitTerm, ExitTest } from '../../emulator/machine';
+// What must hold of an exit for a condition to be true, as far as the machine can tell by itself, or the level tracker from its events: comparisons with numbers
+// of what an exit has at hand, joined by `&&`, `||` and `!`, as tests one of which must pass. Necessary, not sufficient: the condition itself is asked where one
+// passes.
+import type { ExitTerm } from '../../emulator/machine';
 import { mostExitTests } from '../../emulator/codegen/state-layout';
 import { exitReasonById } from '../../spec/exit-reasons';
 import { layoutField, type LayoutName } from '../../spec/bit-layouts';
@@ -12,20 +13,30 @@ import { exitFieldNames, numberOfName, registerPart } from './names';
 import { parseExpression, type Node } from './syntax';
 
 type Relation = ExitTerm['relation'];
+/** A term of the machine, or about the level that exited, which the machine does not know. */
+export interface ConditionTerm extends Omit<ExitTerm, 'value'> { readonly value: ExitTerm['value'] | 'level' }
+export type ConditionTest = readonly ConditionTerm[];
+
+const holds: Readonly<Record<Relation, (value: bigint, operand: bigint) => boolean>> = {
+  '==': (a, b) => a === b, '!=': (a, b) => a !== b, '<': (a, b) => a < b, '<=': (a, b) => a <= b, '>': (a, b) => a > b, '>=': (a, b) => a >= b,
+};
+/** `terms`: about the level. */
+export const levelPasses = (level: number, terms: ConditionTest): boolean => terms.every(({ relation, operand, mask = all }) => holds[relation](BigInt(level) & mask, operand));
+
 const mirrored: Readonly<Record<Relation, Relation>> = { '==': '==', '!=': '!=', '<': '>', '<=': '>=', '>': '<', '>=': '<=' };
 const opposite: Readonly<Record<Relation, Relation>> = { '==': '!=', '!=': '==', '<': '>=', '<=': '>', '>': '<=', '>=': '<' };
 const isRelation = (operator: string): operator is Relation => Object.hasOwn(mirrored, operator);
 
 const word = 0xffff_ffffn, all = 0xffff_ffff_ffff_ffffn;
-const reasonIs = (first: Parameters<typeof exitReasonById>[0], last = first): ExitTerm[] => first === last ? [{ value: 'reason', relation: '==', operand: BigInt(exitReasonById(first).number) }] : [
+const reasonIs = (first: Parameters<typeof exitReasonById>[0], last = first): ConditionTest => first === last ? [{ value: 'reason', relation: '==', operand: BigInt(exitReasonById(first).number) }] : [
   { value: 'reason', relation: '>=', operand: BigInt(exitReasonById(first).number) }, { value: 'reason', relation: '<=', operand: BigInt(exitReasonById(last).number) },
 ];
 
 /** A value of an exit: where the core has it, and what its having a value at all needs (undefined: it always has one). */
-interface Known { readonly value: ExitTerm['value']; readonly mask?: bigint; readonly shift?: bigint; readonly needs?: readonly ExitTerm[] }
+interface Known { readonly value: ConditionTerm['value']; readonly mask?: bigint; readonly shift?: bigint; readonly needs?: ConditionTest }
 const portBits = layoutField('qualificationIoInstruction', 'port'), vectorBits = layoutField('vmExitInterruptionInfo', 'vector');
 const known: Readonly<Record<string, Known>> = {
-  reason: { value: 'reason' }, vcpu: { value: 'vcpu' }, qualification: { value: 'EXIT_QUALIFICATION' }, length: { value: 'VM_EXIT_INSTRUCTION_LENGTH' },
+  reason: { value: 'reason' }, vcpu: { value: 'vcpu' }, from: { value: 'level' }, qualification: { value: 'EXIT_QUALIFICATION' }, length: { value: 'VM_EXIT_INSTRUCTION_LENGTH' },
   // not every exit tells them
   gpa: { value: 'GUEST_PHYSICAL_ADDRESS', needs: [] }, gla: { value: 'GUEST_LINEAR_ADDRESS', needs: [] },
   leaf: { value: 0, mask: word, needs: reasonIs('CPUID') }, subleaf: { value: 1, mask: word, needs: reasonIs('CPUID') }, msr: { value: 1, mask: word, needs: reasonIs('RDMSR', 'WRMSR') },
@@ -34,13 +45,13 @@ const known: Readonly<Record<string, Known>> = {
 };
 
 /** No test: any exit may be the one. */
-const anything: readonly ExitTest[] = [[]];
+const anything: readonly ConditionTest[] = [[]];
 
 /** The tests of a condition on exits, one of which must pass; an empty one when nothing can be told. Throws ExpressionError when the text has a mistake. */
-export function exitTests(text: string): readonly ExitTest[] { return testsOf(parseExpression(text), true); }
+export function exitTests(text: string): readonly ConditionTest[] { return testsOf(parseExpression(text), true); }
 
 /** What must hold for the node to be true, or with `wanted` false to be not. */
-function testsOf(node: Node, wanted: boolean): readonly ExitTest[] {
+function testsOf(node: Node, wanted: boolean): readonly ConditionTest[] {
   if (node.kind === 'unary' && node.operator === '!') return testsOf(node.operand, !wanted);
   if (node.kind === 'in') {
     const inside = node.ranges.map(({ first, last }) => last ? join(true, wanted, comparison(node.operand, '>=', first, wanted), comparison(node.operand, '<=', last, wanted))
@@ -59,18 +70,18 @@ function testsOf(node: Node, wanted: boolean): readonly ExitTest[] {
 }
 
 /** Both (`and`), or one of them; what is not wanted is joined the other way. */
-function join(and: boolean, wanted: boolean, left: readonly ExitTest[], right: readonly ExitTest[]): readonly ExitTest[] {
+function join(and: boolean, wanted: boolean, left: readonly ConditionTest[], right: readonly ConditionTest[]): readonly ConditionTest[] {
   if (left === anything || right === anything) return and !== wanted || left === right ? anything : left === anything ? right : left;
   const tests = and === wanted ? left.flatMap(one => right.map(other => [...one, ...other.filter(term => !one.includes(term))])) : [...left, ...right];
   return tests.length <= mostExitTests ? tests : and === wanted ? left : anything;
 }
 
-function comparison(left: Node, relation: Relation, right: Node, wanted: boolean): readonly ExitTest[] {
+function comparison(left: Node, relation: Relation, right: Node, wanted: boolean): readonly ConditionTest[] {
   const value = valueOf(left);
   return compareWith(value, relation, right.kind === 'number' ? right.value : nameOf(left, right), wanted);
 }
 
-function compareWith(found: Known | undefined, relation: Relation, operand: bigint | undefined, wanted: boolean): readonly ExitTest[] {
+function compareWith(found: Known | undefined, relation: Relation, operand: bigint | undefined, wanted: boolean): readonly ConditionTest[] {
   // a comparison of what has no value is false
   if (!found || operand === undefined || !wanted && found.needs) return anything;
   const { value, mask = all, shift = 0n, needs = [] } = found;

@@ -1,7 +1,7 @@
 // Runs the machine in slices under a plan, and decides at every stop of the machine whether the user wants to see it. The order at one stop:
 // events reach the level tracker first; then breakpoints and filters are asked; then the plan. Nothing runs between a stop and the answer.
 // Invariant: at most one resume at a time; while one is under way the machine is touched by nobody else except between slices.
-import type { Machine, RunResult } from '../../emulator/machine';
+import type { Machine, RunResult, Snapshot } from '../../emulator/machine';
 import type { EventReader } from '../../emulator/event-ring';
 import { eventKinds, vmxInstructions, vmxOutcomes, type EventKind } from '../../emulator/codegen/state-layout';
 import { exitReasonById, exitReasonByNumber } from '../../spec/exit-reasons';
@@ -65,6 +65,8 @@ const failInvalid = vmxOutcomes.indexOf('failInvalid'), failValid = vmxOutcomes.
 const vmxOff = vmxInstructions.indexOf('VMXOFF');
 /** A run of so many units is over in no time. */
 const fewUnits = 5000;
+/** The first snapshot copies all memory that was ever written: of a larger machine none is taken only to look back. */
+const mostMemory = 512 * 2 ** 20;
 
 /** Of the VM-entry interruption information (SDM 3C 'VM-Entry Controls for Event Injection'): what is no exception comes from outside, or is an INT n. */
 function injectionOf(information: number, rsp: bigint): Injection {
@@ -86,7 +88,15 @@ export class RunControl {
   private readonly clock = new SliceClock();
   private readonly yielder = new Yielder();
   /** What the stop mask of the machine was made of. */
-  private armed = { version: -1, entries: false, exits: false, ends: false };
+  private armed = { version: -1, entries: false, exits: false, ends: false, seesLevels: false };
+  /** Asked of the level of each exit, where the machine does not stop at all that may be wanted. */
+  private wantsLevel: ((level: number) => boolean) | undefined;
+  /** Off for the rest of a resume once an exit of a wanted level was none that its condition wants: going back for each would cost more than stopping. */
+  private looksBack = true;
+  /** The machine when the slice began. */
+  private sliceStart: Snapshot | undefined;
+  /** The first exit of the slice that is of a wanted level: events behind it are as if they had not been. */
+  private wanted: { readonly time: bigint; readonly vcpu: number } | undefined;
   private planHook: bigint | undefined;
   private delivered: Progress['delivered'];
   private injected: Injection | undefined;
@@ -144,18 +154,23 @@ export class RunControl {
     const startRip = this.executingRip();
     let units = 0, looks = 0;
     this.clock.begin();
+    this.looksBack = true;
+    this.sliceStart = undefined;
     let step = plan.next();
     while (!step.done) {
       const advance = step.value;
       this.arm(advance);
-      const { switches } = this.levels, before = switches.count, result = this.machine.run(advance.kind === 'one' ? 1 : this.clock.units);
+      if (this.wantsLevel) this.sliceStart ??= this.machine.snapshot();
+      const { switches } = this.levels, before = switches.count, ran = this.machine.run(advance.kind === 'one' ? 1 : this.clock.units);
       this.drain();
+      const { wanted } = this, result = wanted ? this.goBack(wanted) : ran;
       // A breakpoint where the run began has been seen: pass it.
       const isStart = result.kind === 'codeHook' && units === 0 && result.units === 0 && result.address === startRip && result.vcpu === this.haltedVcpu;
       units += result.units;
       const access = this.data.judge(result.vcpu, this.levels);
       const halt: Halt | undefined = access ? { kind: 'data', context: access.context, breakpoints: access.breakpoints, access } : isStart ? undefined : this.judge(result, switches.count > before);
       if (halt) return this.said(halt);
+      if (wanted) this.looksBack = false;
       // a plan that never wakes needs no account of the run
       if (advance.kind === 'one' || advance.wake) {
         const progress = new RunProgress(result, switches, before, this.delivered, this.injected);
@@ -171,6 +186,7 @@ export class RunControl {
         await this.yielder.turn();
         if (this.pauseRequested) return { kind: 'pause', context: this.levels.executing(this.machine.activeVcpu) };
         this.clock.begin();
+        this.sliceStart = undefined;
       }
     }
     return this.said({ kind: 'plan', context: step.value.context, note: step.value.note });
@@ -225,7 +241,7 @@ export class RunControl {
 
   private drain(): void {
     this.delivered = this.injected = undefined;
-    this.exitReason = this.failure = undefined;
+    this.exitReason = this.failure = this.wanted = undefined;
     const { revision } = this.levels;
     this.machine.drainEvents(this.take);
     if (this.levels.revision !== revision) this.hooks.levelsChanged();
@@ -234,7 +250,9 @@ export class RunControl {
 
   /** Takes one event. Millions a second pass here: numbers are compared, not names. */
   private readonly take = (event: EventReader): void => {
-    switch (event.kindNumber) {
+    if (this.wanted) return;
+    const { kindNumber } = event;
+    switch (kindNumber) {
       case kindOf.vmxInstruction: {
         const outcome = event.aux >> 8 & 0xff;
         if (outcome === failInvalid || outcome === failValid) this.failedInstruction = event.instruction;
@@ -260,7 +278,30 @@ export class RunControl {
       default: break;
     }
     this.levels.feed(event);
+    if (kindNumber === kindOf.vmExit && this.wantsLevel) this.lookAt(event);
   };
+  private lookAt(event: EventReader): void {
+    const from = event.aux >>> 31 === 0 ? this.levels.lastExited(event.vcpu) : undefined;
+    if (from && this.wantsLevel!(from.level)) this.wanted = { time: event.time, vcpu: event.vcpu };
+  }
+
+  /** Runs again, from where the slice began to an exit in it, and stops there as if the machine had been asked to. */
+  private goBack({ time, vcpu }: { readonly time: bigint; readonly vcpu: number }): RunResult {
+    const { machine } = this, before = machine.time();
+    machine.restore(this.sliceStart!);
+    this.sliceStart = undefined;
+    machine.setStops({});
+    this.armed = { ...this.armed, version: -1 };
+    for (let exits = false; ;) {
+      const left = Number(time - machine.time());
+      if (left <= 1 && !exits) machine.setStops({ exits: allExits });
+      exits ||= left <= 1;
+      const result = machine.run(exits ? fewUnits : left - 1);
+      machine.drainEvents(() => {});
+      if (result.kind === 'vmExit' && result.vcpu === vcpu && machine.time() === time) return { ...result, units: 0 };
+      if (machine.time() > time) throw new Error(`the exit at ${time} of a run to ${before} does not come again`);
+    }
+  }
 
   private keepFailure(event: EventReader): void {
     const at = this.records.at(event);
@@ -280,13 +321,15 @@ export class RunControl {
 
   private arm(advance: Advance): void {
     const { filters, armed } = this, one = advance.kind === 'one', exits = one || advance.exits === true;
-    const entries = one || advance.entries === true || filters.mask.everyEntry === true || this.data.awaits || this.hooks.awaitsLevel();
+    this.wantsLevel = this.looksBack && !exits && this.machine.memoryBytes <= mostMemory ? filters.wantsLevel : undefined;
+    const seesLevels = this.wantsLevel !== undefined, mask = filters.mask(seesLevels);
+    const entries = one || advance.entries === true || mask.everyEntry === true || this.data.awaits || this.hooks.awaitsLevel();
     const ends = !one && advance.vmxOff === true;
-    if (filters.version !== armed.version || entries !== armed.entries || exits !== armed.exits || ends !== armed.ends) {
+    if (filters.version !== armed.version || entries !== armed.entries || exits !== armed.exits || ends !== armed.ends || seesLevels !== armed.seesLevels) {
       this.machine.setStops({
-        ...filters.mask, everyEntry: entries, ...exits && { exits: allExits, exitTests: [] }, ...ends && { vmxInstructions: [...filters.mask.vmxInstructions ?? [], vmxOff] },
+        ...mask, everyEntry: entries, ...exits && { exits: allExits, exitTests: [] }, ...ends && { vmxInstructions: [...mask.vmxInstructions ?? [], vmxOff] },
       });
-      this.armed = { version: filters.version, entries, exits, ends };
+      this.armed = { version: filters.version, entries, exits, ends, seesLevels };
     }
     this.setPlanHook(one ? undefined : advance.hook);
   }

@@ -94,6 +94,19 @@ describe('snapshots', () => {
     }
   });
 
+  it('know what a world changed before it was left', async () => {
+    const machine = await stack(), next = random(23);
+    runTo(machine, 1_480_000);
+    for (let k = 0; k < 60; k++) {
+      machine.snapshot();
+      runTo(machine, Number(machine.time()) + 1 + next(3000));
+      const here = machine.snapshot(), digest = machine.digest();
+      runTo(machine, Number(machine.time()) + 1 + next(3000));
+      machine.restore(here);
+      expect(machine.digest(), `at ${here.time}`).toBe(digest);
+    }
+  });
+
   it('cost what changed', async () => {
     const machine = await createTestMachine({ memoryBytes: 4 << 20 });
     machine.writePhysical(0x1000n, new Uint8Array(0x3000).fill(1));

@@ -55,6 +55,9 @@ export class EventStream {
     this.end(1);
   }
 
+  /** Gives the event in a slot another time. */
+  date(slot: number, time: bigint): void { this.put(ring.base + slot % eventSlots * eventSlotBytes, F.time, time); }
+
   private begin(kind: EventKind, slots: number, vcpu: number, flags: number, aux: number, state: MachineState): number {
     if (this.slot % eventSlots + slots > eventSlots) this.slot += eventSlots - this.slot % eventSlots;
     const at = ring.base + this.slot % eventSlots * eventSlotBytes, v = this.view;

@@ -51,6 +51,8 @@ export class Trace {
 
   private close(kind: Unit['kind'], reason?: number): void {
     this.units.push({ ...this.first!, slots: this.slots, kind, reason });
+    // the time of the machine when the unit has run
+    for (const slot of this.slots) this.stack.stream.date(slot, BigInt(this.units.length));
     this.slots = [];
     this.first = undefined;
   }
@@ -68,6 +70,7 @@ export class ReplayMachine {
   private deliveredUnread: ('exception' | 'interrupt')[] = [];
   private readonly reader: EventReader;
   readonly vcpuCount = 1;
+  readonly memoryBytes = 0;
   readonly activeVcpu = 0;
 
   constructor(readonly trace: Trace) { this.reader = new EventReader(trace.stack.stream.view); }
@@ -101,6 +104,14 @@ export class ReplayMachine {
     this.unread = [];
     // Deliveries have no record in the trace: the reader is only asked for its kind.
     for (const kind of this.deliveredUnread) visit({ kind, kindNumber: eventKinds.indexOf(kind), view: this.trace.stack.stream.view, at: 0 } as unknown as EventReader);
+    this.deliveredUnread = [];
+  }
+  time(): bigint { return BigInt(this.at); }
+  snapshot(): number { return this.at; }
+  restore(at: number): void {
+    this.at = at;
+    this.skip = undefined;
+    this.unread = [];
     this.deliveredUnread = [];
   }
   takeSerialOutput(): Uint8Array { return new Uint8Array(); }

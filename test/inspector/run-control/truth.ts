@@ -6,6 +6,7 @@ import { CodeBreakpoints } from '../../../src/inspector/run-control/code-breakpo
 import { DataBreakpoints } from '../../../src/inspector/run-control/data-breakpoints';
 import { linearOf } from '../../../src/inspector/run-control/instruction-shape';
 import { openMachine } from '../../../src/inspector/target/open-machine';
+import type { TargetEvent } from '../../../src/inspector/target-types';
 import type { MachineSession } from '../../../src/inspector/target/machine-session';
 import { ValueFormat } from '../../../src/inspector/target/value-format';
 
@@ -19,12 +20,12 @@ export function image(line: string): Image {
   return { name, bytes: file(`guests/images/${name}.elf`), commandLine: options.join(' ') };
 }
 
-export interface Settings { readonly stepIntoInterrupts?: boolean; readonly stepIntoFaults?: boolean; readonly vcpus?: number; readonly memoryMiB?: number }
+export interface Settings { readonly stepIntoInterrupts?: boolean; readonly stepIntoFaults?: boolean; readonly vcpus?: number; readonly memoryMiB?: number; readonly emit?: (event: TargetEvent) => void }
 
 /** A machine with all that watches it, at reset. */
-export async function open(program: Image, modules: readonly Image[] = [], { vcpus = 1, memoryMiB = 64, ...settings }: Settings = {}): Promise<MachineSession> {
+export async function open(program: Image, modules: readonly Image[] = [], { vcpus = 1, memoryMiB = 64, emit = () => undefined, ...settings }: Settings = {}): Promise<MachineSession> {
   return openMachine({ engine, program, modules, memoryMiB, vcpus, processor: {}, stopsFrom: 'reset', stopOnEntry: false, levels: [], ...settings }, {
-    format: new ValueFormat(), level: 0, emit: () => undefined, levelsChanged: () => undefined,
+    format: new ValueFormat(), level: 0, emit, levelsChanged: () => undefined,
     breakpoints: (machine, scope) => new CodeBreakpoints(machine, scope), data: (machine, scope) => new DataBreakpoints(machine, scope),
   });
 }
