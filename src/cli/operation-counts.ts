@@ -33,7 +33,7 @@ export class OperationCounts {
 
   /** Takes an event that the tracker has taken already. `executing`: level that ran before it. */
   feed(event: EventReader, executing: number): void {
-    if (event.kind === 'vmxInstruction') this.instruction(event, executing);
+    if (event.kind === 'vmxInstruction' || event.kind === 'vmread') this.instruction(event, executing);
     else if (event.kind === 'vmExit') this.exit(event, executing);
     else if (event.kind === 'vmEntry') this.entry();
   }

@@ -40,7 +40,7 @@ const largestMemory = 0xe000_0000;
 const noAddress = 0xffff_ffff_ffff_ffffn;
 /** Marks hooks on host-physical memory: no canonical linear address looks like that. */
 const physicalHook = 1n << 62n;
-const defaultEvents: readonly EventKind[] = ['reset', 'vmxInstruction', 'vmExit', 'vmEntry', 'unimplemented', 'tripleFault', 'vcpuSwitch'];
+const defaultEvents: readonly EventKind[] = ['reset', 'vmxInstruction', 'vmread', 'vmExit', 'vmEntry', 'unimplemented', 'tripleFault', 'vcpuSwitch'];
 
 /** Makes a machine in its state after RESET. Throws RangeError for options that no machine can have, or when the memory is not to be had. */
 export async function createMachine(modules: EngineModules, options: MachineOptions): Promise<Machine> {

@@ -442,18 +442,18 @@ export abstract class InstructionContext extends WasmEmitter {
   }
   /**
    * A function of the core that does what an instruction usually does, and one that does the same with an event. They return 0 (i32) when they have left
-   * all to the instruction's procedure, which comes next; the first does while VMX instructions are recorded.
+   * all to the instruction's procedure, which comes next; the first does while such events are recorded. `kind`: of the event in root operation.
    */
-  usually(name: CoreFunction, recorded: CoreFunction, ...values: Value[]): Value {
+  usually(name: CoreFunction, recorded: CoreFunction, kind: 'vmread' | 'vmxInstruction', ...values: Value[]): Value {
     this.mayFault();
     const result = this.local32();
     const call = (f: CoreFunction): void => { for (const v of values) this.get(v); this.recordAddress(); this.callCore(f); this.set(result); };
-    this.whetherRecorded(() => { this.showInstruction(); call(recorded); }, () => call(name));
+    this.whetherRecorded(kind, () => { this.showInstruction(); call(recorded); }, () => call(name));
     this.get(result); this.emit('i32_eqz'); this.if(VOID, false); this.abandon(); this.close();
     return result;
   }
-  /** Emits one of both, or a choice between them: VMX instructions are recorded, or nobody asks for it. */
-  protected abstract whetherRecorded(recorded: () => void, silent: () => void): void;
+  /** Emits one of both, or a choice between them: such events are recorded, or nobody asks for them. */
+  protected abstract whetherRecorded(kind: 'vmread' | 'vmxInstruction', recorded: () => void, silent: () => void): void;
   /** Puts into memory what an event tells: RIP of this instruction, RSP, and the budget as it is behind it. */
   protected abstract showInstruction(): void;
   /** The quadword at an address of this memory. */

@@ -104,8 +104,10 @@ export class InterpreterContext extends InstructionContext {
     slot(); this.emit('select');
     return this.set64();
   }
-  protected override whetherRecorded(recorded: () => void, silent: () => void): void {
-    this.i32(0); this.memory('i32_load', machineCell('eventMask').address); this.i32(1 << eventKinds.indexOf('vmxInstruction')); this.emit('i32_and');
+  protected override whetherRecorded(kind: 'vmread' | 'vmxInstruction', recorded: () => void, silent: () => void): void {
+    // in non-root operation they are all of one kind
+    const bits = 1 << eventKinds.indexOf(kind) | 1 << eventKinds.indexOf('vmxInstruction');
+    this.i32(0); this.memory('i32_load', machineCell('eventMask').address); this.i32(bits); this.emit('i32_and');
     this.if(); recorded(); this.else(); silent(); this.close();
   }
   protected override showInstruction(): void {

@@ -234,8 +234,11 @@ export const mostExitTerms = 4;
 /** VMX instructions in the order of their ids in events and stop masks. */
 export const vmxInstructions = ['VMCALL', 'VMCLEAR', 'VMLAUNCH', 'VMPTRLD', 'VMPTRST', 'VMREAD', 'VMRESUME', 'VMWRITE', 'VMXOFF', 'VMXON', 'INVEPT', 'INVVPID', 'VMFUNC'] as const;
 
-/** Kinds of record in the event ring; index is the value in the record and the bit in `eventMask`. */
-export const eventKinds = ['pad', 'reset', 'vmxInstruction', 'vmExit', 'vmEntry', 'exception', 'interrupt', 'unimplemented', 'tripleFault', 'vcpuSwitch'] as const;
+/**
+ * Kinds of record in the event ring; index is the value in the record and the bit in `eventMask`. `vmread`: a VMREAD of root operation that succeeds, of which
+ * there are more than of all others together; any other VMX instruction is a `vmxInstruction`.
+ */
+export const eventKinds = ['pad', 'reset', 'vmxInstruction', 'vmExit', 'vmEntry', 'exception', 'interrupt', 'unimplemented', 'tripleFault', 'vcpuSwitch', 'vmread'] as const;
 export type EventKind = (typeof eventKinds)[number];
 
 /** Outcome of a `vmxInstruction` event. */

@@ -155,9 +155,9 @@ export class TranslatorContext extends InstructionContext {
     this.call(index);
   }
   protected override raise(vector: StopOrFault): void { this.i32(exceptionVectors[vector]); this.callCore('raiseException'); }
-  /** Whether VMX instructions are recorded while a region is made: where that changes, it leaves them to their procedures. */
-  recording = false;
-  protected override whetherRecorded(recorded: () => void, silent: () => void): void { if (this.recording) recorded(); else silent(); }
+  /** Which VMX instructions are recorded while a region is made: where that changes, it leaves them to their procedures. */
+  recording = { vmread: false, vmxInstruction: false };
+  protected override whetherRecorded(kind: 'vmread' | 'vmxInstruction', recorded: () => void, silent: () => void): void { if (this.recording[kind]) recorded(); else silent(); }
   protected override showInstruction(): void {
     this.i32(0); this.get(regionLocals.budget); this.i32(this.notRetired - 1); this.emit('i32_add'); this.memory('i32_store', machineCell('budget').address);
     this.i32(0); this.get(regionLocals.base); this.i64(this.pageDistance + this.record.pageOffset); this.emit('i64_add'); this.memory('i64_store', cpu('rip'));

@@ -5,7 +5,7 @@ import { instructions } from '../instructions';
 import { enumerateCases, type Case } from './cases';
 import { memoryPages } from './interpreter-builder';
 import {
-  blockFields, blockHeaderBytes, cpuCell, descriptorFields, entryFields, eventKinds, machineCell, recordFields, region as memoryRegion, translationEntryBytes, translationFields,
+  blockFields, blockHeaderBytes, cpuCell, descriptorFields, entryFields, eventKinds, machineCell, type EventKind, recordFields, region as memoryRegion, translationEntryBytes, translationFields,
   translationMember, translationRefused, translationSlotBytes, translationSlots,
 } from './state-layout';
 import { BlockReader, successorsOf, type Region, type RegionPage } from './translator-blocks';
@@ -115,7 +115,8 @@ export class Translator {
     const list = this.core.allocate(grown.blocks.size * translationEntryBytes) >>> 0;
     const missed = this.core.allocate(4 * missedTargets) >>> 0;
     this.bytes.fill(0, missed, missed + 4 * missedTargets);
-    this.context.recording = (this.u32(machineCell('eventMask').address) >> eventKinds.indexOf('vmxInstruction') & 1) !== 0;
+    const records = (kind: EventKind): boolean => (this.u32(machineCell('eventMask').address) >> eventKinds.indexOf(kind) & 1) !== 0, vmxInstruction = records('vmxInstruction');
+    this.context.recording = { vmxInstruction, vmread: this.u32(cpuCell('nonRoot').address) !== 0 ? vmxInstruction : records('vmread') };
     const emitted = new RegionEmitter(this.context, grown, table, list, missed, bytes => this.core.allocate(bytes) >>> 0).emit();
     if (!grown.blocks.has(offset) || (!this.always && (emitted.entries.every(e => !e.loops && e.units < shortestRegion) || (!entered && this.gainsNothing(block, emitted.entries))))) return false;
     const bytes = this.moduleOf(emitted), instance = new WebAssembly.Instance(new WebAssembly.Module(bytes as BufferSource), this.imports);

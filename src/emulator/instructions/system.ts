@@ -120,11 +120,11 @@ export function defineVmx(t: InstructionTable): void {
   p('VMFUNC', ['NP 0F 01/D4'], 'vmfunc');
   // 1 as a result: VMsucceed clears all six flags
   t.usually('VMREAD', ['NP 0F 78 Eq Gq'], 'vmread', i => {
-    i.write(i.dst, i.loadHost(i.usually('placeOfField', 'placeOfRecordedField', i.read(i.src))));
+    i.write(i.dst, i.loadHost(i.usually('placeOfField', 'placeOfRecordedField', 'vmread', i.read(i.src))));
     i.flags('logic', i.constant(1));
   }, { feature: 'vmx' });
   t.usually('VMWRITE', ['NP 0F 79 Gq Eq'], 'vmwrite', i => {
-    i.usually('putField', 'putRecordedField', i.read(i.dst), i.read(i.src));
+    i.usually('putField', 'putRecordedField', 'vmxInstruction', i.read(i.dst), i.read(i.src));
     i.flags('logic', i.constant(1));
   }, { feature: 'vmx' });
   p('VMPTRLD', ['NP 0F C7/6m Mq'], 'vmptrld');

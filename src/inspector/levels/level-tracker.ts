@@ -109,7 +109,7 @@ export class LevelTracker {
     const kind = words[at] & 0xff;
     if (kind === kindNumber.vmExit) this.exit(words, at);
     else if (kind === kindNumber.vmEntry) this.entry(words, at);
-    else if (kind === kindNumber.vmxInstruction) this.instruction(words, at);
+    else if (kind === kindNumber.vmxInstruction || kind === kindNumber.vmread) this.instruction(words, at);
     else if (kind === kindNumber.reset) this.reset(words, at);
   }
 

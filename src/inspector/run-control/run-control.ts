@@ -53,8 +53,8 @@ export interface RunHooks {
   awaitsLevel(): boolean;
 }
 
-// turns of vCPUs come as often as their PAUSEs, and nobody asks for them: each event tells its vCPU
-const always: readonly EventKind[] = eventKinds.filter(kind => kind !== 'pad' && kind !== 'interrupt' && kind !== 'vcpuSwitch');
+// turns of vCPUs come as often as their PAUSEs, and what L0 reads as often as all else; nobody asks for them: each event tells its vCPU, L0's VMCSs are there to see
+const always: readonly EventKind[] = eventKinds.filter(kind => kind !== 'pad' && kind !== 'interrupt' && kind !== 'vcpuSwitch' && kind !== 'vmread');
 const whileStepping: readonly EventKind[] = [...always, 'interrupt'];
 const tripleFaultReason = exitReasonById('TRIPLE_FAULT').number;
 const entryReasons = [exitReasonById('VMLAUNCH').number, exitReasonById('VMRESUME').number], isEntry = (reason: number): boolean => entryReasons.includes(reason);

@@ -47,7 +47,17 @@ describe('VMREAD and VMWRITE', () => {
     const world = await roundTrip(vmcsFieldById('GUEST_RIP').encoding, 0x1234n);
     const [write, read] = world.events.filter((event) => event.instruction === 'VMWRITE' || event.instruction === 'VMREAD');
     expect(write).toMatchObject({ instruction: 'VMWRITE', outcome: 'success', a: 0x681en, b: 0x1234n, c: BigInt(at.vmcs), destination: RAX });
-    expect(read).toMatchObject({ instruction: 'VMREAD', outcome: 'success', a: 0x681en, b: 0x1234n, c: BigInt(at.vmcs), destination: RBX });
+    expect(read).toMatchObject({ kind: 'vmread', instruction: 'VMREAD', outcome: 'success', a: 0x681en, b: 0x1234n, c: BigInt(at.vmcs), destination: RBX });
+  });
+
+  it.each([[['vmxInstruction'], ['VMWRITE']], [['vmread'], ['VMREAD']], [['vmxInstruction', 'vmread'], ['VMWRITE', 'VMREAD']]] as const)('of kinds %j leave the events %j', async (kinds, names) => {
+    const accesses = join(movImmediate(RCX, vmcsFieldById('GUEST_RIP').encoding), movImmediate(RAX, 0x1234), asm.vmwrite(RCX, RAX), asm.vmread(RBX, RCX), asm.hlt);
+    const world = await World.create({ host: join(ready, accesses) }), seen: string[] = [];
+    world.machine.recordEvents(kinds);
+    world.machine.run(60);
+    world.machine.drainEvents(event => { seen.push(event.instruction); });
+    expect(seen.filter(name => name === 'VMREAD' || name === 'VMWRITE')).toEqual(names);
+    expect(world.register('rbx')).toBe(0x1234n);
   });
 });
 

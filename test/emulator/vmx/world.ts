@@ -72,7 +72,7 @@ export class World {
     };
     for (const [name, value] of Object.entries(start)) registers.set(name, value);
     machine.setStops({ exits: options.stopAtExits === false ? [] : exitReasons.map((reason) => reason.number), vmfail: true, entryFailure: true });
-    machine.recordEvents(['reset', 'vmxInstruction', 'vmExit', 'vmEntry', 'exception', 'interrupt', 'unimplemented', 'tripleFault']);
+    machine.recordEvents(['reset', 'vmxInstruction', 'vmread', 'vmExit', 'vmEntry', 'exception', 'interrupt', 'unimplemented', 'tripleFault']);
   }
 
   private pageTables(): void {
@@ -138,7 +138,7 @@ export function gate(handler: number, selector = selectors.code, type = 0xe): nu
 }
 
 function copy(event: EventReader): VmxEvent {
-  const { kind, aux, a, b, c, rip } = event, vmx = kind === 'vmxInstruction', wide = kind === 'vmExit' || kind === 'vmEntry';
+  const { kind, aux, a, b, c, rip } = event, vmx = kind === 'vmxInstruction' || kind === 'vmread', wide = kind === 'vmExit' || kind === 'vmEntry';
   return {
     kind, aux, a, b, c, rip, d: wide ? event.d : 0n, e: wide ? event.e : 0n, failedCheck: wide ? event.failedCheck : 0, interruptionInfo: wide ? event.interruptionInfo : 0,
     ...(vmx && { instruction: event.instruction, outcome: event.outcome, error: event.errorNumber, destination: event.destination }),

@@ -14,7 +14,7 @@ import { exitWithInstructionInformation } from './exit';
 import { displacementQualification, vmreadInformation, vmwriteInformation } from './instruction-information';
 import { peekOperand } from './operand-peek';
 import {
-  ERROR_UNSUPPORTED_COMPONENT, ERROR_VMWRITE_READ_ONLY, NO_REGISTER, accessFailInvalid, accessFailValid, accessSucceed, operandAborted, protection, recordAccess, recordExited, stopsBefore,
+  ERROR_UNSUPPORTED_COMPONENT, ERROR_VMWRITE_READ_ONLY, NO_REGISTER, accessFailInvalid, accessFailValid, accessSucceed, kindOfRead, operandAborted, protection, recordAccess, recordExited, stopsBefore,
   undefinedOpcode, undefinedHere,
 } from './outcome';
 import { ringHasRoom } from '../ring';
@@ -39,7 +39,7 @@ function accessExits(encoding: u64, bitmap: usize): bool {
 
 // ---- what emitted code calls: VMREAD and VMWRITE of registers that succeed, in 64-bit mode, before which the run need not stop
 
-@inline function isRecorded(): bool { return (load<u32>(M_EVENT_MASK) >> EVENT_VMX_INSTRUCTION & 1) != 0; }
+@inline function isRecorded(kind: u32): bool { return (load<u32>(M_EVENT_MASK) >> kind & 1) != 0; }
 @inline function isPlain(id: u32): bool {
   return (load<u32>(M_STOP_ON_VMX) >> id & 1) == 0 && load<u32>(M_WATCH_COUNT + (WATCH_VMCS_FIELD << 2)) == 0 && load<u32>(CPU_VMX_ON) != 0 && in64BitMode() && cpl() == 0;
 }
@@ -73,20 +73,20 @@ export function runProcedure(): i32 {
 }
 /** What emitted code calls for an instruction that nobody records; 0: left to the procedure. */
 export function placeOfField(encoding: u64, pc: usize): usize {
-  const place = isRecorded() ? 0 : plainPlace(encoding);
+  const place = isRecorded(kindOfRead()) ? 0 : plainPlace(encoding);
   return place != 0 ? place : leave(VMX_VMREAD, pc);
 }
-export function putField(encoding: u64, value: u64, pc: usize): u32 { return !isRecorded() && plainPut(encoding, value) != 0 ? 1 : leave(VMX_VMWRITE, pc); }
+export function putField(encoding: u64, value: u64, pc: usize): u32 { return !isRecorded(EVENT_VMX_INSTRUCTION) && plainPut(encoding, value) != 0 ? 1 : leave(VMX_VMWRITE, pc); }
 /** The same with an event if that is asked for. RIP, RSP and the budget are in memory. */
 export function placeOfRecordedField(encoding: u64, pc: usize): usize {
   const place = ringHasRoom() ? plainPlace(encoding) : 0;
   if (place == 0) return leave(VMX_VMREAD, pc);
-  if (isRecorded()) recordAccess(VMX_VMREAD, encoding, load<u64>(place), destinationRegister(pc), accessedPointer());
+  if (isRecorded(kindOfRead())) recordAccess(VMX_VMREAD, encoding, load<u64>(place), destinationRegister(pc), accessedPointer());
   return place;
 }
 export function putRecordedField(encoding: u64, value: u64, pc: usize): u32 {
   if (!ringHasRoom() || plainPut(encoding, value) == 0) return leave(VMX_VMWRITE, pc);
-  if (isRecorded()) recordAccess(VMX_VMWRITE, encoding, value, sourceRegister(pc), accessedPointer());
+  if (isRecorded(EVENT_VMX_INSTRUCTION)) recordAccess(VMX_VMWRITE, encoding, value, sourceRegister(pc), accessedPointer());
   return 1;
 }
 

@@ -2,8 +2,8 @@
 // each attempt leaves in the ring. Invariant: every path out of a VMX instruction goes through one of these functions, except a stop before it and
 // an operand access that is repeated later, which are no attempts yet.
 import {
-  CPU_ABORT_KIND, CPU_CURRENT_VMCS, CPU_NON_ROOT, CPU_VMX_ON, EVENT_VMX_INSTRUCTION, EV_A, EV_AUX, EV_B, EV_C, M_STOP_ON_ENTRY_FAILURE, M_STOP_ON_VMFAIL, M_STOP_ON_VMX,
-  OUTCOME_EXITED, OUTCOME_FAIL_INVALID, OUTCOME_FAIL_VALID, OUTCOME_FAULT, OUTCOME_SUCCESS, STOP_ENTRY_FAILURE, STOP_VMFAIL, STOP_VMX_INSTRUCTION,
+  CPU_ABORT_KIND, CPU_CURRENT_VMCS, CPU_NON_ROOT, CPU_VMX_ON, EVENT_VMREAD, EVENT_VMX_INSTRUCTION, EV_A, EV_AUX, EV_B, EV_C, M_STOP_ON_ENTRY_FAILURE, M_STOP_ON_VMFAIL, M_STOP_ON_VMX,
+  OUTCOME_EXITED, OUTCOME_FAIL_INVALID, OUTCOME_FAIL_VALID, OUTCOME_FAULT, OUTCOME_SUCCESS, STOP_ENTRY_FAILURE, STOP_VMFAIL, STOP_VMX_INSTRUCTION, VMX_VMREAD,
 } from '../generated/layout';
 import { VMCS_VM_INSTRUCTION_ERROR } from '../generated/vmx';
 import { eventSlot } from '../ring';
@@ -44,8 +44,9 @@ export function modeWithoutVmx(): bool { return realMode() || virtual8086() || (
 /** The current-VMCS pointer that an event may tell: in non-root operation only software below knows it. */
 @inline function knownVmcs(): u64 { return load<u32>(CPU_NON_ROOT) != 0 ? NO_VMCS : load<u64>(CPU_CURRENT_VMCS); }
 
-function record(aux: u32, a: u64, b: u64, c: u64): void {
-  const at = eventSlot(EVENT_VMX_INSTRUCTION, 1);
+function record(aux: u32, a: u64, b: u64, c: u64): void { recordAs(EVENT_VMX_INSTRUCTION, aux, a, b, c); }
+function recordAs(kind: u32, aux: u32, a: u64, b: u64, c: u64): void {
+  const at = eventSlot(kind, 1);
   if (at == 0) return;
   store<u32>(at + EV_AUX, aux);
   store<u64>(at + EV_A, a);
@@ -59,7 +60,11 @@ export function recordSuccess(id: u32, a: u64, b: u64): void { record(id | OUTCO
 /** VMsucceed. `a`, `b`: operands as the event tells them. */
 export function vmSucceed(id: u32, a: u64, b: u64): i32 { return accessSucceed(id, a, b, NO_REGISTER, knownVmcs()); }
 /** Records a field access on the VMCS at `pointer` that succeeds; emitted code sets RFLAGS itself. */
-@inline export function recordAccess(id: u32, a: u64, b: u64, register: u32, pointer: u64): void { record(id | OUTCOME_SUCCESS << 8 | register << 24, a, b, pointer); }
+@inline export function recordAccess(id: u32, a: u64, b: u64, register: u32, pointer: u64): void {
+  recordAs(id == VMX_VMREAD ? kindOfRead() : EVENT_VMX_INSTRUCTION, id | OUTCOME_SUCCESS << 8 | register << 24, a, b, pointer);
+}
+/** Kind of the event of a VMREAD that succeeds. */
+@inline export function kindOfRead(): u32 { return load<u32>(CPU_NON_ROOT) != 0 ? EVENT_VMX_INSTRUCTION : EVENT_VMREAD; }
 /** VMsucceed of a field access on the VMCS at `pointer`. */
 export function accessSucceed(id: u32, a: u64, b: u64, register: u32, pointer: u64): i32 {
   recordAccess(id, a, b, register, pointer);
