@@ -50,23 +50,23 @@ const anything: readonly ConditionTest[] = [[]];
 /** The tests of a condition on exits, one of which must pass; an empty one when nothing can be told. Throws ExpressionError when the text has a mistake. */
 export function exitTests(text: string): readonly ConditionTest[] { return testsOf(parseExpression(text), true); }
 
-/** What must hold for the node to be true, or with `wanted` false to be not. */
-function testsOf(node: Node, wanted: boolean): readonly ConditionTest[] {
-  if (node.kind === 'unary' && node.operator === '!') return testsOf(node.operand, !wanted);
+/** What must hold for the node to be true, or with `wanted` false to be not. `negated`: inside of a `!`, where what has no value can make the whole true. */
+function testsOf(node: Node, wanted: boolean, negated = false): readonly ConditionTest[] {
+  if (node.kind === 'unary' && node.operator === '!') return testsOf(node.operand, !wanted, true);
   if (node.kind === 'in') {
-    const inside = node.ranges.map(({ first, last }) => last ? join(true, wanted, comparison(node.operand, '>=', first, wanted), comparison(node.operand, '<=', last, wanted))
-      : comparison(node.operand, '==', first, wanted));
+    const inside = node.ranges.map(({ first, last }) => last ? join(true, wanted, comparison(node.operand, '>=', first, wanted, negated), comparison(node.operand, '<=', last, wanted, negated))
+      : comparison(node.operand, '==', first, wanted, negated));
     return inside.reduce((joined, each) => join(false, wanted, joined, each));
   }
   if (node.kind === 'binary') {
     const { operator, left, right } = node;
-    if (operator === '&&' || operator === '||') return join(operator === '&&', wanted, testsOf(left, wanted), testsOf(right, wanted));
+    if (operator === '&&' || operator === '||') return join(operator === '&&', wanted, testsOf(left, wanted, negated), testsOf(right, wanted, negated));
     if (isRelation(operator)) {
-      const tests = comparison(left, operator, right, wanted);
-      return tests === anything ? comparison(right, mirrored[operator], left, wanted) : tests;
+      const tests = comparison(left, operator, right, wanted, negated);
+      return tests === anything ? comparison(right, mirrored[operator], left, wanted, negated) : tests;
     }
   }
-  return compareWith(valueOf(node), '!=', 0n, wanted);
+  return compareWith(valueOf(node), '!=', 0n, wanted, negated);
 }
 
 /** Both (`and`), or one of them; what is not wanted is joined the other way. */
@@ -76,14 +76,14 @@ function join(and: boolean, wanted: boolean, left: readonly ConditionTest[], rig
   return tests.length <= mostExitTests ? tests : and === wanted ? left : anything;
 }
 
-function comparison(left: Node, relation: Relation, right: Node, wanted: boolean): readonly ConditionTest[] {
+function comparison(left: Node, relation: Relation, right: Node, wanted: boolean, negated: boolean): readonly ConditionTest[] {
   const value = valueOf(left);
-  return compareWith(value, relation, right.kind === 'number' ? right.value : nameOf(left, right), wanted);
+  return compareWith(value, relation, right.kind === 'number' ? right.value : nameOf(left, right), wanted, negated);
 }
 
-function compareWith(found: Known | undefined, relation: Relation, operand: bigint | undefined, wanted: boolean): readonly ConditionTest[] {
+function compareWith(found: Known | undefined, relation: Relation, operand: bigint | undefined, wanted: boolean, negated: boolean): readonly ConditionTest[] {
   // a comparison of what has no value is false
-  if (!found || operand === undefined || !wanted && found.needs) return anything;
+  if (!found || operand === undefined || negated && found.needs) return anything;
   const { value, mask = all, shift = 0n, needs = [] } = found;
   // negative numbers are no unsigned ones
   if (operand < 0n || operand << shift > all) return anything;

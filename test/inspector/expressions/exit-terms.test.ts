@@ -33,7 +33,7 @@ describe('tests of a condition on exits', () => {
     ['leaf == 1 || msr == 2', [['reason == a', '0 == 1 & ffffffff'], ['reason >= 1f', 'reason <= 20', '1 == 2 & ffffffff']]],
     ['leaf in {1, 2}', [['reason == a', '0 == 1 & ffffffff'], ['reason == a', '0 == 2 & ffffffff']]],
     ['!(reason == cpuid || rax < 3)', [['reason != a', '0 >= 3']]], ['!(reason in 3..7)', [['reason < 3'], ['reason > 7']]],
-    ...['L1.rax == 3', 'leaf == -1', '!(leaf == 1)', '!(gpa == 0)', 'vmcs12.GUEST_RIP == 3', 'efer == 3', '[rsp] == 3', 'object == 3', 'to == 1', '1']
+    ...['L1.rax == 3', 'leaf == -1', '!(leaf == 1)', '!(reason && !leaf)', '!(gpa == 0)', 'vmcs12.GUEST_RIP == 3', 'efer == 3', '[rsp] == 3', 'object == 3', 'to == 1', '1']
       .map((text): [string, string[][]] => [text, [[]]]),
   ])('%s', (text, tests) => expect(exitTests(text).map(test => test.map(shown))).toEqual(tests));
 
